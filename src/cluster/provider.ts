@@ -1,0 +1,70 @@
+import type { Readable } from 'node:stream';
+import type { Run } from '../host/run.ts';
+import type { Connection } from '../target/rest.ts';
+
+/** A node of a local cluster, as its provider knows it. */
+export interface LocalNode {
+  readonly name: string;
+  readonly role: 'control-plane' | 'worker';
+}
+
+export interface NodeExecOptions {
+  readonly stdin?: Readable | string;
+  readonly signal: AbortSignal;
+}
+
+/** A local cluster that its provider has found. Nothing is sent to it by finding it. */
+export interface LocalCluster {
+  readonly provider: string;
+  readonly name: string;
+  /** `kind:NAME`, as `--cluster` takes it. */
+  readonly id: string;
+  readonly nodes: readonly LocalNode[];
+  /** Runs argv inside a node as root, streaming `stdin` in with back-pressure. Resolves whatever the exit code is. */
+  exec(
+    node: string,
+    argv: readonly string[],
+    options: NodeExecOptions,
+  ): Promise<{ exitCode: number; stdout: string; stderr: string }>;
+}
+
+declare const vouched: unique symbol;
+
+/**
+ * A cluster that its provider vouches for: this very API server is the one that runs in the provider's own nodes (see
+ * the provider's `vouch`). The only thing that a writing client can be built from; only a provider can make one.
+ */
+export interface VouchedCluster extends LocalCluster {
+  readonly connection: Connection;
+  /** UID of its kube-system namespace. */
+  readonly uid: string;
+  readonly kubernetesVersion: string;
+  /** What the provider checked, in words, for the report. */
+  readonly evidence: readonly string[];
+  readonly [vouched]: true;
+}
+
+/** Marks a checked cluster. For providers alone: nothing else may call it. */
+export function vouchedBy(cluster: Omit<VouchedCluster, typeof vouched>): VouchedCluster {
+  return cluster as VouchedCluster;
+}
+
+export interface CreateOptions {
+  readonly name: string;
+  /** Minor version to look like, e.g. `1.34`; the newest when absent. */
+  readonly minor?: string;
+  /** A node image by reference or the path of an archive; overrides `minor`. */
+  readonly nodeImage?: string;
+  readonly workers?: number;
+}
+
+/** One kind of local cluster. "Not here" is undefined or an empty list, never an exception. */
+export interface Provider {
+  readonly name: string;
+  /** The clusters it finds; empty where its program or daemon isn't there. */
+  list(run: Run): Promise<LocalCluster[]>;
+  /** Checks that the cluster is what it says. Throws a ParityError of kind `refused` naming what does not match. */
+  vouch(cluster: LocalCluster, run: Run): Promise<VouchedCluster>;
+  /** Makes a cluster; undefined where the provider can't. */
+  create?(options: CreateOptions, run: Run): Promise<LocalCluster>;
+}

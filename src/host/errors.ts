@@ -1,0 +1,46 @@
+/** Whose turn it is after a failure; decides the CLI's exit code (see cli.ts). */
+export type ErrorKind = 'input' | 'environment' | 'refused' | 'cancelled';
+
+/**
+ * The one error that reaches a user. `message` says what happened and to what; `action` says what to do next,
+ * a command where there is one. The original failure travels in `cause`.
+ */
+export class ParityError extends Error {
+  readonly kind: ErrorKind;
+  readonly action: string | undefined;
+
+  constructor(kind: ErrorKind, message: string, options: { action?: string; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.name = 'ParityError';
+    this.kind = kind;
+    this.action = options.action;
+  }
+}
+
+/** Bad input: a malformed file, an unknown name, a wrong option. */
+export function inputError(message: string, options: { action?: string; cause?: unknown } = {}): ParityError {
+  return new ParityError('input', message, options);
+}
+
+/** The surroundings fail: a dead daemon, a missing program, a cluster or registry that does not answer. */
+export function environmentError(message: string, options: { action?: string; cause?: unknown } = {}): ParityError {
+  return new ParityError('environment', message, options);
+}
+
+/** We decline for safety: the cluster isn't vouched for, an object isn't ours, no consent was given. */
+export function refusedError(message: string, options: { action?: string; cause?: unknown } = {}): ParityError {
+  return new ParityError('refused', message, options);
+}
+
+/** True where the failure is the user's own cancel, however deep an AbortError lies. */
+export function isCancelled(error: unknown): boolean {
+  for (let e: unknown = error, depth = 0; e instanceof Error && depth < 8; e = e.cause, depth++) {
+    if (e.name === 'AbortError' || (e instanceof ParityError && e.kind === 'cancelled')) return true;
+  }
+  return false;
+}
+
+/** The innermost readable text of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
