@@ -85,6 +85,8 @@ export interface PolicyModel {
   readonly pods: readonly PodEndpoint[];
   /** Node name to its addresses. */
   readonly nodes: ReadonlyMap<string, readonly string[]>;
+  /** Pod CIDRs, for pods whose address isn't known. */
+  readonly podRanges: readonly string[];
 }
 
 export interface Connection {

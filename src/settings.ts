@@ -1,0 +1,54 @@
+import type { EngineName } from './snapshot/model.ts';
+
+/** Everything a user can choose, one shape for the CLI's options and VS Code's settings. */
+export interface Settings {
+  /** Context of the user's kubeconfig to be like; read-only, always. */
+  readonly context?: string;
+  /** Path of a snapshot, a manifest or a folder of manifests to be like. Wins over `context`. */
+  readonly snapshot?: string;
+  /** `kind:NAME`; when absent, the only local cluster there is. */
+  readonly cluster?: string;
+  readonly host: 'local';
+  /** Base image reference, or `none` to leave images alone. */
+  readonly image: string;
+  /** A file or folder that holds the image, where there is no network. */
+  readonly archive?: string;
+  /** Globs of target namespaces to mirror; empty means all. */
+  readonly namespaces: readonly string[];
+  /** Globs of target namespaces to leave out. */
+  readonly excludeNamespaces: readonly string[];
+  /** Target namespace to local namespace. */
+  readonly namespaceMap: Readonly<Record<string, string>>;
+  /** The target's engine, where it can't be seen (a folder of manifests). */
+  readonly engine?: EngineName;
+  /** Leave the stand-ins in the cluster after verifying. */
+  readonly keep: boolean;
+  /** Milliseconds without an answer after which a probe counts as denied. */
+  readonly probeTimeoutMs: number;
+}
+
+/** Facts: no official full list exists, so it is a setting; namespaces labelled `control-plane` are left out as well. */
+export const SYSTEM_NAMESPACES = [
+  'kube-system',
+  'kube-public',
+  'kube-node-lease',
+  'local-path-storage',
+  'gatekeeper-system',
+  'calico-system',
+  'calico-apiserver',
+  'tigera-operator',
+  'app-routing-system',
+  'aks-istio-system',
+  'aks-istio-ingress',
+  'dapr-system',
+] as const;
+
+export const DEFAULT_SETTINGS: Settings = {
+  host: 'local',
+  image: 'mcr.microsoft.com/azurelinux/base/core:3.0',
+  namespaces: [],
+  excludeNamespaces: SYSTEM_NAMESPACES,
+  namespaceMap: {},
+  keep: false,
+  probeTimeoutMs: 2000,
+};
