@@ -1,10 +1,18 @@
 import type { VerifyResult } from '../verify/model.ts';
 
-/** One line of the report: a layer of the cluster, whether it is equal, and what shows it. */
+/** The parts of a cluster that a report speaks of, from the bits up to the packets. */
+export type Layer = 'target' | 'base image' | 'policies' | 'enforcement' | 'connections' | 'node OS';
+
+/**
+ * `cannot`: can't be equal on a local cluster, by its nature. `unknown`: it couldn't be looked at, so nothing is claimed.
+ * `skipped`: the user left it out of this run.
+ */
+export type FindingState = 'equal' | 'differs' | 'cannot' | 'unknown' | 'skipped';
+
+/** One line of the report: a layer, whether it is equal, and what shows it. */
 export interface Finding {
-  readonly layer: 'base image' | 'policies' | 'enforcement' | 'connections' | 'node OS' | 'target';
-  /** `cannot`: can't be equal on a local cluster, by its nature. */
-  readonly state: 'equal' | 'differs' | 'cannot' | 'unknown';
+  readonly layer: Layer;
+  readonly state: FindingState;
   readonly title: string;
   readonly evidence: readonly string[];
 }
@@ -12,13 +20,14 @@ export interface Finding {
 /** What a run found: the one model behind JSON, Markdown and the editor's page. */
 export interface Report {
   readonly schema: 'clparity/report/v1';
-  /** True where every layer that can be equal is. */
+  /** True where every layer that this run looked at and that can be equal is equal; `unknown` is not equal. */
   readonly equal: boolean;
   readonly target: string;
   readonly cluster: string;
+  /** ISO 8601. */
   readonly createdAt: string;
   readonly findings: readonly Finding[];
-  /** What was changed in this run, one line each; empty means "no changes". */
+  /** What this run changed, one line each; empty means "no changes". */
   readonly changes: readonly string[];
   readonly verify?: VerifyResult;
 }

@@ -1,0 +1,189 @@
+import type { ImageLock, NodeImage } from '../image/model.ts';
+import type { Plan } from '../plan/model.ts';
+import type { NodeFacts, Snapshot } from '../snapshot/model.ts';
+import type { VerifyResult } from '../verify/model.ts';
+import type { Finding, Report } from './model.ts';
+
+/** Puts a report together. Layers that a run did not look at are simply not among `findings`. */
+export function makeReport(parts: Omit<Report, 'schema' | 'equal'>): Report {
+  // Gaps and missing ranges of the target are named but don't turn the verdict; an unknown layer of ours does.
+  const open = parts.findings.filter((f) => f.state === 'differs' || (f.state === 'unknown' && f.layer !== 'target'));
+  return { schema: 'clparity/report/v1', equal: open.length === 0, ...parts };
+}
+
+/** How the target was read and what of it couldn't be. */
+export function targetFindings(snapshot: Snapshot): Finding[] {
+  const { source, engine } = snapshot;
+  const counts = [
+    `${snapshot.namespaces.length} namespaces, ${snapshot.workloads.length} workloads, ${snapshot.policies.length} network policies`,
+    source.kubernetesVersion ? `Kubernetes ${source.kubernetesVersion}` : '',
+    `engine: ${engine.name}${engine.version ? ` ${engine.version}` : ''}${engine.evidence.length > 0 ? ` (${engine.evidence.join('; ')})` : ''}`,
+  ].filter(Boolean);
+  const findings: Finding[] = [
+    {
+      layer: 'target',
+      state: 'equal',
+      title: `Read from ${source.kind === 'context' ? 'context' : 'files'} ${source.name}`,
+      evidence: counts,
+    },
+  ];
+  for (const gap of snapshot.gaps) {
+    // Without the target's policies nothing can be said about parity: that gap is the policies' own.
+    const layer = /^networkpolicies/.test(gap.resource) ? 'policies' : 'target';
+    findings.push({
+      layer,
+      state: 'unknown',
+      title: `${gap.resource} could not be read (${gap.reason})`,
+      evidence: [gap.message],
+    });
+  }
+  return findings;
+}
+
+/** The base image on every node, or why it isn't there under production's digest. */
+export function imageFindings(lock: ImageLock, nodes: readonly NodeImage[]): Finding[] {
+  const evidence = nodes.map((n) => `node ${n.node}: ${n.names.join(', ') || 'no name'}; ${n.diffIds.length} layers`);
+  const wrong = nodes.filter(
+    (n) => !n.names.includes(`${lock.repository}@${lock.digest}`) || n.diffIds.join() !== lock.diffIds.join(),
+  );
+  const title = `${lock.reference} ${lock.digest} (${lock.platform})`;
+  const findings: Finding[] = [
+    wrong.length === 0
+      ? { layer: 'base image', state: 'equal', title: `${title} is on every node, bit for bit`, evidence }
+      : {
+          layer: 'base image',
+          state: 'differs',
+          title: `${title} is missing on ${wrong.map((n) => n.node).join(', ')}`,
+          evidence,
+        },
+  ];
+  if (lock.origin === 'archive' && lock.index === undefined) {
+    findings.push({
+      layer: 'base image',
+      state: 'unknown',
+      title: 'The image came from an archive: its digest was not compared with the registry',
+      evidence: [`manifest ${lock.manifestDigest}`],
+    });
+  }
+  return findings;
+}
+
+/** The policies of the target against those in the local cluster, as the plan sees them after this run. */
+export function policyFindings(
+  plan: Pick<Plan, 'objects' | 'conflicts' | 'unchanged' | 'notMirrored' | 'warnings'>,
+): Finding[] {
+  const findings: Finding[] = [];
+  const { objects, conflicts } = plan;
+  if (objects.length === 0) {
+    findings.push({
+      layer: 'policies',
+      state: conflicts.length === 0 ? 'equal' : 'differs',
+      title: `${plan.unchanged} namespaces and policies are as at the target`,
+      evidence: [],
+    });
+  } else {
+    findings.push({
+      layer: 'policies',
+      state: 'differs',
+      title: `${objects.length} namespaces and policies are not as at the target`,
+      evidence: objects.map((o) => `${o.action} ${o.kind} ${o.namespace ? `${o.namespace}/` : ''}${o.name}`),
+    });
+  }
+  for (const conflict of conflicts) {
+    findings.push({
+      layer: 'policies',
+      state: 'differs',
+      title: `${conflict.kind} ${conflict.namespace ? `${conflict.namespace}/` : ''}${conflict.name} belongs to ${conflict.owner} and was left alone`,
+      evidence: [conflict.message],
+    });
+  }
+  for (const line of plan.notMirrored)
+    findings.push({ layer: 'policies', state: 'differs', title: line, evidence: [] });
+  return findings;
+}
+
+/** What the packets showed. */
+export function verifyFindings(result: VerifyResult): Finding[] {
+  const { enforcement, differences, counts } = result;
+  const lines = Object.entries(counts)
+    .filter(([, c]) => c.probed > 0)
+    .map(([protocol, c]) => `${protocol}: ${c.agreed} of ${c.probed} probed connections agree`);
+  const probed = Object.values(counts).reduce((sum, c) => sum + c.probed, 0);
+  const findings: Finding[] = [
+    {
+      layer: 'enforcement',
+      state: enforcement.enforced ? 'equal' : 'differs',
+      title: enforcement.enforced
+        ? 'Network policies are enforced here'
+        : 'NOTHING ENFORCES NETWORK POLICIES HERE: they are accepted and have no effect',
+      evidence: enforcement.evidence,
+    },
+  ];
+  if (probed === 0) {
+    findings.push({
+      layer: 'connections',
+      state: 'unknown',
+      title: 'No connection was probed',
+      evidence: result.notProbed,
+    });
+  } else if (differences.length === 0) {
+    findings.push({
+      layer: 'connections',
+      state: 'equal',
+      title: `All ${probed} probed connections behave as at the target`,
+      evidence: lines,
+    });
+  } else {
+    findings.push({
+      layer: 'connections',
+      state: 'differs',
+      title: `${differences.length} of ${probed} probed connections differ from the target`,
+      evidence: lines,
+    });
+  }
+  return findings;
+}
+
+/** The layer below the containers: named, since no container can reproduce it. */
+export function nodeFindings(target: readonly NodeFacts[], local: readonly NodeFacts[]): Finding[] {
+  const targetLines = describeNodes(target);
+  const localLines = describeNodes(local);
+  const evidence = [
+    ...(targetLines.length > 0 ? targetLines : ['unknown: the target names no nodes']).map((l) => `target: ${l}`),
+    ...localLines.map((l) => `here: ${l}`),
+    "A local cluster's nodes are containers on this machine's kernel: dm-verity on /usr, enforcing SELinux, Secure Boot and the node's own kernel stay the target's.",
+  ];
+  const findings: Finding[] = [
+    { layer: 'node OS', state: 'cannot', title: 'The node OS and kernel are not part of the parity', evidence },
+  ];
+  const architectures = new Set(target.map((n) => n.architecture).filter((a) => a !== undefined));
+  const here = new Set(local.map((n) => n.architecture).filter((a) => a !== undefined));
+  const foreign = [...architectures].filter((a) => here.size > 0 && !here.has(a));
+  if (foreign.length > 0) {
+    findings.push({
+      layer: 'node OS',
+      state: 'cannot',
+      title: `The target also has ${foreign.join(', ')} nodes; this cluster runs ${[...here].join(', ')}`,
+      evidence: [],
+    });
+  }
+  return findings;
+}
+
+/** Nodes that look alike in one line. */
+function describeNodes(nodes: readonly NodeFacts[]): string[] {
+  const counts = new Map<string, number>();
+  for (const n of nodes) {
+    const text = [
+      n.osImage,
+      n.kernel && `kernel ${n.kernel}`,
+      n.runtime,
+      n.kubelet && `kubelet ${n.kubelet}`,
+      n.architecture,
+    ]
+      .filter(Boolean)
+      .join(', ');
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  return [...counts].map(([text, count]) => `${count} × ${text || 'unknown'}`);
+}

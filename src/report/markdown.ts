@@ -1,0 +1,91 @@
+import type { ProbeResult } from '../verify/model.ts';
+import type { FindingState, Report } from './model.ts';
+
+/** A word beside every mark, so that nothing depends on colour. */
+const MARK: Readonly<Record<FindingState, string>> = {
+  equal: '✅ equal',
+  differs: '🔴 differs',
+  cannot: '➖ cannot be equal',
+  unknown: '❔ unknown',
+  skipped: '➖ left out',
+};
+
+/** How many differing rows are spelled out before the rest is only counted. JSON has all of them. */
+const ROWS = 200;
+
+/** The report as Markdown, for a terminal, a pull request and the editor. */
+export function renderMarkdown(report: Report): string {
+  const lines = [
+    `# Parity report: ${text(report.cluster)} against ${text(report.target)}`,
+    '',
+    `**${headline(report)}**`,
+    '',
+    '| Layer | State | What |',
+    '|---|---|---|',
+    ...report.findings.map((f) => `| ${f.layer} | ${MARK[f.state]} | ${cell(f.title)} |`),
+    '',
+  ];
+  const verify = report.verify;
+  if (verify && verify.differences.length > 0) {
+    lines.push(
+      '## Connections that differ',
+      '',
+      '| From | To | Port | Target | Here | Why |',
+      '|---|---|---|---|---|---|',
+    );
+    for (const d of verify.differences.slice(0, ROWS)) lines.push(differenceRow(d));
+    if (verify.differences.length > ROWS) {
+      lines.push('', `… and ${verify.differences.length - ROWS} more: see the JSON report.`);
+    }
+    lines.push('');
+  }
+  lines.push('## Changes made in this run', '');
+  lines.push(...(report.changes.length > 0 ? report.changes.map((c) => `- ${text(c)}`) : ['No changes.']), '');
+  lines.push('## Evidence', '');
+  for (const f of report.findings) {
+    if (f.evidence.length === 0) continue;
+    lines.push(`### ${text(f.title)}`, '', ...f.evidence.map((e) => `- ${text(e)}`), '');
+  }
+  if (verify) {
+    const extra: [string, readonly string[]][] = [
+      ['Played by stand-ins', verify.standIns],
+      ['Your own pods that were probed', verify.ownPods],
+      ['Not probed', verify.notProbed],
+      ['Left in the cluster', verify.left],
+    ];
+    for (const [title, items] of extra) {
+      if (items.length > 0) lines.push(`### ${title}`, '', ...items.map((i) => `- ${text(i)}`), '');
+    }
+  }
+  lines.push(`Made ${report.createdAt} by Container Linux Parity.`, '');
+  return lines.join('\n');
+}
+
+/** One line that says it all. */
+export function headline(report: Report): string {
+  const differs = report.findings.filter((f) => f.state === 'differs').length;
+  const unknown = report.findings.filter((f) => f.state === 'unknown' && f.layer !== 'target').length;
+  if (report.equal) return 'Equal: everything that can be equal is.';
+  const parts = [
+    differs > 0 ? `${differs} ${differs === 1 ? 'layer or object differs' : 'layers or objects differ'}` : '',
+    unknown > 0 ? `${unknown} unknown` : '',
+  ];
+  return `Not equal: ${parts.filter(Boolean).join(', ')}.`;
+}
+
+function differenceRow(d: ProbeResult): string {
+  const why = d.because.map((r) => (r.source?.file ? `${r.text} (${r.source.file}:${r.source.line ?? '?'})` : r.text));
+  const measured = d.detail ? `${d.measured}: ${d.detail}` : d.measured;
+  return `| ${cell(d.from)} | ${cell(d.to)} | ${d.protocol} ${d.port} | ${d.expected} | ${cell(measured)} | ${cell(why.join('; '))} |`;
+}
+
+/** Text from a target is data: it must not become markup in the report. */
+function text(value: string): string {
+  return value
+    .replace(/[\\`*_[\]<>#]/g, (c) => (c === '<' ? '&lt;' : c === '>' ? '&gt;' : `\\${c}`))
+    .replace(/\s*\n\s*/g, ' ');
+}
+
+function cell(value: string): string {
+  return text(value).replace(/\|/g, '\\|');
+}
