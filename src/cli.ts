@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+import { main } from './cli/main.ts';
+
+const cancel = new AbortController();
+process.on('SIGINT', () => {
+  // The first Ctrl+C cancels and tidies up; the second one ends at once.
+  if (cancel.signal.aborted) process.exit(130);
+  process.stderr.write('\nCancelling … (press Ctrl+C again to stop at once)\n');
+  cancel.abort();
+});
+process.on('SIGTERM', () => cancel.abort());
+
+// No top-level await: the bundle is CommonJS.
+void main(process.argv.slice(2), process, cancel.signal).then((code) => {
+  process.exitCode = code;
+});

@@ -1,0 +1,69 @@
+import { resolve } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import manifest from '../../package.json' with { type: 'json' };
+import { ParityError } from '../host/errors.ts';
+import { type Flags, OPTIONS, settingsOf } from './options.ts';
+import { emit, errorText, exitCodeOf } from './output.ts';
+import { consent, type Terminal, terminalRun } from './terminal.ts';
+import { type Register, registerVerbs } from './verbs.ts';
+
+/** Options that every verb has. */
+const COMMON: readonly (keyof typeof OPTIONS)[] = ['format', 'folder', 'verbose'];
+
+/**
+ * The command line: `argv` without node and script. Resolves to the exit code: 0 all equal, 1 differences found,
+ * 2 bad input, 3 environment, 130 cancelled.
+ */
+export async function main(argv: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
+  let exitCode = 0;
+  const program = new Command('clparity')
+    .description(
+      'Make a local cluster like production: same base image bits, same network policies, proven with packets.',
+    )
+    .version(manifest.version)
+    .exitOverride()
+    .configureOutput({ writeErr: (s) => terminal.stderr.write(s), writeOut: (s) => terminal.stdout.write(s) });
+
+  const verb: Register = (usage, summary, names, action, extra = []) => {
+    const command = program.command(usage).description(summary).exitOverride();
+    for (const name of new Set([...names, ...COMMON])) command.addOption(OPTIONS[name]());
+    for (const option of extra) command.addOption(option);
+    command.action(async () => {
+      const flags = command.opts<Flags>();
+      const core = await import('../core.ts');
+      const run = terminalRun(terminal, signal, flags.verbose === true);
+      const json = (flags.format ?? (terminal.stdout.isTTY ? 'text' : 'json')) === 'json';
+      const ask = async (question: string) => {
+        if (!(await consent(terminal, flags.yes === true, question, signal)))
+          throw new ParityError('cancelled', 'nothing was changed');
+      };
+      const code = await action(
+        {
+          core,
+          run,
+          flags,
+          project: { host: core.localHost(), folder: resolve(flags.folder ?? '.'), settings: settingsOf(flags) },
+          show: (value, text) => emit(terminal, json, value, text),
+          approve: async (plan) => {
+            terminal.stderr.write(`${core.planText(plan)}\n`);
+            await ask(`Apply this to ${plan.cluster}?`);
+            return true;
+          },
+          agree: ask,
+        },
+        ...command.args,
+      );
+      exitCode = code ?? 0;
+    });
+  };
+  registerVerbs(verb);
+
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    terminal.stderr.write(`${errorText(error, argv.includes('--verbose'))}\n`);
+    return exitCodeOf(error);
+  }
+}

@@ -1,0 +1,98 @@
+import { isAbsolute, resolve } from 'node:path';
+import { Option } from 'commander';
+import { inputError } from '../host/errors.ts';
+import { DEFAULT_SETTINGS, type Settings } from '../settings.ts';
+import type { EngineName } from '../snapshot/model.ts';
+
+/** The options as commander hands them over. */
+export interface Flags {
+  readonly context?: string;
+  readonly snapshot?: string;
+  readonly cluster?: string;
+  readonly host?: string;
+  readonly image?: string;
+  readonly archive?: string;
+  readonly namespace?: readonly string[];
+  readonly exclude?: readonly string[];
+  readonly map?: readonly string[];
+  readonly engine?: string;
+  readonly probeTimeout?: string;
+  readonly keep?: boolean;
+  readonly format?: 'text' | 'json';
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
+  readonly verbose?: boolean;
+  readonly folder?: string;
+}
+
+const collect = (value: string, all: readonly string[] = []) => [...all, value];
+
+/** Options that several verbs share, by name. */
+export const OPTIONS = {
+  context: () =>
+    new Option('--context <name>', 'kubeconfig context to be like (read-only, always)').conflicts('snapshot'),
+  snapshot: () => new Option('--snapshot <path>', 'snapshot file, manifest, or folder of manifests to be like'),
+  cluster: () => new Option('--cluster <id>', 'local cluster, e.g. kind:dev (default: the only one there is)'),
+  host: () => new Option('--host <host>', 'where Docker and the cluster run').choices(['local']).default('local'),
+  image: () => new Option('--image <ref>', `base image, or "none" (default: ${DEFAULT_SETTINGS.image})`),
+  archive: () =>
+    new Option('--archive <path>', 'OCI layout or docker-save tar holding the image, where there is no network'),
+  namespace: () => new Option('--namespace <glob>', 'only these target namespaces (repeatable)').argParser(collect),
+  exclude: () =>
+    new Option('--exclude <glob>', 'leave these target namespaces out, besides the system ones (repeatable)').argParser(
+      collect,
+    ),
+  map: () => new Option('--map <target=local>', 'local name of a target namespace (repeatable)').argParser(collect),
+  engine: () =>
+    new Option('--engine <name>', "policy engine of the target, where it can't be seen").choices([
+      'kindnet',
+      'calico',
+      'cilium',
+      'npm',
+    ]),
+  probeTimeout: () =>
+    new Option('--probe-timeout <ms>', 'silence after which a probe counts as denied').default('2000'),
+  keep: () => new Option('--keep', "leave the stand-ins, in namespaces of the target's own names"),
+  dryRun: () => new Option('--dry-run', 'show what would change, change nothing'),
+  yes: () => new Option('--yes', 'no questions'),
+  format: () =>
+    new Option('--format <format>', 'of the result on stdout (default: text on a terminal, else json)').choices([
+      'text',
+      'json',
+    ]),
+  folder: () => new Option('--folder <path>', 'project folder: lock file and last report').default('.'),
+  verbose: () => new Option('--verbose', 'log what is done in detail'),
+} as const;
+
+/** Turns flags into settings. Throws an input error for a value that can't be meant. */
+export function settingsOf(flags: Flags): Settings {
+  const namespaceMap: Record<string, string> = {};
+  for (const pair of flags.map ?? []) {
+    const [target, local, ...rest] = pair.split('=');
+    if (!target || !local || rest.length > 0) throw inputError(`--map ${pair} is not of the form target=local`);
+    namespaceMap[target] = local;
+  }
+  const probeTimeoutMs = Number(flags.probeTimeout ?? DEFAULT_SETTINGS.probeTimeoutMs);
+  if (!Number.isInteger(probeTimeoutMs) || probeTimeoutMs < 100 || probeTimeoutMs > 60_000) {
+    throw inputError(`--probe-timeout ${flags.probeTimeout} is not a whole number from 100 to 60000 (milliseconds)`);
+  }
+  return {
+    ...DEFAULT_SETTINGS,
+    ...(flags.context === undefined ? {} : { context: flags.context }),
+    ...(flags.snapshot === undefined ? {} : { snapshot: flags.snapshot }),
+    ...(flags.cluster === undefined ? {} : { cluster: flags.cluster }),
+    ...(flags.archive === undefined ? {} : { archive: flags.archive }),
+    ...(flags.engine === undefined ? {} : { engine: flags.engine as EngineName }),
+    image: flags.image ?? DEFAULT_SETTINGS.image,
+    namespaces: flags.namespace ?? [],
+    excludeNamespaces: [...DEFAULT_SETTINGS.excludeNamespaces, ...(flags.exclude ?? [])],
+    namespaceMap,
+    keep: flags.keep ?? false,
+    probeTimeoutMs,
+  };
+}
+
+/** A path as the user meant it, from the project folder's point of view. */
+export function absolute(folder: string, path: string): string {
+  return isAbsolute(path) ? path : resolve(folder, path);
+}

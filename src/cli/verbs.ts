@@ -1,0 +1,224 @@
+import { resolve } from 'node:path';
+import { Option } from 'commander';
+import type * as Core from '../core.ts';
+import type { Run } from '../host/run.ts';
+import type { Approve, Project } from '../pipeline.ts';
+import type { Flags, OPTIONS } from './options.ts';
+
+/** What a verb works with. */
+export interface Verb {
+  readonly core: typeof Core;
+  readonly run: Run;
+  readonly project: Project;
+  readonly flags: Flags;
+  /** Prints the result: `value` as JSON, or `text` where text is wanted. */
+  readonly show: (value: unknown, text: (colour: boolean) => string) => void;
+  /** Shows a plan and asks. */
+  readonly approve: Approve;
+  /** Asks before a write that has no plan of its own. Throws when declined. */
+  readonly agree: (question: string) => Promise<void>;
+}
+
+export type Action = (verb: Verb, ...args: string[]) => Promise<number | undefined>;
+export type OptionName = keyof typeof OPTIONS;
+
+const TARGET: OptionName[] = ['context', 'snapshot', 'engine'];
+const SCOPE: OptionName[] = ['namespace', 'exclude', 'map'];
+const IMAGE: OptionName[] = ['image', 'archive'];
+const LOCAL: OptionName[] = ['cluster', 'host'];
+
+export type Register = (
+  usage: string,
+  summary: string,
+  names: readonly OptionName[],
+  action: Action,
+  extra?: readonly Option[],
+) => void;
+
+/** The verbs, each with the options that it reads. */
+export function registerVerbs(verb: Register): void {
+  const report = ({ core, show }: Verb, value: Core.Report): number => {
+    show(value, (colour) => core.renderText(value, colour));
+    return value.equal ? 0 : 1;
+  };
+  const showPlan = ({ core, show }: Verb, value: Core.Plan): number => {
+    show(value, () => core.planText(value));
+    return core.hasChanges(value) || value.conflicts.length > 0 ? 1 : 0;
+  };
+
+  verb(
+    'sync',
+    'the main job: pull, load, mirror, verify, report',
+    [...TARGET, ...LOCAL, ...IMAGE, ...SCOPE, 'probeTimeout', 'keep', 'dryRun', 'yes'],
+    async (v) => {
+      if (v.flags.dryRun) return showPlan(v, await v.core.plan(v.run, v.project));
+      const result = await v.core.sync(v.run, v.project, v.approve);
+      return result ? report(v, result) : 130;
+    },
+  );
+  verb('plan', 'show every change that sync would make', [...TARGET, ...LOCAL, ...IMAGE, ...SCOPE], async (v) =>
+    showPlan(v, await v.core.plan(v.run, v.project)),
+  );
+  verb(
+    'capture',
+    "write the target's snapshot to a file",
+    [...TARGET],
+    async (v) => {
+      const out = (v.flags as { output?: string }).output ?? 'clparity.snapshot.yaml';
+      const snapshot = await v.core.capture(v.run, v.project);
+      if (out === '-') v.show(snapshot, () => v.core.formatSnapshot(snapshot).trimEnd());
+      else {
+        const path = resolve(out);
+        await v.core.writeSnapshot(path, snapshot);
+        const counts = v.core.snapshotCounts(snapshot);
+        v.show({ path, ...counts, gaps: snapshot.gaps }, () =>
+          [
+            `${path}: ${Object.entries(counts)
+              .map(([k, n]) => `${n} ${k}`)
+              .join(', ')}`,
+            ...snapshot.gaps.map((g) => `! ${g.message}`),
+          ].join('\n'),
+        );
+      }
+      return 0;
+    },
+    [new Option('-o, --output <file>', 'where to write; - for stdout').default('clparity.snapshot.yaml')],
+  );
+  verb(
+    'pull [reference]',
+    'pull the base image by digest into the Docker daemon and pin it in the lock file',
+    ['host', ...IMAGE, 'yes'],
+    async (v, reference) => {
+      await v.agree(`Pull ${reference ?? v.project.settings.image} into the Docker daemon?`);
+      const update = (v.flags as { update?: boolean }).update === true;
+      const lock = await v.core.pull(v.run, v.project, reference, update);
+      v.show(
+        lock,
+        () =>
+          `${lock.reference}\n  digest    ${lock.digest}\n  manifest  ${lock.manifestDigest}\n  platform  ${lock.platform}`,
+      );
+      return 0;
+    },
+    [new Option('--update', 'follow the tag to what it is now, and move the lock file')],
+  );
+  verb(
+    'load [reference]',
+    'load the pinned image into every node of the local cluster',
+    [...LOCAL, ...IMAGE, 'yes'],
+    async (v, reference) => {
+      await v.agree(`Load ${reference ?? v.project.settings.image} into the local cluster's nodes?`);
+      const nodes = await v.core.load(v.run, v.project, reference);
+      v.show(nodes, () => nodes.map((n) => `${n.node}: ${n.state} as ${n.names.join(', ')}`).join('\n'));
+      return 0;
+    },
+  );
+  verb(
+    'mirror',
+    "mirror the target's network policies into the local cluster",
+    [...TARGET, ...LOCAL, ...SCOPE, 'dryRun', 'yes'],
+    async (v) => {
+      const project = { ...v.project, settings: { ...v.project.settings, image: 'none' } };
+      if (v.flags.dryRun) return showPlan(v, await v.core.plan(v.run, project));
+      const result = await v.core.mirror(v.run, project, v.approve);
+      return result ? report(v, result) : 130;
+    },
+  );
+  verb(
+    'verify',
+    'prove with real packets that what the target allows and denies is what happens here',
+    [...TARGET, ...LOCAL, ...SCOPE, 'probeTimeout', 'keep', 'yes'],
+    async (v) => {
+      await v.agree('Put stand-ins into the local cluster for the time of the probes?');
+      return report(v, await v.core.verify(v.run, v.project));
+    },
+  );
+  verb(
+    'matrix',
+    "which workloads may reach which, by the target's policies",
+    [...TARGET],
+    async (v) => {
+      const value = await v.core.matrix(v.run, v.project, { pods: (v.flags as { pods?: boolean }).pods === true });
+      v.show(value, () => v.core.matrixText(value));
+      return 0;
+    },
+    [new Option('--pods', 'every pod by itself instead of groups')],
+  );
+  verb(
+    'explain',
+    'why a connection is allowed or denied, with the rule and its line',
+    [...TARGET],
+    async (v) => {
+      const { from, to, port, protocol } = v.flags as { from: string; to: string; port: string; protocol: string };
+      const value = await v.core.explain(v.run, v.project, { from, to, port, protocol });
+      v.show(value, () => value.text);
+      return 0;
+    },
+    [
+      new Option('--from <peer>', 'namespace/pod, namespace/Kind/name or ip:ADDRESS').makeOptionMandatory(),
+      new Option('--to <peer>', 'namespace/pod, namespace/Kind/name or ip:ADDRESS').makeOptionMandatory(),
+      new Option('--port <number>', 'destination port').makeOptionMandatory(),
+      new Option('--protocol <protocol>', 'protocol').choices(['TCP', 'UDP', 'SCTP']).default('TCP'),
+    ],
+  );
+  verb(
+    'check <file>',
+    'check a list of connectivity assertions',
+    [...TARGET, ...LOCAL, ...SCOPE, 'probeTimeout', 'yes'],
+    async (v, file) => {
+      const live = (v.flags as { live?: boolean }).live === true;
+      if (live) await v.agree('Put stand-ins into the local cluster for the time of the probes?');
+      const value = await v.core.check(v.run, v.project, resolve(file ?? ''), live);
+      v.show(value, () => v.core.checkText(value));
+      return value.failed === 0 ? 0 : 1;
+    },
+    [new Option('--live', 'send real packets in the local cluster instead of evaluating')],
+  );
+  verb(
+    'report',
+    'show the last report of this folder',
+    [],
+    async (v) => {
+      const value = await v.core.lastReport(v.project.folder);
+      if ((v.flags as { markdown?: boolean }).markdown) v.show(value, () => v.core.renderMarkdown(value));
+      else v.show(value, (colour) => v.core.renderText(value, colour));
+      return value.equal ? 0 : 1;
+    },
+    [new Option('--markdown', 'as Markdown (with --format text)')],
+  );
+  verb('remove', 'take everything of ours out of the local cluster', [...LOCAL, 'dryRun', 'yes'], async (v) => {
+    const dryRun: Approve = async (plan) => {
+      showPlan(v, plan);
+      return false;
+    };
+    const done = await v.core.remove(v.run, v.project, v.flags.dryRun ? dryRun : v.approve);
+    if (done) v.show(done, () => v.core.planText(done));
+    return 0;
+  });
+  verb(
+    'create [name]',
+    "make a kind cluster of the target's Kubernetes minor version",
+    [...TARGET, 'host', 'yes'],
+    async (v, name) => {
+      const { workers, nodeImage } = v.flags as { workers?: string; nodeImage?: string };
+      await v.agree(`Create the kind cluster ${name ?? 'parity'}?`);
+      const cluster = await v.core.createCluster(v.run, v.project, {
+        ...(name === undefined ? {} : { name }),
+        ...(nodeImage === undefined ? {} : { nodeImage }),
+        workers: Number(workers ?? 1),
+      });
+      v.show(cluster, () => `${cluster.id} with ${cluster.nodes} nodes`);
+      return 0;
+    },
+    [
+      new Option('--workers <number>', 'worker nodes besides the control plane').default('1'),
+      new Option('--node-image <ref>', 'node image by reference or archive (also CLPARITY_NODE_IMAGE)'),
+    ],
+  );
+  verb('doctor', 'what is missing here, and the command that fixes it', [...TARGET, ...LOCAL, 'image'], async (v) => {
+    const results = await v.core.doctor(v.run, v.project);
+    v.show(results, () =>
+      results.map((r) => `${r.ok ? '=' : '!'} ${r.title}: ${r.detail}${r.fix ? `\n    fix: ${r.fix}` : ''}`).join('\n'),
+    );
+    return results.every((r) => r.ok) ? 0 : 3;
+  });
+}

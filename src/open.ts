@@ -1,0 +1,46 @@
+import { findCluster, providers } from './cluster/index.ts';
+import type { VouchedCluster } from './cluster/provider.ts';
+import { inputError } from './host/errors.ts';
+import type { Run } from './host/run.ts';
+import { connectDocker, pingDocker } from './image/docker.ts';
+import type { Project } from './pipeline.ts';
+import { captureCluster } from './snapshot/capture.ts';
+import { readTarget } from './snapshot/files.ts';
+import type { Snapshot } from './snapshot/model.ts';
+import { connectionOf } from './target/contexts.ts';
+import { openTransport, readClient } from './target/rest.ts';
+
+/** The target as a snapshot, from wherever the user said it is. Nothing is ever written there. */
+export async function openTarget(run: Run, project: Project): Promise<Snapshot> {
+  const { settings, host } = project;
+  const snapshot = await run.step(`Read the target ${settings.snapshot ?? settings.context ?? ''}`.trimEnd(), async () => {
+    if (settings.snapshot !== undefined) return readTarget(settings.snapshot, run);
+    if (settings.context === undefined) {
+      throw inputError('No target was chosen', {
+        action: 'Name one with --context NAME (a kubeconfig context) or --snapshot PATH (a file or folder of YAML).',
+      });
+    }
+    const client = readClient(openTransport(await connectionOf(host, settings.context, run.signal)));
+    try {
+      return await captureCluster(client, settings.context, run);
+    } finally {
+      await client.close();
+    }
+  });
+  for (const gap of snapshot.gaps) run.log('warn', gap.message);
+  if (settings.engine === undefined) return snapshot;
+  return { ...snapshot, engine: { name: settings.engine, evidence: ['named by the user'] } };
+}
+
+/** The local cluster that the settings mean, checked by its own provider: only then may anything be written to it. */
+export async function openLocal(run: Run, project: Project): Promise<VouchedCluster> {
+  return run.step(`Find the local cluster ${project.settings.cluster ?? ''}`.trimEnd(), async () => {
+    const docker = await connectDocker(project.host, run.signal);
+    await pingDocker(docker);
+    const all = providers(project.host, docker);
+    const cluster = await findCluster(project.settings.cluster, all, run);
+    const provider = all.find((p) => p.name === cluster.provider);
+    if (!provider) throw inputError(`No provider is called ${cluster.provider}`);
+    return provider.vouch(cluster, run);
+  });
+}
