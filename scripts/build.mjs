@@ -1,0 +1,65 @@
+// Bundles into dist/: extension.js (a stub with the UI), core.js (everything heavy) and cli.js; the first and last load
+// core.js when they first need it. --production minifies; --tests bundles test/host into dist-test/ instead.
+import { chmodSync, globSync, rmSync, statSync } from 'node:fs';
+import { build } from 'esbuild';
+
+const production = process.argv.includes('--production');
+const tests = process.argv.includes('--tests');
+
+/** What core.ts exports stays in core.js. (Imports of types have vanished before this is asked.) */
+const coreApart = {
+  name: 'core-apart',
+  setup: (b) => b.onResolve({ filter: /\/core\.ts$/ }, () => ({ path: './core.js', external: true })),
+};
+
+const common = {
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node22',
+  minify: production,
+  sourcemap: production ? false : 'linked',
+  legalComments: 'none',
+  logLevel: 'warning',
+  metafile: true,
+};
+
+// `vscode` resolves in extension.js alone: anything that core or cli import from it fails the build.
+const product = [
+  { entryPoints: ['src/extension.ts'], external: ['vscode'], plugins: [coreApart] },
+  { entryPoints: ['src/core.ts'] },
+  { entryPoints: ['src/cli.ts'], plugins: [coreApart], banner: { js: '#!/usr/bin/env node' } },
+].map((b) => ({ ...common, ...b, outdir: 'dist' }));
+
+// mocha is taken from node_modules, so that the suites and the entry share one.
+const suites = {
+  ...common,
+  entryPoints: ['test/host/entry.ts', ...globSync('test/host/suite/*.test.ts')],
+  outdir: 'dist-test',
+  outbase: 'test/host',
+  external: ['vscode', 'mocha'],
+};
+
+const out = tests ? 'dist-test' : 'dist';
+rmSync(out, { recursive: true, force: true });
+for (const options of tests ? [suites] : product) {
+  const { metafile } = await build(options);
+  if (process.argv.includes('--why')) explain(metafile);
+}
+if (!tests) {
+  chmodSync('dist/cli.js', 0o755);
+  for (const file of globSync('dist/*.js')) console.log(`${file} ${Math.ceil(statSync(file).size / 1024)} KiB`);
+}
+
+/** --why: how many KiB each package brings to a bundle. */
+function explain(metafile) {
+  for (const [file, { inputs }] of Object.entries(metafile.outputs)) {
+    const sizes = {};
+    for (const [input, { bytesInOutput }] of Object.entries(inputs)) {
+      const name = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? 'ours';
+      sizes[name] = (sizes[name] ?? 0) + bytesInOutput;
+    }
+    const top = Object.entries(sizes).sort((a, b) => b[1] - a[1]);
+    for (const [name, bytes] of top.slice(0, 25)) console.log(`${file}  ${Math.ceil(bytes / 1024)} KiB  ${name}`);
+  }
+}

@@ -1,0 +1,36 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type Browser, chromium } from 'playwright-core';
+import type { RunningHost } from './code-server.ts';
+
+const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+
+/** The machine's Chromium (CHROMIUM names another), headless and cut off from everything but loopback. */
+export async function browser(): Promise<Browser> {
+  const executablePath = process.env.CHROMIUM ?? PATHS.find((path) => existsSync(path));
+  if (!executablePath) throw new Error('No Chromium: apt-get install chromium, or set CHROMIUM.');
+  const args = [
+    '--no-sandbox', // as root it starts no other way
+    '--disable-dev-shm-usage',
+    '--disable-gpu',
+    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost',
+  ];
+  return chromium.launch({ executablePath, headless: true, args });
+}
+
+/** The workbench's address with `folder` open. `payload` is what desktop VS Code takes as command-line options. */
+export function workbenchUrl(
+  host: RunningHost,
+  folder: string,
+  payload?: readonly (readonly [string, string])[],
+): string {
+  const url = new URL(host.url);
+  url.searchParams.set('folder', resolve(folder));
+  if (payload) url.searchParams.set('payload', JSON.stringify(payload));
+  return url.href;
+}
+
+/** A path on the host's machine, as the workbench names it. */
+export function remoteUri(host: RunningHost, path: string): string {
+  return `vscode-remote://${host.authority}${resolve(path)}`;
+}
