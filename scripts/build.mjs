@@ -28,7 +28,7 @@ const common = {
 const product = [
   { entryPoints: ['src/extension.ts'], external: ['vscode'], plugins: [coreApart] },
   { entryPoints: ['src/core.ts'] },
-  { entryPoints: ['src/cli.ts'], plugins: [coreApart], banner: { js: '#!/usr/bin/env node' } },
+  { entryPoints: ['src/cli.ts'], plugins: [coreApart] },
 ].map((b) => ({ ...common, ...b, outdir: 'dist' }));
 
 // mocha is taken from node_modules, so that the suites and the entry share one.
