@@ -1,30 +1,68 @@
-import { PassThrough, Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import Docker from 'dockerode';
-import { environmentError, messageOf } from '../host/errors.ts';
+import { environmentError, inputError, messageOf } from '../host/errors.ts';
 import type { Host } from '../host/host.ts';
 
 /**
- * Connects to the Docker daemon that the `docker` command of this host would use: DOCKER_HOST, then the current context,
- * then the default socket. Nothing is contacted until the first call.
+ * Connects to the Docker daemon that the `docker` command of this host would use: DOCKER_HOST, then the current context
+ * (DOCKER_CONTEXT, then the one in Docker's config), then the default socket. Nothing is contacted until the first call.
  */
 export async function connectDocker(host: Host, signal: AbortSignal): Promise<Docker> {
-  const endpoint = host.env.DOCKER_HOST ?? (await contextEndpoint(host, signal));
-  if (!endpoint) return new Docker({ socketPath: '/var/run/docker.sock' });
-  if (endpoint.startsWith('unix://')) return new Docker({ socketPath: endpoint.slice('unix://'.length) });
-  if (endpoint.startsWith('npipe://')) return new Docker({ socketPath: endpoint.slice('npipe://'.length) });
-  // docker-modem reads DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH itself for tcp and ssh.
-  return new Docker();
+  const endpoint = host.env.DOCKER_HOST || (await contextEndpoint(host, signal));
+  const defaultSocket = host.platform === 'win32' ? '//./pipe/docker_engine' : '/var/run/docker.sock';
+  if (!endpoint) return socketDocker(defaultSocket);
+  const local = /^(?:unix|npipe):\/\/(.+)$/.exec(endpoint);
+  if (local?.[1]) return socketDocker(local[1]);
+  const url = URL.parse(endpoint.includes('://') ? endpoint : `tcp://${endpoint}`);
+  if (url?.protocol === 'ssh:') {
+    const agent = host.env.SSH_AUTH_SOCK;
+    return new Docker({
+      protocol: 'ssh',
+      host: url.hostname,
+      port: url.port || '22',
+      ...(url.username ? { username: decodeURIComponent(url.username) } : {}),
+      sshOptions: agent ? { agent } : {},
+    });
+  }
+  if (url?.protocol === 'tcp:' || url?.protocol === 'http:' || url?.protocol === 'https:') {
+    return new Docker(await tcpOptions(host, url));
+  }
+  throw inputError(`Docker's address ${endpoint} is of a kind that is not understood`, {
+    action: 'Set DOCKER_HOST to unix://…, tcp://… or ssh://…, or pick another context with "docker context use".',
+  });
+}
+
+/** docker-modem prefers a `host` that it takes from DOCKER_HOST itself; the empty one keeps it to the socket. */
+const socketDocker = (socketPath: string) => new Docker({ socketPath, host: '', protocol: 'http' });
+
+async function tcpOptions(host: Host, url: URL): Promise<Docker.DockerOptions> {
+  const certs = host.env.DOCKER_CERT_PATH;
+  const secure = url.protocol === 'https:' || url.port === '2376' || Boolean(host.env.DOCKER_TLS_VERIFY);
+  const address = { host: url.hostname, port: url.port || (secure ? '2376' : '2375') };
+  if (!secure) return { ...address, protocol: 'http' };
+  const folder = certs ?? host.env.DOCKER_CONFIG ?? `${host.home}/.docker`;
+  const [ca, cert, key] = await Promise.all(
+    ['ca', 'cert', 'key'].map((name) => host.readFile(`${folder}/${name}.pem`)),
+  );
+  return { ...address, protocol: 'https', ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) };
+}
+
+/** Docker's own settings folder and what is in its config.json. Throws an `input` error where that isn't JSON. */
+export async function dockerConfig(host: Host): Promise<Readonly<Record<string, unknown>>> {
+  const path = `${host.env.DOCKER_CONFIG || `${host.home}/.docker`}/config.json`;
+  const text = await host.readFile(path);
+  if (text === undefined || text.trim() === '') return {};
+  try {
+    return JSON.parse(text) as Readonly<Record<string, unknown>>;
+  } catch (cause) {
+    throw inputError(`Docker's settings in ${path} are not JSON: ${messageOf(cause)}`, { cause });
+  }
 }
 
 async function contextEndpoint(host: Host, signal: AbortSignal): Promise<string | undefined> {
-  const config = await host.readFile(`${host.env.DOCKER_CONFIG ?? `${host.home}/.docker`}/config.json`);
-  const current =
-    host.env.DOCKER_CONTEXT ?? (config && (JSON.parse(config) as { currentContext?: string }).currentContext);
-  if (!current || current === 'default') return undefined;
-  const shown = await host.exec(['docker', 'context', 'inspect', current, '--format', '{{.Endpoints.docker.Host}}'], {
-    signal,
-  });
+  const current = host.env.DOCKER_CONTEXT || (await dockerConfig(host)).currentContext;
+  if (typeof current !== 'string' || current === '' || current === 'default') return undefined;
+  const argv = ['docker', 'context', 'inspect', current, '--format', '{{.Endpoints.docker.Host}}'];
+  const shown = await host.exec(argv, { signal, timeoutMs: 15_000 });
   if (shown.exitCode !== 0) {
     throw environmentError(`Docker's context ${current} can't be read: ${shown.stderr.trim()}`, {
       action: 'Pick another with "docker context use".',
@@ -33,73 +71,41 @@ async function contextEndpoint(host: Host, signal: AbortSignal): Promise<string 
   return shown.stdout.trim() || undefined;
 }
 
-/** Checks that the daemon answers. Throws a ParityError that says how to start it. Returns its version and API version. */
-export async function pingDocker(docker: Docker): Promise<{ version: string; apiVersion: string }> {
+/** Checks that the daemon answers. Throws a ParityError that says how to start it. */
+export async function pingDocker(
+  docker: Docker,
+  signal?: AbortSignal,
+): Promise<{ version: string; apiVersion: string; platform: string }> {
   try {
-    const { Version, ApiVersion } = await docker.version();
-    return { version: Version, apiVersion: ApiVersion };
+    // Docker.version() takes no options; a daemon that hangs must not hang us.
+    const version = await abortable(docker.version(), AbortSignal.any([AbortSignal.timeout(15_000), ...some(signal)]));
+    return { version: version.Version, apiVersion: version.ApiVersion, platform: `${version.Os}/${version.Arch}` };
   } catch (cause) {
+    signal?.throwIfAborted();
+    const denied = (cause as NodeJS.ErrnoException).code === 'EACCES';
     throw environmentError(`The Docker daemon does not answer: ${messageOf(cause)}`, {
       cause,
-      action: 'Start Docker (for example "sudo systemctl start docker"), or run "clparity doctor".',
+      action: denied
+        ? 'Add yourself to the docker group ("sudo usermod -aG docker $USER"), then log in again.'
+        : 'Start Docker (for example "sudo systemctl start docker"), or run "clparity doctor".',
     });
   }
 }
 
-/**
- * Runs argv in a running container as root and streams `stdin` in on a hijacked connection: docker-modem's other
- * duplex ignores back-pressure (docker-modem lib/http_duplex.js). Resolves whatever the exit code is.
- */
-export async function execInContainer(
-  docker: Docker,
-  container: string,
-  argv: readonly string[],
-  options: { stdin?: Readable | string; signal: AbortSignal },
-): Promise<{ exitCode: number; stdout: string; stderr: string }> {
-  const { signal } = options;
+const some = <T>(value: T | undefined): T[] => (value === undefined ? [] : [value]);
+
+async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
-  const exec = await docker.getContainer(container).exec({
-    Cmd: [...argv],
-    AttachStdin: options.stdin !== undefined,
-    AttachStdout: true,
-    AttachStderr: true,
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
   });
-  const socket = await exec.start({ hijack: true, stdin: options.stdin !== undefined });
-  const onAbort = () => socket.destroy();
-  signal.addEventListener('abort', onAbort, { once: true });
-  const stdout = new PassThrough();
-  const stderr = new PassThrough();
-  docker.modem.demuxStream(socket, stdout, stderr);
-  const ended = new Promise<void>((resolve, reject) => {
-    socket.once('end', resolve);
-    socket.once('close', resolve);
-    socket.once('error', reject);
-  });
-  const texts = Promise.all([text(stdout), text(stderr)]);
   try {
-    if (options.stdin !== undefined) {
-      // The program may end before its input does; then its exit code and stderr tell why, not EPIPE.
-      await pipeline(typeof options.stdin === 'string' ? Readable.from([options.stdin]) : options.stdin, socket, {
-        signal,
-      }).catch((error: NodeJS.ErrnoException) => {
-        if (signal.aborted || !['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'].includes(error.code ?? ''))
-          throw error;
-      });
-    }
-    await ended;
+    return await Promise.race([work, aborted]);
   } finally {
     signal.removeEventListener('abort', onAbort);
-    stdout.end();
-    stderr.end();
   }
-  signal.throwIfAborted();
-  const [out, err] = await texts;
-  const { ExitCode } = await exec.inspect();
-  return { exitCode: ExitCode ?? -1, stdout: out, stderr: err };
 }
 
-async function text(stream: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
-}
+export { execInContainer } from './exec.ts';
