@@ -1,0 +1,29 @@
+import type { Handler } from './command.ts';
+import { capture } from './commands/capture.ts';
+import { check, explain, matrix } from './commands/connections.ts';
+import { load, pull } from './commands/image.ts';
+import { mirror, plan, remove, report, sync, verify } from './commands/parity.ts';
+import { create, doctor, selectCluster, selectImage, selectTarget, showLog } from './commands/setup.ts';
+import type { Ui } from './ui.ts';
+
+/** Every command by its name after `clparity.`; package.json says how they are called and when they are enabled. */
+export const commands: Readonly<Record<string, (ui: Ui) => Handler>> = {
+  sync,
+  capture,
+  pull,
+  load,
+  plan,
+  mirror,
+  verify,
+  matrix,
+  explain,
+  check,
+  report,
+  remove,
+  create,
+  doctor,
+  selectTarget,
+  selectCluster,
+  selectImage,
+  showLog,
+};

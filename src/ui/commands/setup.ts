@@ -1,0 +1,94 @@
+import * as vscode from 'vscode';
+import { command, type Handler, nothingToAsk, nothingToShow } from '../command.ts';
+import { openRendered, RESULT_SCHEME } from '../documents.ts';
+import { pickCluster } from '../pick-cluster.ts';
+import { pickImage } from '../pick-image.ts';
+import { pickTarget } from '../pick-target.ts';
+import { storeChoices } from '../settings.ts';
+import type { Ui } from '../ui.ts';
+
+type Diagnoses = Awaited<ReturnType<import('../core-api.ts').Core['doctor']>>;
+
+export const doctor = command<true, Diagnoses>({
+  title: () => vscode.l10n.t('Doctor'),
+  needs: {},
+  ask: nothingToAsk,
+  work: ({ core, run, project }) => core.doctor(run, project),
+  async show(diagnoses, _place, ui) {
+    await openRendered(ui.documents.put(RESULT_SCHEME, 'Doctor.md', doctorMarkdown(diagnoses)));
+  },
+});
+
+/** What was looked at, faults first, each with what mends it. */
+export function doctorMarkdown(diagnoses: Diagnoses): string {
+  const faults = diagnoses.filter(({ ok }) => !ok);
+  const plain = (text: string) => text.replace(/[\\`*_[\]<>#]/g, '\\$&').replace(/\s*\n\s*/g, ' ');
+  const verdict =
+    faults.length === 0
+      ? vscode.l10n.t('Everything is in place.')
+      : vscode.l10n.t('{0} of {1} need your attention.', faults.length, diagnoses.length);
+  return [
+    `# ${vscode.l10n.t('Doctor')}`,
+    '',
+    `**${verdict}**`,
+    '',
+    ...faults.flatMap(({ title, detail, fix }) => [
+      `## 🔴 ${plain(title)}`,
+      '',
+      plain(detail),
+      '',
+      ...(fix ? [`${vscode.l10n.t('To fix it:')}`, '', '```text', fix, '```', ''] : []),
+    ]),
+    ...diagnoses.filter(({ ok }) => ok).map(({ title, detail }) => `- ✅ **${plain(title)}**: ${plain(detail)}`),
+    '',
+  ].join('\n');
+}
+
+export const create = command<string, string>({
+  title: () => vscode.l10n.t('Create Local Cluster'),
+  needs: {},
+  ask: () =>
+    Promise.resolve(
+      vscode.window.showInputBox({
+        title: vscode.l10n.t('Create a kind cluster'),
+        prompt: vscode.l10n.t("Name; its Kubernetes version follows the target's where that is known"),
+        value: 'parity',
+        validateInput: (name) =>
+          /^[a-z0-9][a-z0-9.-]*$/.test(name)
+            ? undefined
+            : vscode.l10n.t('Lower-case letters, digits, dots and dashes, beginning with a letter or digit'),
+      }),
+    ),
+  work: async ({ core, run, project }, name) => (await core.createCluster(run, project, { name })).id,
+  async show(id, { folder }) {
+    await storeChoices(folder, { cluster: id });
+    void vscode.window.showInformationMessage(vscode.l10n.t('Created {0}; it is the local cluster now.', id));
+  },
+});
+
+/** Commands that only ask, and write the answer to the settings. */
+const choice = (title: () => string, pick: (place: import('../place.ts').Place) => Promise<boolean>) =>
+  command<true, true>({
+    title,
+    needs: {},
+    ask: async (place) => ((await pick(place)) ? true : undefined),
+    work: nothingToAsk,
+    show: nothingToShow,
+  });
+
+export const selectTarget = choice(() => vscode.l10n.t('Select Target'), pickTarget);
+export const selectImage = choice(() => vscode.l10n.t('Select Base Image'), pickImage);
+export const selectCluster = choice(
+  () => vscode.l10n.t('Select Local Cluster'),
+  async (place) => {
+    const answer = await pickCluster(place);
+    if (answer === 'create') await vscode.commands.executeCommand('clparity.create');
+    return answer === 'chosen';
+  },
+);
+
+/** Needs neither the core nor a folder. */
+export const showLog =
+  ({ log }: Ui): Handler =>
+  async () =>
+    log.show(true);

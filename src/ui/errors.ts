@@ -1,0 +1,75 @@
+import * as vscode from 'vscode';
+import type { ErrorKind } from '../host/errors.ts';
+import { sentences } from './text.ts';
+import type { Ui } from './ui.ts';
+
+/** A failure in the words of the notification. `unexpected` is a fault of ours: its stack is worth logging. */
+export interface Failure {
+  readonly kind: ErrorKind | 'unexpected';
+  readonly message: string;
+  readonly action: string | undefined;
+}
+
+/**
+ * Reads whatever was thrown. By shape rather than `instanceof`: the core is another bundle with its own classes.
+ */
+export function failureOf(error: unknown): Failure {
+  const parity = find(error, isParityError);
+  const aborted = find(error, (e): e is Error => e.name === 'AbortError');
+  if (aborted && (parity === undefined || parity.kind === 'cancelled')) {
+    return { kind: 'cancelled', message: parity?.message ?? '', action: parity?.action };
+  }
+  if (parity) return { kind: parity.kind, message: parity.message, action: parity.action };
+  return { kind: 'unexpected', message: error instanceof Error ? error.message : String(error), action: undefined };
+}
+
+type ParityShape = Error & { readonly kind: ErrorKind; readonly action: string | undefined };
+
+function isParityError(error: Error): error is ParityShape {
+  return error.name === 'ParityError' && 'kind' in error;
+}
+
+/** The outermost error of a kind in the chain of causes. */
+function find<E extends Error>(error: unknown, is: (e: Error) => e is E): E | undefined {
+  for (let e = error, depth = 0; e instanceof Error && depth < 8; e = e.cause, depth++) if (is(e)) return e;
+  return undefined;
+}
+
+/** Tells the user about a failure, once, and logs it. Never waits for the answer. */
+export function showFailure(ui: Ui, title: string, error: unknown): void {
+  const failure = failureOf(error);
+  if (failure.kind === 'cancelled') {
+    showCancelled(ui, title, failure);
+    return;
+  }
+  const stack = error instanceof Error && failure.kind === 'unexpected' ? (error.stack ?? failure.message) : undefined;
+  ui.log.error(`${title}: ${stack ?? sentences(failure.message, failure.action)}`);
+  for (const line of causes(error)) ui.log.error(`  ${line}`);
+  const text =
+    failure.kind === 'unexpected'
+      ? vscode.l10n.t('{0} failed unexpectedly: {1}', title, sentences(failure.message))
+      : vscode.l10n.t('{0}: {1}', title, sentences(failure.message, failure.action));
+  void offer(text, failure.kind);
+}
+
+function showCancelled(ui: Ui, title: string, failure: Failure): void {
+  const text = sentences(vscode.l10n.t('{0} was cancelled', title), failure.message, failure.action);
+  ui.log.info(text);
+  void vscode.window.showInformationMessage(text);
+}
+
+function causes(error: unknown): string[] {
+  const lines: string[] = [];
+  let e = error instanceof Error ? error.cause : undefined;
+  for (; e instanceof Error && lines.length < 8; e = e.cause) lines.push(`caused by ${e.name}: ${e.message}`);
+  return lines;
+}
+
+async function offer(text: string, kind: Failure['kind']): Promise<void> {
+  const log = vscode.l10n.t('Show Log');
+  const doctor = vscode.l10n.t('Run Doctor');
+  const buttons = kind === 'environment' ? [doctor, log] : [log];
+  const answer = await vscode.window.showErrorMessage(text, ...buttons);
+  if (answer === log) await vscode.commands.executeCommand('clparity.showLog');
+  if (answer === doctor) await vscode.commands.executeCommand('clparity.doctor');
+}

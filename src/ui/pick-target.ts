@@ -1,0 +1,68 @@
+import { basename } from 'node:path';
+import * as vscode from 'vscode';
+import type { Place } from './place.ts';
+import { BACK, type Choice, choose, separator } from './quick-pick.ts';
+import { storeChoices } from './settings.ts';
+
+type Target = { readonly context: string } | { readonly snapshot: string } | { readonly browse: 'folder' | 'file' };
+
+/** Asks for the target and writes it to the workspace's settings. False when dismissed. */
+export async function pickTarget(place: Place): Promise<boolean> {
+  const target = await choose<Target>({
+    title: vscode.l10n.t('Select the target'),
+    placeholder: vscode.l10n.t('What should the local cluster be like? A target is only ever read.'),
+    choices: async () => [...(await snapshots()), ...files(), ...(await contexts(place))],
+  });
+  if (target === undefined || target === BACK) return false;
+  const path = 'browse' in target ? await browse(place, target.browse) : undefined;
+  if ('browse' in target && path === undefined) return false;
+  if ('context' in target) {
+    await storeChoices(place.folder, { 'target.context': target.context, 'target.snapshot': undefined });
+  } else {
+    await storeChoices(place.folder, { 'target.snapshot': 'snapshot' in target ? target.snapshot : path });
+  }
+  return true;
+}
+
+async function snapshots(): Promise<Choice<Target>[]> {
+  const found = await vscode.workspace.findFiles('**/*clparity*.{yaml,yml}', '**/node_modules/**', 20);
+  if (found.length === 0) return [];
+  const choices = found.map((uri) => {
+    const path = vscode.workspace.asRelativePath(uri, false);
+    return { label: `$(file) ${basename(path)}`, description: path, value: { snapshot: path } };
+  });
+  return [separator(vscode.l10n.t('Snapshots in this workspace')), ...choices];
+}
+
+function files(): Choice<Target>[] {
+  return [
+    separator(vscode.l10n.t('Files, no cluster contacted')),
+    { label: `$(folder) ${vscode.l10n.t('A folder of manifests…')}`, value: { browse: 'folder' } },
+    { label: `$(file-code) ${vscode.l10n.t('A manifest or snapshot file…')}`, value: { browse: 'file' } },
+  ];
+}
+
+async function contexts({ core, project }: Place): Promise<Choice<Target>[]> {
+  const found = await core.listContexts(project.host);
+  if (found.length === 0) return [];
+  const choices = found.map(({ name, current, server }) => ({
+    label: `$(globe) ${name}`,
+    description: [server, current ? vscode.l10n.t('current') : undefined].filter(Boolean).join(' · '),
+    value: { context: name },
+  }));
+  return [separator(vscode.l10n.t('Contexts of your kubeconfig, read-only')), ...choices];
+}
+
+/** A path relative to the folder where it lies inside, so that the setting can be shared. */
+async function browse(place: Place, what: 'folder' | 'file'): Promise<string | undefined> {
+  const [uri] =
+    (await vscode.window.showOpenDialog({
+      title: what === 'folder' ? vscode.l10n.t('Folder of manifests') : vscode.l10n.t('Manifest or snapshot file'),
+      openLabel: vscode.l10n.t('Use as Target'),
+      defaultUri: place.folder.uri,
+      canSelectFolders: what === 'folder',
+      canSelectFiles: what === 'file',
+      ...(what === 'file' ? { filters: { [vscode.l10n.t('YAML or JSON')]: ['yaml', 'yml', 'json'] } } : {}),
+    })) ?? [];
+  return uri && vscode.workspace.asRelativePath(uri, false);
+}

@@ -1,0 +1,34 @@
+import * as vscode from 'vscode';
+import { inputError } from '../host/errors.ts';
+import type { Project } from '../pipeline.ts';
+import type { Core } from './core-api.ts';
+import { settingsOf } from './settings.ts';
+
+/** Where a command works: the loaded core, the workspace folder, and what the settings there say. */
+export interface Place {
+  readonly core: Core;
+  readonly folder: vscode.WorkspaceFolder;
+  readonly project: Project;
+}
+
+/** Reads the settings of a folder anew: a picker may just have written them. */
+export function placeIn(core: Core, folder: vscode.WorkspaceFolder): Place {
+  const host = core.localHost();
+  return { core, folder, project: { host, folder: folder.uri.fsPath, settings: settingsOf(folder) } };
+}
+
+/**
+ * The folder that holds the snapshot and the lock file: asks where there are several. Undefined when dismissed;
+ * throws a ParityError of kind `input` where no folder is open.
+ */
+export async function workFolder(): Promise<vscode.WorkspaceFolder | undefined> {
+  const folders = vscode.workspace.workspaceFolders ?? [];
+  const [first] = folders;
+  if (!first) {
+    throw inputError(vscode.l10n.t('No folder is open'), {
+      action: vscode.l10n.t('Open a folder first: the snapshot and the image lock file live in it.'),
+    });
+  }
+  if (folders.length === 1) return first;
+  return vscode.window.showWorkspaceFolderPick({ placeHolder: vscode.l10n.t('Folder of the snapshot and lock file') });
+}

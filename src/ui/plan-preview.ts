@@ -1,0 +1,135 @@
+import * as vscode from 'vscode';
+import type { Approve } from '../pipeline.ts';
+import type { ChangeAction, Conflict, Plan } from '../plan/model.ts';
+import type { Job } from './command.ts';
+import type { Core } from './core-api.ts';
+import { type Documents, PLAN_SCHEME } from './documents.ts';
+import { type Choice, choose, separator } from './quick-pick.ts';
+import { plural } from './text.ts';
+
+/** Opens every object's before and after in the multi-file diff editor. Gives the tab's title; nothing to show: undefined. */
+export async function openPlan(core: Core, documents: Documents, plan: Plan): Promise<string | undefined> {
+  const resources = core.planDocuments(plan).map(({ label, before, after }) => {
+    const path = `${label.replaceAll(' ', '/')}.yaml`;
+    const old = before === '' ? undefined : documents.put(PLAN_SCHEME, path, before, 'before');
+    const next = after === '' ? undefined : documents.put(PLAN_SCHEME, path, after, 'after');
+    return [vscode.Uri.from({ scheme: PLAN_SCHEME, path: `/${path}` }), old, next];
+  });
+  if (resources.length === 0) return undefined;
+  const title = vscode.l10n.t('Plan for {0}', plan.cluster);
+  await vscode.commands.executeCommand('vscode.changes', title, resources);
+  return title;
+}
+
+/** Takes a preview off the screen once it has been decided on: it would only show what was. */
+async function closePlan(title: string | undefined): Promise<void> {
+  const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs).filter((tab) => tab.label === title);
+  await vscode.window.tabGroups.close(tabs, true);
+}
+
+/** Shows the plan and asks beside it, so that it can be read and scrolled before the answer. */
+export function approveBeside(job: Job): Approve {
+  return (plan) =>
+    job.run.step(vscode.l10n.t('Waiting for your answer'), async () => {
+      const title = await openPlan(job.core, job.ui.documents, plan);
+      try {
+        const answer = await choose<'apply' | 'cancel'>({
+          title: vscode.l10n.t('Apply {0} to {1}?', changeCount(plan), plan.cluster),
+          placeholder: vscode.l10n.t('The changes are open below. Nothing is written before you choose Apply.'),
+          choices: async () => [
+            { label: `$(check) ${vscode.l10n.t('Apply')}`, description: summary(plan), value: 'apply' },
+            {
+              label: `$(close) ${vscode.l10n.t('Cancel')}`,
+              description: vscode.l10n.t('write nothing'),
+              value: 'cancel',
+            },
+            ...sideNotes(plan),
+          ],
+          signal: job.run.signal,
+        });
+        job.run.signal.throwIfAborted();
+        return answer === 'apply';
+      } finally {
+        await closePlan(title);
+      }
+    });
+}
+
+/** Asks with a modal dialog: taking things away deserves one. */
+export function approveRemoval(job: Job): Approve {
+  return (plan) =>
+    job.run.step(vscode.l10n.t('Waiting for your answer'), async () => {
+      const remove = vscode.l10n.t('Remove');
+      const answer = await vscode.window.showWarningMessage(
+        vscode.l10n.t('Remove what Container Linux Parity put into {0}?', plan.cluster),
+        { modal: true, detail: removalDetail(plan) },
+        remove,
+      );
+      job.run.signal.throwIfAborted();
+      return answer === remove;
+    });
+}
+
+/** Objects named in the modal dialog before the rest is only counted. */
+const NAMED = 15;
+
+function removalDetail(plan: Plan): string {
+  const names = plan.objects.map((object) => nameOf(object));
+  const more = names.length > NAMED ? [vscode.l10n.t('… and {0} more', names.length - NAMED)] : [];
+  return [summary(plan), '', ...names.slice(0, NAMED), ...more].join('\n');
+}
+
+/** "12 changes". */
+export function changeCount(plan: Plan): string {
+  const n = plan.objects.length + plan.images.length;
+  return plural(n, vscode.l10n.t('1 change'), vscode.l10n.t('{0} changes', n));
+}
+
+/** "create 9, update 2, delete 1; load the base image into 2 nodes". */
+export function summary(plan: Plan): string {
+  const verbs: Record<ChangeAction, (n: number) => string> = {
+    create: (n) => vscode.l10n.t('create {0}', n),
+    update: (n) => vscode.l10n.t('update {0}', n),
+    delete: (n) => vscode.l10n.t('delete {0}', n),
+    release: (n) => vscode.l10n.t('release {0}', n),
+  };
+  const objects = Object.entries(verbs).flatMap(([action, say]) => {
+    const n = plan.objects.filter((object) => object.action === action).length;
+    return n > 0 ? [say(n)] : [];
+  });
+  const images = plan.images.map(({ nodes }) =>
+    plural(
+      nodes.length,
+      vscode.l10n.t('load the base image into 1 node'),
+      vscode.l10n.t('load the base image into {0} nodes', nodes.length),
+    ),
+  );
+  return [objects.join(', '), ...images].filter((part) => part !== '').join('; ');
+}
+
+/** What else the plan says, as lines that can be read but not chosen. */
+function sideNotes(plan: Plan): Choice<never>[] {
+  return [
+    ...section(vscode.l10n.t('Left alone, owned by someone else'), plan.conflicts.map(conflictLine)),
+    ...section(
+      vscode.l10n.t('Not mirrored'),
+      plan.notMirrored.map((label) => ({ label: `$(info) ${label}` })),
+    ),
+    ...section(
+      vscode.l10n.t('Warnings'),
+      plan.warnings.map((label) => ({ label: `$(warning) ${label}` })),
+    ),
+  ];
+}
+
+function section(label: string, lines: readonly Choice<never>[]): Choice<never>[] {
+  return lines.length > 0 ? [separator(label), ...lines] : [];
+}
+
+function conflictLine(conflict: Conflict): Choice<never> {
+  return { label: `$(warning) ${nameOf(conflict)}`, description: conflict.owner, detail: conflict.message };
+}
+
+function nameOf({ kind, namespace, name }: { kind: string; namespace?: string; name: string }): string {
+  return `${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
+}

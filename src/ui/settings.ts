@@ -1,0 +1,62 @@
+import { resolve } from 'node:path';
+import * as vscode from 'vscode';
+import { DEFAULT_SETTINGS, type Settings } from '../settings.ts';
+import type { EngineName } from '../snapshot/model.ts';
+
+/** The settings that a picker can write. */
+export type ChoiceKey = 'target.context' | 'target.snapshot' | 'cluster' | 'image' | 'archive';
+
+const SECTION = 'clparity';
+
+/** What the user chose in the settings, for one workspace folder. Empty text counts as not chosen. */
+export function readSettings(config: Pick<vscode.WorkspaceConfiguration, 'get'>): Settings {
+  const text = (key: string): string | undefined => config.get<string>(key)?.trim() || undefined;
+  return {
+    host: DEFAULT_SETTINGS.host,
+    image: text('image') ?? DEFAULT_SETTINGS.image,
+    namespaces: config.get<string[]>('namespaces') ?? DEFAULT_SETTINGS.namespaces,
+    excludeNamespaces: config.get<string[]>('excludeNamespaces') ?? DEFAULT_SETTINGS.excludeNamespaces,
+    namespaceMap: config.get<Record<string, string>>('namespaceMap') ?? DEFAULT_SETTINGS.namespaceMap,
+    keep: config.get<boolean>('keepStandIns') ?? DEFAULT_SETTINGS.keep,
+    probeTimeoutMs: config.get<number>('probeTimeout') ?? DEFAULT_SETTINGS.probeTimeoutMs,
+    ...chosen('context', text('target.context')),
+    ...chosen('snapshot', text('target.snapshot')),
+    ...chosen('cluster', text('cluster')),
+    ...chosen('archive', text('archive')),
+    ...chosen('engine', text('engine') as EngineName | undefined),
+  };
+}
+
+/** A property that is absent where there is no value: the contract tells "absent" from "undefined". */
+function chosen<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]: V });
+}
+
+/** The settings that hold in a folder; paths are taken from the folder. */
+export function settingsOf(folder: vscode.WorkspaceFolder): Settings {
+  const settings = readSettings(vscode.workspace.getConfiguration(SECTION, folder.uri));
+  const path = (relative: string | undefined) => relative && resolve(folder.uri.fsPath, relative);
+  return {
+    ...settings,
+    ...chosen('snapshot', path(settings.snapshot)),
+    ...chosen('archive', path(settings.archive)),
+  };
+}
+
+/**
+ * Writes choices to the workspace's settings; `undefined` takes a choice away, also one made in the user's settings
+ * (an empty text here then overrides it).
+ */
+export async function storeChoices(
+  folder: vscode.WorkspaceFolder,
+  choices: { readonly [K in ChoiceKey]?: string | undefined },
+): Promise<void> {
+  const multiRoot = (vscode.workspace.workspaceFolders?.length ?? 0) > 1;
+  const where = multiRoot ? vscode.ConfigurationTarget.WorkspaceFolder : vscode.ConfigurationTarget.Workspace;
+  for (const [key, value] of Object.entries(choices)) {
+    await vscode.workspace.getConfiguration(SECTION, folder.uri).update(key, value, where);
+    const left = vscode.workspace.getConfiguration(SECTION, folder.uri).get<string>(key);
+    if (value === undefined && left)
+      await vscode.workspace.getConfiguration(SECTION, folder.uri).update(key, '', where);
+  }
+}
