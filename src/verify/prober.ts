@@ -1,0 +1,117 @@
+import type { LocalCluster } from '../cluster/provider.ts';
+import { environmentError } from '../host/errors.ts';
+import type { Protocol } from '../snapshot/model.ts';
+import type { ProbeVerdict } from './model.ts';
+import type { PodNetwork } from './netns.ts';
+import { DRIVER, WORKER } from './prober-scripts.ts';
+
+/** A packet to send. `source` and `destination` are keys of pods without white space, such as UIDs. */
+export interface Probe {
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: Protocol;
+  /** IPv4 or IPv6. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface Answer {
+  readonly verdict: ProbeVerdict;
+  /** What came back, in words; empty for silence. */
+  readonly detail: string;
+  /** True where silence proves nothing: a listener may have taken the datagram. */
+  readonly swallowed?: true;
+}
+
+/** Sources that probe at the same time in one node; each holds at most 400 sockets. */
+const WORKERS = 8;
+
+/**
+ * Sends all probes, each from its source's network namespace: one exec a node, all nodes at once. Answers come in the
+ * order of `probes`. `timeoutMs` without an answer is a denial. Throws where a node can't send any.
+ */
+export async function sendProbes(
+  cluster: LocalCluster,
+  networks: ReadonlyMap<string, PodNetwork>,
+  probes: readonly Probe[],
+  options: { timeoutMs: number; signal: AbortSignal },
+): Promise<Answer[]> {
+  const nodes = new Map<string, Map<string, number[]>>();
+  const sources = new Set(probes.flatMap((p) => [p.source, p.destination]));
+  for (const source of sources) {
+    const network = networks.get(source);
+    if (network) entry(nodes, network.node, () => new Map()).set(source, []);
+  }
+  probes.forEach((probe, id) => {
+    const network = networks.get(probe.source);
+    if (network) nodes.get(network.node)?.get(probe.source)?.push(id);
+  });
+  const outputs = await Promise.all(
+    [...nodes].map(([node, bySource]) => probeNode(cluster, node, networks, bySource, probes, options)),
+  );
+  return readAnswers(outputs.join('\n'), probes);
+}
+
+async function probeNode(
+  cluster: LocalCluster,
+  node: string,
+  networks: ReadonlyMap<string, PodNetwork>,
+  bySource: ReadonlyMap<string, readonly number[]>,
+  probes: readonly Probe[],
+  options: { timeoutMs: number; signal: AbortSignal },
+): Promise<string> {
+  const lines: string[] = [];
+  let count = 0;
+  for (const [source, ids] of bySource) {
+    lines.push(`N ${source} ${networks.get(source)?.path}`);
+    for (const id of ids) {
+      const probe = probes[id];
+      if (probe) lines.push(`${id} ${probe.protocol} ${probe.address} ${probe.port}`);
+    }
+    count += ids.length;
+  }
+  const timeout = options.timeoutMs / 1000;
+  // Generous: what the pace allows, then as much again. It only bounds a prober whose connection was cut.
+  const limit = Math.ceil(60 + count * 0.05 + bySource.size * 2 * timeout);
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout((limit + 10) * 1000)]);
+  const argv = ['perl', '-e', DRIVER, WORKER, String(timeout), String(limit), String(WORKERS)];
+  const result = await cluster.exec(node, argv, { stdin: `${lines.join('\n')}\n`, signal });
+  if (result.exitCode === 0) return result.stdout;
+  throw environmentError(
+    `Node ${node} can't send probes (exit code ${result.exitCode}): ${(result.stderr || result.stdout).trim()}`,
+    {
+      action:
+        "Probing needs perl and nsenter in the node; kind's own node images have both. Use one of those, or add them.",
+    },
+  );
+}
+
+/** Matches the prober's output (see prober-scripts.ts) to the probes; one without a line is unreachable, with the reason. */
+export function readAnswers(output: string, probes: readonly Probe[]): Answer[] {
+  const answers = new Map<number, Answer>();
+  const failures = new Map<string, string>();
+  const listeners = new Set<string>();
+  for (const line of output.split('\n')) {
+    const [type, key = '', value = '', detail = ''] = line.split('\t');
+    if (type === 'L') listeners.add(`${key} ${value}`);
+    else if (type === 'E') failures.set(key, value);
+    else if (type === 'R') answers.set(Number(key), { verdict: value as ProbeVerdict, detail });
+  }
+  return probes.map((probe, id) => {
+    const answer = answers.get(id);
+    if (!answer) return { verdict: 'unreachable', detail: failures.get(probe.source) ?? 'the pod is gone' };
+    const swallowed =
+      probe.protocol === 'UDP' &&
+      probe.port !== 53 &&
+      answer.verdict === 'denied' &&
+      listeners.has(`${probe.destination} ${probe.port}`);
+    if (!swallowed) return answer;
+    return { verdict: 'unreachable', detail: 'silence proves nothing: a listener may have swallowed it', swallowed };
+  });
+}
+
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const found = map.get(key) ?? make();
+  map.set(key, found);
+  return found;
+}
