@@ -1,5 +1,7 @@
-import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
-import { environmentError, messageOf, ParityError } from '../host/errors.ts';
+import { ApiError } from './api-error.ts';
+
+export { ApiError } from './api-error.ts';
+export { openTransport } from './transport.ts';
 
 /** A Kubernetes object as the API server sends it. */
 export interface KubeObject {
@@ -46,6 +48,8 @@ export interface Connection {
   readonly proxy?: string;
   /** The Authorization header's value, asked for before each request (tokens expire); undefined for none. */
   authorization?(signal: AbortSignal): Promise<string | undefined>;
+  /** Told which value the server refused (401), so that `authorization` gets a new one. */
+  forget?(refused: string): void;
 }
 
 export interface ApiRequest {
@@ -54,137 +58,23 @@ export interface ApiRequest {
   readonly path: string;
   readonly body?: unknown;
   readonly contentType?: string;
+  readonly accept?: string;
   readonly signal: AbortSignal;
   /** Milliseconds until the answer must have come whole; 30,000 by default. */
   readonly timeoutMs?: number;
 }
 
-/** An API server that answered with an error, with its HTTP status and Status.reason. */
-export class ApiError extends ParityError {
-  readonly status: number;
-  readonly reason: string | undefined;
-  /** The Status object's `details`, where the server sent one. */
-  readonly details: unknown;
-
-  constructor(status: number, message: string, reason: string | undefined, details: unknown) {
-    super('environment', message);
-    this.status = status;
-    this.reason = reason;
-    this.details = details;
-  }
-}
-
 /** One API server, any method. Keep it private to a client that narrows what may be sent. */
 export interface Transport {
   readonly server: string;
-  /** Sends one request and returns the parsed body. Throws ApiError for a status of 400 and up. */
+  /**
+   * Sends one request and returns the parsed body. Throws ApiError for a status of 400 and up; asks again, a few times,
+   * where the server says to slow down (429, and 503 for a GET).
+   */
   send(request: ApiRequest): Promise<unknown>;
-  /** GETs a stream of newline-separated JSON values (a WATCH), each as it comes, until the server or `signal` ends it. */
+  /** GETs a stream of newline-separated JSON values (a WATCH), each as it comes, until the server ends it; `signal` rejects it. */
   stream(path: string, signal: AbortSignal): AsyncIterable<unknown>;
   close(): Promise<void>;
-}
-
-/** Opens a transport; nothing is sent until it is used. */
-export function openTransport(connection: Connection): Transport {
-  const tls = {
-    ca: connection.ca,
-    cert: connection.cert,
-    key: connection.key,
-    servername: connection.tlsServerName,
-    rejectUnauthorized: !connection.insecureSkipTlsVerify,
-  };
-  const dispatcher: Dispatcher = connection.proxy
-    ? new ProxyAgent({ uri: connection.proxy, requestTls: tls })
-    : new Agent({ connect: { ...tls, timeout: 10_000 } });
-  const base = connection.server.replace(/\/+$/, '');
-
-  async function call(req: ApiRequest, timeoutMs: number | undefined) {
-    const signal = timeoutMs === undefined ? req.signal : AbortSignal.any([req.signal, AbortSignal.timeout(timeoutMs)]);
-    const headers: Record<string, string> = { accept: 'application/json' };
-    const authorization = await connection.authorization?.(req.signal);
-    if (authorization) headers.authorization = authorization;
-    if (req.body !== undefined) headers['content-type'] = req.contentType ?? 'application/json';
-    try {
-      const response = await request(base + req.path, {
-        method: req.method,
-        headers,
-        dispatcher,
-        signal,
-        ...(req.body === undefined ? {} : { body: JSON.stringify(req.body) }),
-        // Our own timeout covers the whole answer; a quiet watch must not be cut.
-        headersTimeout: 0,
-        bodyTimeout: 0,
-      });
-      if (response.statusCode >= 400) throw apiError(response.statusCode, await response.body.text(), req);
-      return response;
-    } catch (cause) {
-      throw reachError(cause, req, connection, timeoutMs);
-    }
-  }
-
-  return {
-    server: connection.server,
-    async send(req) {
-      const timeoutMs = req.timeoutMs ?? 30_000;
-      const response = await call(req, timeoutMs);
-      let text: string;
-      try {
-        text = await response.body.text();
-      } catch (cause) {
-        throw reachError(cause, req, connection, timeoutMs);
-      }
-      if (text === '') return undefined;
-      try {
-        return JSON.parse(text);
-      } catch (cause) {
-        throw environmentError(
-          `${connection.server}${req.path} did not answer with JSON: is this a Kubernetes API server?`,
-          { cause },
-        );
-      }
-    },
-    async *stream(path, signal) {
-      const response = await call({ method: 'GET', path, signal }, undefined);
-      let rest = '';
-      for await (const chunk of response.body.setEncoding('utf8')) {
-        const lines = (rest + chunk).split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of lines) if (line.trim()) yield JSON.parse(line);
-      }
-    },
-    close: () => dispatcher.close(),
-  };
-}
-
-function apiError(status: number, text: string, req: ApiRequest): ApiError {
-  let message = text.slice(0, 500);
-  let reason: string | undefined;
-  let details: unknown;
-  try {
-    const body = JSON.parse(text) as { message?: string; reason?: string; details?: unknown };
-    message = body.message ?? message;
-    reason = body.reason;
-    details = body.details;
-  } catch {
-    // Not a Status object: the text itself is the message.
-  }
-  return new ApiError(status, `${req.method} ${req.path.split('?')[0]}: ${status} ${message}`, reason, details);
-}
-
-function reachError(cause: unknown, req: ApiRequest, connection: Connection, timeoutMs: number | undefined): unknown {
-  if (cause instanceof ParityError) return cause;
-  if (req.signal.aborted) return req.signal.reason;
-  if (cause instanceof Error && cause.name === 'TimeoutError') {
-    return environmentError(`${connection.server} did not answer ${req.path.split('?')[0]} within ${timeoutMs} ms`, {
-      cause,
-      action: 'Check the network, VPN or proxy between here and the cluster, then try again.',
-    });
-  }
-  return environmentError(`Can't reach ${connection.server}: ${messageOf(cause)}`, {
-    cause,
-    action:
-      'Check that the cluster is running and that its address, proxy and certificates in the kubeconfig are right.',
-  });
 }
 
 /** The URL path of a resource: a collection, or one object when `name` is given. */
@@ -193,6 +83,13 @@ export function resourcePath(resource: Resource, namespace?: string, name?: stri
   const ns = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
   const object = name === undefined ? '' : `/${encodeURIComponent(name)}`;
   return `${root}${ns}/${resource.plural}${object}`;
+}
+
+export interface ListOptions {
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  /** Only metadata is sent: items are PartialObjectMetadata. */
+  readonly metadataOnly?: boolean;
 }
 
 /** What may be done to a target: look. There is no way to send anything but GET through it. */
@@ -206,11 +103,7 @@ export interface ReadClient {
     signal: AbortSignal,
   ): Promise<KubeObject | undefined>;
   /** All objects, page by page. Throws ApiError (403 forbidden, 404 no such kind). Items get their apiVersion and kind. */
-  list(
-    resource: Resource,
-    signal: AbortSignal,
-    options?: { namespace?: string; labelSelector?: string },
-  ): Promise<KubeObject[]>;
+  list(resource: Resource, signal: AbortSignal, options?: ListOptions): Promise<KubeObject[]>;
   watch(
     resource: Resource,
     resourceVersion: string | undefined,
@@ -238,24 +131,13 @@ export function readClient(transport: Transport): ReadClient {
       }
     },
     async list(resource, signal, options = {}) {
-      const items: KubeObject[] = [];
-      let token: string | undefined;
-      do {
-        const query = new URLSearchParams({ limit: '500' });
-        if (token) query.set('continue', token);
-        if (options.labelSelector) query.set('labelSelector', options.labelSelector);
-        const path = `${resourcePath(resource, options.namespace)}?${query}`;
-        const page = (await transport.send({ method: 'GET', path, signal })) as {
-          apiVersion?: string;
-          kind?: string;
-          metadata?: { continue?: string };
-          items?: KubeObject[];
-        };
-        const type = { apiVersion: page.apiVersion ?? '', kind: page.kind?.replace(/List$/, '') ?? '' };
-        for (const item of page.items ?? []) items.push({ ...type, ...item });
-        token = page.metadata?.continue || undefined;
-      } while (token);
-      return items;
+      try {
+        return await listPages(transport, resource, signal, options);
+      } catch (error) {
+        // The server forgot where a long list was: once more from the start.
+        if (!(error instanceof ApiError && error.status === 410)) throw error;
+        return listPages(transport, resource, signal, options);
+      }
     },
     async *watch(resource, resourceVersion, signal) {
       const query = new URLSearchParams({ watch: 'true', allowWatchBookmarks: 'true' });
@@ -267,4 +149,33 @@ export function readClient(transport: Transport): ReadClient {
     raw: (path, signal) => transport.send({ method: 'GET', path, signal }),
     close: () => transport.close(),
   };
+}
+
+const METADATA_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json';
+
+async function listPages(
+  transport: Transport,
+  resource: Resource,
+  signal: AbortSignal,
+  options: ListOptions,
+): Promise<KubeObject[]> {
+  const items: KubeObject[] = [];
+  let token: string | undefined;
+  do {
+    const query = new URLSearchParams({ limit: '500' });
+    if (token) query.set('continue', token);
+    if (options.labelSelector) query.set('labelSelector', options.labelSelector);
+    const path = `${resourcePath(resource, options.namespace)}?${query}`;
+    const accept = options.metadataOnly ? { accept: METADATA_ONLY } : {};
+    const page = (await transport.send({ method: 'GET', path, signal, ...accept })) as {
+      apiVersion?: string;
+      kind?: string;
+      metadata?: { continue?: string };
+      items?: KubeObject[];
+    };
+    const type = { apiVersion: page.apiVersion ?? '', kind: page.kind?.replace(/List$/, '') ?? '' };
+    for (const item of page.items ?? []) items.push({ ...type, ...item });
+    token = page.metadata?.continue || undefined;
+  } while (token);
+  return items;
 }

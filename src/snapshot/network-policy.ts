@@ -1,0 +1,140 @@
+import type { LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, SourceLocation } from './model.ts';
+import {
+  at,
+  type Field,
+  integer,
+  integerOrText,
+  isAbsent,
+  items,
+  maybe,
+  oneOf,
+  onlyKeys,
+  type Path,
+  pathText,
+  text,
+  textMap,
+  texts,
+} from './shape.ts';
+
+const PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const;
+
+/**
+ * A networking.k8s.io/v1 NetworkPolicy: its structure and types checked, its metadata cut down to name, namespace and
+ * labels (annotations may hold anything, `last-applied-configuration` included). What its values mean is checked by
+ * src/policy. Throws what the field's `fail` makes.
+ */
+export function networkPolicy(object: Field, location?: SourceLocation): NetworkPolicy {
+  const metadata = at(object, 'metadata');
+  return {
+    metadata: {
+      name: text(at(metadata, 'name')),
+      namespace: isAbsent(at(metadata, 'namespace')) ? 'default' : text(at(metadata, 'namespace')),
+      ...maybe('labels', textMap(at(metadata, 'labels'))),
+    },
+    spec: specOf(at(object, 'spec')),
+    ...maybe('location', location),
+  };
+}
+
+function specOf(spec: Field): NetworkPolicy['spec'] {
+  onlyKeys(spec, ['podSelector', 'policyTypes', 'ingress', 'egress']);
+  const ingress = items(at(spec, 'ingress'))?.map((rule) => {
+    onlyKeys(rule, ['from', 'ports']);
+    return { ...maybe('from', peersOf(at(rule, 'from'))), ...maybe('ports', portsOf(at(rule, 'ports'))) };
+  });
+  const egress = items(at(spec, 'egress'))?.map((rule) => {
+    onlyKeys(rule, ['to', 'ports']);
+    return { ...maybe('to', peersOf(at(rule, 'to'))), ...maybe('ports', portsOf(at(rule, 'ports'))) };
+  });
+  return {
+    ...maybe('podSelector', selectorOf(at(spec, 'podSelector'))),
+    ...maybe(
+      'policyTypes',
+      items(at(spec, 'policyTypes'))?.map((type) => oneOf(type, ['Ingress', 'Egress'] as const)),
+    ),
+    ...maybe('ingress', ingress),
+    ...maybe('egress', egress),
+  };
+}
+
+function peersOf(list: Field): NetworkPolicyPeer[] | undefined {
+  return items(list)?.map((peer) => {
+    onlyKeys(peer, ['podSelector', 'namespaceSelector', 'ipBlock']);
+    const block = at(peer, 'ipBlock');
+    if (!isAbsent(block)) onlyKeys(block, ['cidr', 'except']);
+    return {
+      ...maybe('podSelector', selectorOf(at(peer, 'podSelector'))),
+      ...maybe('namespaceSelector', selectorOf(at(peer, 'namespaceSelector'))),
+      ...(isAbsent(block)
+        ? {}
+        : { ipBlock: { cidr: text(at(block, 'cidr')), ...maybe('except', texts(at(block, 'except'))) } }),
+    };
+  });
+}
+
+function portsOf(list: Field): NetworkPolicyPort[] | undefined {
+  return items(list)?.map((port) => {
+    onlyKeys(port, ['protocol', 'port', 'endPort']);
+    const [protocol, number, endPort] = [at(port, 'protocol'), at(port, 'port'), at(port, 'endPort')];
+    return {
+      ...(isAbsent(protocol) ? {} : { protocol: oneOf(protocol, PROTOCOLS) }),
+      ...(isAbsent(number) ? {} : { port: integerOrText(number) }),
+      ...(isAbsent(endPort) ? {} : { endPort: integer(endPort) }),
+    };
+  });
+}
+
+function selectorOf(selector: Field): LabelSelector | undefined {
+  if (isAbsent(selector)) return undefined;
+  onlyKeys(selector, ['matchLabels', 'matchExpressions']);
+  const expressions = items(at(selector, 'matchExpressions'))?.map((expression) => {
+    onlyKeys(expression, ['key', 'operator', 'values']);
+    return {
+      key: text(at(expression, 'key')),
+      operator: oneOf(at(expression, 'operator'), ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const),
+      ...maybe('values', texts(at(expression, 'values'))),
+    };
+  });
+  return { ...maybe('matchLabels', textMap(at(selector, 'matchLabels'))), ...maybe('matchExpressions', expressions) };
+}
+
+/** The lines of the parts that explain points at: spec, spec.podSelector, each rule, each peer and each port. */
+export function locate(policy: NetworkPolicy, file: string, lineOf: (path: Path) => number): SourceLocation {
+  const paths: Path[] = [['spec'], ['spec', 'podSelector']];
+  const rule = (
+    path: Path,
+    peers: readonly unknown[] | undefined,
+    ports: readonly unknown[] | undefined,
+    key: string,
+  ) => {
+    paths.push(path);
+    peers?.forEach((_, index) => void paths.push([...path, key, index]));
+    ports?.forEach((_, index) => void paths.push([...path, 'ports', index]));
+  };
+  policy.spec.ingress?.forEach((r, i) => void rule(['spec', 'ingress', i], r.from, r.ports, 'from'));
+  policy.spec.egress?.forEach((r, i) => void rule(['spec', 'egress', i], r.to, r.ports, 'to'));
+  return { file, line: lineOf([]), lines: Object.fromEntries(paths.map((path) => [pathText(path), lineOf(path)])) };
+}
+
+/** Every label key that some selector names; pod labels under other generated keys can't make a difference. */
+export function selectorKeys(policies: readonly NetworkPolicy[]): Set<string> {
+  return new Set(
+    selectorsOf(policies).flatMap((s) => [
+      ...Object.keys(s.matchLabels ?? {}),
+      ...(s.matchExpressions ?? []).map((e) => e.key),
+    ]),
+  );
+}
+
+/** Every selector, of subjects and peers, of pods and namespaces. */
+export function selectorsOf(policies: readonly NetworkPolicy[]): LabelSelector[] {
+  const peers = policies.flatMap(({ spec }) => [
+    ...(spec.ingress ?? []).flatMap((rule) => rule.from ?? []),
+    ...(spec.egress ?? []).flatMap((rule) => rule.to ?? []),
+  ]);
+  const all = [
+    ...policies.map((policy) => policy.spec.podSelector),
+    ...peers.flatMap((peer) => [peer.podSelector, peer.namespaceSelector]),
+  ];
+  return all.filter((selector) => selector !== undefined);
+}
