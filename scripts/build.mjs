@@ -43,7 +43,7 @@ const suites = {
 const out = tests ? 'dist-test' : 'dist';
 rmSync(out, { recursive: true, force: true });
 for (const options of tests ? [suites] : product) {
-  const { metafile } = await build(options);
+  const { metafile } = await build(options).catch(() => process.exit(1)); // esbuild has said why
   if (process.argv.includes('--why')) explain(metafile);
 }
 if (!tests) {

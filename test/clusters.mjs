@@ -1,0 +1,42 @@
+// The kind clusters that the tests share. Each is named to the tests by a variable; a test whose variable is missing
+// skips itself.
+import { createCluster, deleteCluster, ensureEngine, kindClusters, nodeImages } from '../scripts/setup.mjs';
+
+const CLUSTERS = {
+  /** The local cluster under test: two nodes, enforces policies. */
+  CLPARITY_TEST_CLUSTER: { name: 'clparity-test', workers: 1, image: 'enforcing' },
+  /** A live target, to be like. */
+  CLPARITY_TEST_TARGET: { name: 'clparity-target', workers: 0, image: 'enforcing' },
+  /** Accepts policies and enforces none; only the recipe's node image can do that. */
+  CLPARITY_TEST_PLAIN: { name: 'clparity-plain', workers: 0, image: 'plain' },
+};
+
+const made = new Set();
+
+/** Makes the clusters that aren't there. Returns the variables for the tests; says which cluster can't be had, and why. */
+export function testClusters(variables = Object.keys(CLUSTERS)) {
+  ensureEngine();
+  const images = nodeImages();
+  const present = kindClusters();
+  const env = {};
+  for (const variable of variables) {
+    const { name, workers, image } = CLUSTERS[variable];
+    if (!present.includes(name)) {
+      if (!images[image]) {
+        console.log(`No ${name}: kind's own node image enforces policies, so there is no cluster that doesn't.`);
+        continue;
+      }
+      made.add(name);
+      createCluster(name, images[image], workers);
+    }
+    env[variable] = name;
+  }
+  return env;
+}
+
+/** Deletes what this run made, unless CLPARITY_KEEP is set. */
+export function removeTestClusters() {
+  if (process.env.CLPARITY_KEEP) return;
+  for (const name of made) deleteCluster(name);
+  made.clear();
+}

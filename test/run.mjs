@@ -1,0 +1,95 @@
+// `npm test`: everything, on this machine. `npm test -- unit` (or cluster, host, ui; several may be named) runs a part.
+// Installs what is missing, makes its own kind clusters and deletes them at the end (CLPARITY_KEEP=1 leaves them for the
+// next run). Where CI is set, a test that was skipped for want of a cluster or an editor is a failure.
+// The last line is the sum of all: `N passed, N failed, N skipped`.
+import { bootstrap } from '../scripts/bootstrap.mjs';
+
+bootstrap();
+const { check, suite } = await import('./suite.mjs');
+const { testClusters, removeTestClusters } = await import('./clusters.mjs');
+const { ensureChromium } = await import('../scripts/setup.mjs');
+const { globSync } = await import('node:fs');
+
+const PARTS = ['unit', 'cluster', 'host', 'ui'];
+const asked = process.argv.slice(2);
+const unknown = asked.filter((part) => !PARTS.includes(part));
+if (unknown.length > 0) {
+  console.error(`There is no part ${unknown.join(', ')}: name some of ${PARTS.join(', ')}, or none for all.`);
+  process.exit(2);
+}
+const wanted = (part) => asked.length === 0 || asked.includes(part);
+const sum = { passed: 0, failed: 0, skipped: 0 };
+const started = Date.now();
+const NODE_TEST = ['node', '--test'];
+const minutes = (n) => n * 60_000;
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    removeTestClusters();
+    process.exit(130);
+  });
+}
+
+/** Adds a result of suite.mjs to the sum; in CI, what must not be skipped has failed. */
+function add({ passed, failed, skipped }, { maySkip = false } = {}) {
+  const red = process.env.CI && !maySkip;
+  sum.passed += passed;
+  sum.failed += failed + (red ? skipped : 0);
+  sum.skipped += red ? 0 : skipped;
+  return failed === 0;
+}
+
+/** Runs what a part needs first; where that fails, the part counts as one failure and false is returned. */
+function prepared(what, work) {
+  try {
+    work();
+    return true;
+  } catch (error) {
+    console.error(`${what}: ${error.message}`);
+    add({ passed: 0, failed: 1, skipped: 0 });
+    return false;
+  }
+}
+
+const built = add(await check('build', ['npm', 'run', '-s', 'build']));
+if (asked.length === 0) {
+  add(await check('typecheck', ['npm', 'run', '-s', 'typecheck']));
+  add(await check('lint', ['npm', 'run', '-s', 'lint']));
+}
+
+if (wanted('unit')) {
+  add(await suite('unit', [...NODE_TEST, ...globSync('test/unit/**/*.test.ts').sort()], { limitMs: minutes(5) }), {
+    maySkip: true,
+  });
+}
+
+const clusters = {};
+if (wanted('cluster') && prepared('clusters', () => Object.assign(clusters, testClusters()))) {
+  // One file at a time: they share the clusters and the daemon.
+  for (const file of globSync('test/cluster/**/*.test.ts').sort()) {
+    add(await suite(file, [...NODE_TEST, file], { limitMs: minutes(10), env: clusters }));
+  }
+}
+
+const editor = () => {
+  ensureChromium();
+  Object.assign(clusters, testClusters(['CLPARITY_TEST_CLUSTER']));
+};
+if (built && wanted('host') && prepared('editor', editor)) {
+  if (add(await check('bundle the suites', ['node', 'scripts/build.mjs', '--tests']))) {
+    add(await suite('host', ['node', 'test/host/run.ts'], { limitMs: minutes(12), env: clusters }));
+  }
+}
+if (built && wanted('ui') && prepared('editor', editor)) {
+  if (add(await check('package', ['npm', 'run', '-s', 'package']))) {
+    const env = { ...clusters, CLPARITY_VSIX: 'container-linux-parity.vsix' };
+    for (const file of globSync('test/ui/**/*.test.{ts,mjs}').sort()) {
+      add(await suite(file, [...NODE_TEST, file], { limitMs: minutes(10), env }));
+    }
+  }
+}
+
+removeTestClusters();
+console.log(`${Math.round((Date.now() - started) / 1000)} s`);
+console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
+process.exitCode = sum.failed === 0 && sum.passed > 0 ? 0 : 1;
