@@ -1,0 +1,116 @@
+import { inputError } from '../host/errors.ts';
+import { type AddressRange, contains, overlaps, parseAddress, parseCidr } from './addresses.ts';
+import type { Endpoint, Peer, PodEndpoint, PolicyModel } from './model.ts';
+
+/** An ipBlock, parsed. */
+export interface Block {
+  readonly range: AddressRange;
+  readonly except: readonly AddressRange[];
+}
+
+/** What an address belongs to: engines treat CIDRs on pods and nodes differently. */
+export type AddressKind = 'pod' | 'node' | 'outside';
+
+/** What is known of the endpoints' addresses. */
+export interface AddressBook {
+  kindOf(endpoint: Endpoint): AddressKind;
+  /** Whether an ipBlock covers the endpoint; where its address isn't known, whether it does wherever that may lie. */
+  covered(block: Block, endpoint: Endpoint): boolean;
+  /** Whether an ipBlock may cover an endpoint whose address isn't known, and isn't sure to. */
+  uncertain(block: Block, endpoint: Endpoint): boolean;
+  /** The node that an address or hostNetwork pod is, where known. */
+  nodeOf(endpoint: Endpoint): string | undefined;
+}
+
+/**
+ * Where a pod may lie whose address nobody knows: the ranges of private use (RFC 1918, 6598, 4193) and, for clusters
+ * with routed IPv6, global unicast. So 0.0.0.0/0 covers it, also without the metadata address 169.254.169.254, and
+ * 0.0.0.0/0 except 10.0.0.0/8 does not.
+ */
+const ANYWHERE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7', '2000::/3'];
+
+/** Parses a CIDR peer. Throws an input error: the dialects' parsers have checked it before. */
+export function compileBlock(peer: Extract<Peer, { type: 'cidr' }>, object: string): Block {
+  return { range: cidrOf(peer.cidr, object), except: peer.except.map((e) => cidrOf(e, object)) };
+}
+
+function cidrOf(text: string, object: string): AddressRange {
+  const range = parseCidr(text);
+  if (!range) throw inputError(`${object}: "${text}" is not a CIDR`, { action: 'Correct it and try again.' });
+  return range;
+}
+
+interface Location {
+  readonly known: boolean;
+  readonly ranges: readonly AddressRange[];
+}
+
+/** Looks up the model's addresses. Throws an input error for a pod range that is no CIDR. */
+export function addressBook(model: PolicyModel): AddressBook {
+  const ranges = (model.podRanges.length > 0 ? model.podRanges : ANYWHERE).map((r) => cidrOf(r, 'pod ranges'));
+  const podRanges: Location = { known: false, ranges };
+  const nodes = new Map<string, string>();
+  for (const [node, addresses] of model.nodes) for (const a of parsed(addresses)) nodes.set(keyOf(a), node);
+  const locations = new WeakMap<Endpoint, Location>();
+
+  function locationOf(endpoint: Endpoint): Location {
+    const cached = locations.get(endpoint);
+    if (cached) return cached;
+    const location = endpoint.type === 'address' ? knownAt([endpoint.ip]) : podLocation(endpoint);
+    locations.set(endpoint, location);
+    return location;
+  }
+
+  function podLocation(pod: PodEndpoint): Location {
+    if (pod.ips.length > 0) return knownAt(pod.ips);
+    if (!pod.hostNetwork) return podRanges;
+    const node = pod.node === undefined ? undefined : model.nodes.get(pod.node);
+    if (node) return knownAt(node);
+    const anyNode = parsed([...model.nodes.values()].flat());
+    return { known: false, ranges: anyNode.length > 0 ? anyNode : ANYWHERE.map((r) => cidrOf(r, 'nodes')) };
+  }
+
+  function covered(block: Block, endpoint: Endpoint): boolean {
+    const { known, ranges } = locationOf(endpoint);
+    const same = ranges.filter((r) => r.family === block.range.family);
+    // A dual-stack pod is reached at either address; an address that isn't known may be any of its range.
+    return known ? same.some((r) => covers(block, r)) : same.length > 0 && same.every((r) => covers(block, r));
+  }
+
+  function nodeOf(endpoint: Endpoint): string | undefined {
+    if (endpoint.type === 'pod' && !endpoint.hostNetwork) return undefined;
+    if (endpoint.type === 'pod' && endpoint.node !== undefined) return endpoint.node;
+    const { known, ranges } = locationOf(endpoint);
+    return known ? ranges.map((a) => nodes.get(keyOf(a))).find((n) => n !== undefined) : undefined;
+  }
+
+  return {
+    nodeOf,
+    kindOf(endpoint) {
+      if (endpoint.type === 'pod') return endpoint.hostNetwork ? 'node' : 'pod';
+      return nodeOf(endpoint) === undefined ? 'outside' : 'node';
+    },
+    covered,
+    uncertain: (block, endpoint) =>
+      !covered(block, endpoint) &&
+      !locationOf(endpoint).known &&
+      locationOf(endpoint).ranges.some((r) => overlaps(block.range, r)),
+  };
+}
+
+function covers({ range, except }: Block, addresses: AddressRange): boolean {
+  return contains(range, addresses) && !except.some((e) => overlaps(e, addresses));
+}
+
+function knownAt(ips: readonly string[]): Location {
+  return { known: true, ranges: parsed(ips) };
+}
+
+/** Node addresses hold host names as well; those are left out. */
+function parsed(addresses: readonly string[]): AddressRange[] {
+  return addresses.flatMap((a) => parseAddress(a) ?? []);
+}
+
+function keyOf({ family, first }: AddressRange): string {
+  return `${family}:${first}`;
+}

@@ -1,0 +1,116 @@
+import { inputError } from '../host/errors.ts';
+import type { EngineName, Snapshot, Workload } from '../snapshot/model.ts';
+import { parseAddress } from './addresses.ts';
+import { parsePolicies } from './dialect/index.ts';
+import type { Endpoint, PodEndpoint, PolicyModel } from './model.ts';
+import { nearest } from './near.ts';
+
+/** The kinds that a peer `namespace/Kind/name` may name. */
+const KINDS = ['Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob', 'ReplicaSet', 'Pod'] as const;
+const FORMS = 'A peer is namespace/pod, namespace/Kind/name or ip:ADDRESS.';
+
+/**
+ * A snapshot as policies see it. A workload without pods (a manifest that was never run) counts as one pod of its own
+ * name. Throws an input error for a policy that no API server would take.
+ */
+export function modelOf(snapshot: Snapshot, engineOverride?: EngineName): PolicyModel {
+  return {
+    engine:
+      engineOverride === undefined ? snapshot.engine : { name: engineOverride, evidence: ['as chosen by the user'] },
+    policies: parsePolicies(snapshot),
+    namespaces: new Map(snapshot.namespaces.map((n) => [n.name, n.labels])),
+    pods: snapshot.workloads.flatMap(podsOf),
+    nodes: new Map(snapshot.nodes.map((n) => [n.name, n.addresses])),
+    podRanges: snapshot.ranges.pods,
+  };
+}
+
+function podsOf(workload: Workload): PodEndpoint[] {
+  const { namespace, kind, name, labels, serviceAccount, hostNetwork, ports } = workload;
+  const pods = workload.pods.length > 0 ? workload.pods : [{ name, ips: [] }];
+  return pods.map((pod) => ({
+    type: 'pod',
+    id: `${namespace}/${pod.name}`,
+    namespace,
+    name: pod.name,
+    workload: `${kind}/${name}`,
+    labels,
+    serviceAccount,
+    hostNetwork,
+    ports,
+    ips: pod.ips,
+    ...('node' in pod && pod.node !== undefined && { node: pod.node }),
+  }));
+}
+
+/**
+ * The endpoints that a peer names: `namespace/pod`, `namespace/Kind/name` (all pods of the workload) or `ip:ADDRESS`
+ * (the pod that has the address, where one has). Throws an input error that lists near matches.
+ */
+export function resolvePeer(model: PolicyModel, text: string): Endpoint[] {
+  if (text.startsWith('ip:')) return resolveAddress(model, text.slice('ip:'.length));
+  const parts = text.split('/');
+  const [namespace, second, name] = parts;
+  if (parts.includes('') || parts.length < 2 || parts.length > 3) {
+    throw inputError(`"${text}" is not a peer`, { action: `${FORMS}${suggestion(model, text)}` });
+  }
+  const inNamespace = model.pods.filter((p) => p.namespace === namespace);
+  const found =
+    name === undefined ? inNamespace.filter((p) => p.name === second) : ofWorkload(inNamespace, `${second}`, name);
+  if (found.length > 0) return found;
+  throw inputError(`There is no ${text}${inNamespace.length === 0 ? ` (no pods in namespace ${namespace})` : ''}`, {
+    action: `${FORMS}${suggestion(model, text)}`,
+  });
+}
+
+/** Two endpoints, the first of which connects. */
+export interface Pair {
+  readonly from: Endpoint;
+  readonly to: Endpoint;
+}
+
+/**
+ * The pairs of different endpoints that two peers name. A workload to itself means its pods to each other; where it has
+ * but one, another replica is assumed, so that the answer doesn't hang on how many happen to run. A pod to itself is
+ * just that. Never empty; throws resolvePeer's errors.
+ */
+export function resolvePairs(model: PolicyModel, from: string, to: string): Pair[] {
+  const destinations = resolvePeer(model, to);
+  const pairs = resolvePeer(model, from).flatMap((f) => destinations.map((t) => ({ from: f, to: t })));
+  const different = pairs.filter((p) => p.from.id !== p.to.id);
+  if (different.length > 0) return different;
+  const isWorkload = to.split('/').length === 3;
+  return isWorkload ? pairs.map((p) => ({ from: p.from, to: otherReplica(p.to) })) : pairs;
+}
+
+function otherReplica(endpoint: Endpoint): Endpoint {
+  if (endpoint.type !== 'pod' || endpoint.workload.startsWith('Pod/')) return endpoint;
+  return { ...endpoint, id: `${endpoint.id} (another replica)` };
+}
+
+function ofWorkload(pods: readonly PodEndpoint[], kind: string, name: string): PodEndpoint[] {
+  const known = KINDS.find((k) => k.toLowerCase() === kind.toLowerCase());
+  if (!known) {
+    throw inputError(`"${kind}" is not a kind of workload`, { action: `Known are ${KINDS.join(', ')}. ${FORMS}` });
+  }
+  return pods.filter((p) => p.workload === `${known}/${name}` || (known === 'Pod' && p.name === name));
+}
+
+function resolveAddress(model: PolicyModel, ip: string): Endpoint[] {
+  const address = parseAddress(ip);
+  if (!address) throw inputError(`"${ip}" is not an IP address`, { action: `Write it as in ip:10.0.0.1. ${FORMS}` });
+  const has = (pod: PodEndpoint) => pod.ips.some((i) => i === ip || sameAddress(parseAddress(i), address));
+  const pods = model.pods.filter((p) => !p.hostNetwork && has(p));
+  return pods.length > 0 ? pods : [{ type: 'address', id: `ip:${ip}`, ip }];
+}
+
+function sameAddress(a: ReturnType<typeof parseAddress>, b: ReturnType<typeof parseAddress>): boolean {
+  return a !== undefined && b !== undefined && a.family === b.family && a.first === b.first;
+}
+
+function suggestion(model: PolicyModel, text: string): string {
+  const peers = model.pods.flatMap((p) => [p.id, `${p.namespace}/${p.workload}`]);
+  const sameName = peers.filter((p) => p.split('/').at(-1) === text.split('/').at(-1));
+  const near = [...new Set([...nearest(text, sameName), ...nearest(text, peers), ...sameName])].slice(0, 3);
+  return near.length > 0 ? ` Did you mean ${near.join(', ')}?` : '';
+}

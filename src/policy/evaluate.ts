@@ -1,0 +1,53 @@
+import { inputError } from '../host/errors.ts';
+import { type CompiledModel, compile } from './compile.ts';
+import { ruleAllows, sideOf } from './decide.ts';
+import type { Connection, Direction, PolicyModel, SideVerdict, Verdict } from './model.ts';
+import { allowReasons, denyReasons, exemptReason } from './reasons.ts';
+
+/** Answers one question about a model. For many, make an `evaluator` once. */
+export function evaluate(model: PolicyModel, connection: Connection): Verdict {
+  return evaluator(model)(connection);
+}
+
+/**
+ * Prepares a model for many questions. A verdict's `because` is worked out when it is read, so asking about all
+ * connections of a cluster costs little. Throws an input error for a port outside 1 to 65535.
+ */
+export function evaluator(model: PolicyModel): (connection: Connection) => Verdict {
+  const compiled = compile(model);
+  return (connection) => {
+    const { port } = connection;
+    if (!Number.isInteger(port) || port < 1 || port > 65535) throw inputError(`${port} is not a port: 1 to 65535`);
+    const egress = judge(compiled, connection, 'egress');
+    const ingress = judge(compiled, connection, 'ingress');
+    return { allowed: egress.allowed && ingress.allowed, egress, ingress };
+  };
+}
+
+function judge(compiled: CompiledModel, connection: Connection, direction: Direction): SideVerdict {
+  const { from, to } = connection;
+  const side = sideOf(compiled, from, to, direction);
+  if (side.exempt !== undefined) {
+    const { exempt } = side;
+    // A pod that its own node reaches is isolated all the same.
+    const isolated = exempt === 'own node';
+    return {
+      allowed: true,
+      isolated,
+      get because() {
+        return [exemptReason(compiled, exempt, direction, connection)];
+      },
+    };
+  }
+  const { isolation, pod, peer } = side;
+  const allowed = isolation.rules.some((rule) => ruleAllows(rule, peer, connection));
+  return {
+    allowed,
+    isolated: true,
+    get because() {
+      return allowed
+        ? allowReasons(isolation.rules.filter((rule) => ruleAllows(rule, peer, connection)))
+        : denyReasons(compiled, isolation, direction, pod, peer, connection);
+    },
+  };
+}

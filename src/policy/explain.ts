@@ -1,0 +1,75 @@
+import type { EngineName, Protocol } from '../snapshot/model.ts';
+import { type Pair, resolvePairs } from './endpoints.ts';
+import { evaluator } from './evaluate.ts';
+import type { PolicyModel, SideVerdict } from './model.ts';
+import { reasonText } from './reasons.ts';
+
+/** One pair of pods, standing for all pairs that the same rules decide. */
+export interface ExplainedPair {
+  readonly from: string;
+  readonly to: string;
+  /** How many pairs it stands for. */
+  readonly pairs: number;
+  readonly allowed: boolean;
+  readonly egress: SideVerdict;
+  readonly ingress: SideVerdict;
+}
+
+export interface Explanation {
+  /** As asked. */
+  readonly from: string;
+  readonly to: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+  readonly engine: EngineName;
+  /** `mixed` where a peer is several pods and not all pairs agree. */
+  readonly verdict: 'allowed' | 'denied' | 'mixed';
+  readonly cases: readonly ExplainedPair[];
+}
+
+/** Why a connection is allowed or denied. Peers as `resolvePeer` takes them; throws its input errors. */
+export function explain(model: PolicyModel, from: string, to: string, protocol: Protocol, port: number): Explanation {
+  const ask = evaluator(model);
+  const pairs = resolvePairs(model, from, to).map((pair) => {
+    const { allowed, egress, ingress } = ask({ ...pair, protocol, port });
+    // Read once: the answer is a plain value.
+    return { pair, allowed, egress: { ...egress }, ingress: { ...ingress } };
+  });
+  const alike = Map.groupBy(pairs, ({ pair, allowed, egress, ingress }) =>
+    JSON.stringify([allowed, anonymous(egress, pair), anonymous(ingress, pair)]),
+  );
+  const cases = [...alike.values()].flatMap(([first, ...rest]) => {
+    if (!first) return [];
+    const { pair, ...verdict } = first;
+    return [{ from: pair.from.id, to: pair.to.id, pairs: rest.length + 1, ...verdict }];
+  });
+  const allowed = new Set(cases.map((c) => c.allowed));
+  const verdict = allowed.size > 1 ? 'mixed' : allowed.has(true) ? 'allowed' : 'denied';
+  return { from, to, protocol, port, engine: model.engine.name, verdict, cases };
+}
+
+/** A side without the pair's names, to see which pairs are decided alike. */
+function anonymous({ allowed, because }: SideVerdict, { from, to }: Pair): unknown {
+  return [allowed, because.map((r) => [r.text.replaceAll(from.id, '\0').replaceAll(to.id, '\u0001'), r.source])];
+}
+
+/** An explanation as text. */
+export function explainText(explanation: Explanation): string {
+  const { from, to, protocol, port, verdict, engine, cases } = explanation;
+  const side = (name: string, { allowed, because }: SideVerdict) => [
+    `  ${name}: ${allowed ? 'allowed' : 'denied'}`,
+    ...because.map((r) => `    - ${reasonText(r)}`),
+  ];
+  return [
+    `${from} to ${to}, ${protocol} ${port}: ${verdict.toUpperCase()} (engine ${engine})`,
+    ...cases.flatMap((c) => [
+      ...(c.from === from && c.to === to && cases.length === 1
+        ? []
+        : [
+            ` ${c.from} to ${c.to}${c.pairs > 1 ? ` and ${c.pairs - 1} pairs like it` : ''}: ${c.allowed ? 'allowed' : 'denied'}`,
+          ]),
+      ...side('leaving', c.egress),
+      ...side('entering', c.ingress),
+    ]),
+  ].join('\n');
+}

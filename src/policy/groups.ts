@@ -1,0 +1,124 @@
+import type { ContainerPort } from '../snapshot/model.ts';
+import { compileBlock } from './blocks.ts';
+import type { CompiledModel } from './compile.ts';
+import type { PodEndpoint, PodMatch } from './model.ts';
+
+/** Pods that no policy can tell apart. */
+export interface PodGroup {
+  /** `namespace/Kind/name` of its first workload, `namespace/name` of a pod; `#2` and up where that is taken. */
+  readonly id: string;
+  readonly namespace: string;
+  /** Without the labels that only tell one run or replica from another, unless a selector names them. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** `namespace/name`. */
+  readonly pods: readonly string[];
+  /** `Kind/name`. */
+  readonly workloads: readonly string[];
+  readonly serviceAccount: string;
+  readonly hostNetwork: boolean;
+  readonly ports: readonly ContainerPort[];
+  /** Its pods themselves, in the order of `pods`. */
+  readonly members: readonly PodEndpoint[];
+}
+
+/** Labels that controllers stamp: they differ between pods of one workload. */
+const STAMPED = [
+  'pod-template-hash',
+  'controller-revision-hash',
+  'pod-template-generation',
+  'statefulset.kubernetes.io/pod-name',
+  'apps.kubernetes.io/pod-index',
+  'batch.kubernetes.io/controller-uid',
+  'batch.kubernetes.io/job-name',
+  'batch.kubernetes.io/job-completion-index',
+  'controller-uid',
+  'job-name',
+];
+
+/** Groups a model's pods, each by itself where `single`. Sorted by id. */
+export function groupsOf(compiled: CompiledModel, single: boolean): PodGroup[] {
+  const ignored = ignoredLabels(compiled);
+  const signature = blockSignature(compiled);
+  const byKey = Map.groupBy(compiled.model.pods, (pod) => keyOf(pod, ignored, signature));
+  const sets = single ? compiled.model.pods.map((pod) => [pod]) : [...byKey.values()];
+  const groups = sets.map((pods) => groupOf([...pods].sort(byId), ignored, single));
+  return numbered(groups.sort((a, b) => byId(a, b) || compareText(`${a.pods}`, `${b.pods}`)));
+}
+
+function keyOf(pod: PodEndpoint, ignored: ReadonlySet<string>, signature: (pod: PodEndpoint) => string): string {
+  const named = pod.ports.filter((p) => p.name !== undefined).map((p) => `${p.name} ${p.protocol} ${p.port}`);
+  const labels = Object.entries(keptLabels(pod, ignored)).sort(([a], [b]) => compareText(a, b));
+  return JSON.stringify([
+    pod.namespace,
+    labels,
+    pod.serviceAccount,
+    pod.hostNetwork,
+    [...new Set(named)].sort(compareText),
+    signature(pod),
+  ]);
+}
+
+/** Which of the policies' ipBlocks match a pod, as one string. */
+function blockSignature({ model, addresses, semantics }: CompiledModel): (pod: PodEndpoint) => string {
+  const peers = model.policies.flatMap((policy) => policy.rules.flatMap((rule) => rule.peers ?? []));
+  const blocks = peers.flatMap((p) => (p.type === 'cidr' ? [compileBlock(p, 'ipBlock')] : []));
+  return (pod) => {
+    const counts = pod.hostNetwork ? semantics.cidrMatchesNodes : semantics.cidrMatchesPods;
+    return counts ? blocks.map((b) => (addresses.covered(b, pod) ? '1' : '0')).join('') : '';
+  };
+}
+
+function ignoredLabels({ model }: CompiledModel): ReadonlySet<string> {
+  const matches = model.policies.flatMap((policy): PodMatch[] => [
+    policy.subject,
+    ...policy.rules.flatMap((r) => (r.peers ?? []).flatMap((p) => (p.type === 'pods' ? [p.match] : []))),
+  ]);
+  const used = new Set(
+    matches.flatMap(({ podSelector }) => [
+      ...Object.keys(podSelector.matchLabels ?? {}),
+      ...(podSelector.matchExpressions ?? []).map((e) => e.key),
+    ]),
+  );
+  return new Set(STAMPED.filter((label) => !used.has(label)));
+}
+
+function keptLabels(pod: PodEndpoint, ignored: ReadonlySet<string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(pod.labels).filter(([key]) => !ignored.has(key)));
+}
+
+function groupOf(members: readonly PodEndpoint[], ignored: ReadonlySet<string>, single: boolean): PodGroup {
+  const [first] = members;
+  if (!first) throw new TypeError('a group has at least one pod');
+  const workloads = [...new Set(members.map((p) => p.workload))].sort(compareText);
+  const ports = new Map(members.flatMap((p) => p.ports.map((port) => [JSON.stringify(port), port])));
+  return {
+    id: single ? first.id : `${first.namespace}/${workloads[0]}`,
+    namespace: first.namespace,
+    labels: keptLabels(first, single ? new Set() : ignored),
+    pods: members.map((p) => p.id),
+    workloads,
+    serviceAccount: first.serviceAccount,
+    hostNetwork: first.hostNetwork,
+    ports: [...ports.values()].sort((a, b) => a.port - b.port || compareText(a.protocol, b.protocol)),
+    members,
+  };
+}
+
+/** Makes ids unique: two groups of one workload, as in a rollout, are `x` and `x#2`. */
+function numbered(groups: readonly PodGroup[]): PodGroup[] {
+  const seen = new Map<string, number>();
+  return groups.map((group) => {
+    const n = (seen.get(group.id) ?? 0) + 1;
+    seen.set(group.id, n);
+    return n === 1 ? group : { ...group, id: `${group.id}#${n}` };
+  });
+}
+
+function byId(a: { id: string }, b: { id: string }): number {
+  return compareText(a.id, b.id);
+}
+
+/** By code unit, not by locale: the same order on every machine. */
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
