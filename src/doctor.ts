@@ -1,6 +1,7 @@
 import { providers } from './cluster/index.ts';
 import { messageOf, ParityError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
+import { registryCredentials } from './image/credentials.ts';
 import { connectDocker, pingDocker } from './image/docker.ts';
 import { parseReference } from './image/reference.ts';
 import { openRegistry } from './image/registry.ts';
@@ -30,8 +31,12 @@ export async function doctor(run: Run, project: Project): Promise<Diagnosis[]> {
     [
       'kind',
       async () => {
-        const { exitCode, stdout, stderr } = await host.exec(['kind', 'version'], { signal: run.signal, timeoutMs: 10_000 });
-        if (exitCode !== 0) throw new ParityError('environment', stderr.trim(), { action: 'Reinstall kind: https://kind.sigs.k8s.io' });
+        const { exitCode, stdout, stderr } = await host.exec(['kind', 'version'], {
+          signal: run.signal,
+          timeoutMs: 10_000,
+        });
+        if (exitCode !== 0)
+          throw new ParityError('environment', stderr.trim(), { action: 'Reinstall kind: https://kind.sigs.k8s.io' });
         return stdout.trim();
       },
     ],
@@ -48,7 +53,9 @@ export async function doctor(run: Run, project: Project): Promise<Diagnosis[]> {
       'kubeconfig contexts',
       async () => {
         const contexts = await listContexts(host);
-        return contexts.length > 0 ? contexts.map((c) => c.name).join(', ') : 'none: use --snapshot for a target on disk';
+        return contexts.length > 0
+          ? contexts.map((c) => c.name).join(', ')
+          : 'none: use --snapshot for a target on disk';
       },
     ],
     ...(settings.image === 'none'
@@ -58,8 +65,16 @@ export async function doctor(run: Run, project: Project): Promise<Diagnosis[]> {
             `Registry of ${settings.image}`,
             async () => {
               const reference = parseReference(settings.image);
-              const found = await openRegistry(reference, { host, signal: run.signal }).resolve(reference);
-              return `answers: ${found.digest}`;
+              const registry = openRegistry(reference, {
+                env: host.env,
+                credentials: (signal) => registryCredentials(host, reference.registry, signal),
+                timeoutMs: 10_000,
+              });
+              try {
+                return `answers: ${(await registry.manifest(reference.digest ?? reference.tag ?? 'latest', run.signal)).digest}`;
+              } finally {
+                await registry.close();
+              }
             },
           ] satisfies [string, () => Promise<string>],
         ]),
@@ -69,7 +84,7 @@ export async function doctor(run: Run, project: Project): Promise<Diagnosis[]> {
           [
             'Target',
             async () => {
-              const { policies, workloads, gaps } = await openTarget(run, project);
+              const { policies, workloads, gaps } = (await openTarget(run, project)).snapshot;
               const missing = gaps.map((g) => g.message).join('; ');
               return `${policies.length} policies, ${workloads.length} workloads${missing ? `; not readable: ${missing}` : ''}`;
             },

@@ -8,28 +8,39 @@ import { captureCluster } from './snapshot/capture.ts';
 import { readTarget } from './snapshot/files.ts';
 import type { Snapshot } from './snapshot/model.ts';
 import { connectionOf } from './target/contexts.ts';
-import { openTransport, readClient } from './target/rest.ts';
+import { type Connection, openTransport, readClient } from './target/rest.ts';
 
-/** The target as a snapshot, from wherever the user said it is. Nothing is ever written there. */
-export async function openTarget(run: Run, project: Project): Promise<Snapshot> {
+/** A target that was read: what it holds, and where it is when it is live. */
+export interface Target {
+  readonly snapshot: Snapshot;
+  readonly connection?: Connection;
+}
+
+/** Reads the target from wherever the user said it is. Nothing is ever written there. */
+export async function openTarget(run: Run, project: Project): Promise<Target> {
   const { settings, host } = project;
-  const snapshot = await run.step(`Read the target ${settings.snapshot ?? settings.context ?? ''}`.trimEnd(), async () => {
-    if (settings.snapshot !== undefined) return readTarget(settings.snapshot, run);
-    if (settings.context === undefined) {
-      throw inputError('No target was chosen', {
-        action: 'Name one with --context NAME (a kubeconfig context) or --snapshot PATH (a file or folder of YAML).',
-      });
-    }
-    const client = readClient(openTransport(await connectionOf(host, settings.context, run.signal)));
-    try {
-      return await captureCluster(client, settings.context, run);
-    } finally {
-      await client.close();
-    }
-  });
-  for (const gap of snapshot.gaps) run.log('warn', gap.message);
-  if (settings.engine === undefined) return snapshot;
-  return { ...snapshot, engine: { name: settings.engine, evidence: ['named by the user'] } };
+  const target = await run.step(
+    `Read the target ${settings.snapshot ?? settings.context ?? ''}`.trimEnd(),
+    async (): Promise<Target> => {
+      if (settings.snapshot !== undefined) return { snapshot: await readTarget(settings.snapshot, run) };
+      if (settings.context === undefined) {
+        throw inputError('No target was chosen', {
+          action: 'Name one with --context NAME (a kubeconfig context) or --snapshot PATH (a file or folder of YAML).',
+        });
+      }
+      const connection = await connectionOf(host, settings.context, run.signal);
+      const client = readClient(openTransport(connection));
+      try {
+        return { connection, snapshot: await captureCluster(client, settings.context, run) };
+      } finally {
+        await client.close();
+      }
+    },
+  );
+  for (const gap of target.snapshot.gaps) run.log('warn', gap.message);
+  if (settings.engine === undefined) return target;
+  const engine = { name: settings.engine, evidence: ['named by the user'] };
+  return { ...target, snapshot: { ...target.snapshot, engine } };
 }
 
 /** The local cluster that the settings mean, checked by its own provider: only then may anything be written to it. */

@@ -1,5 +1,5 @@
 import type { ImageLock, NodeImage } from '../image/model.ts';
-import type { Plan } from '../plan/model.ts';
+import type { ObjectPlan, ScopedTarget } from '../plan/model.ts';
 import type { NodeFacts, Snapshot } from '../snapshot/model.ts';
 import type { VerifyResult } from '../verify/model.ts';
 import type { Finding, Report } from './model.ts';
@@ -68,9 +68,10 @@ export function imageFindings(lock: ImageLock, nodes: readonly NodeImage[]): Fin
   return findings;
 }
 
-/** The policies of the target against those in the local cluster, as the plan sees them after this run. */
+/** The policies of the target against those in the local cluster, as a plan made after this run's changes sees them. */
 export function policyFindings(
-  plan: Pick<Plan, 'objects' | 'conflicts' | 'unchanged' | 'notMirrored' | 'warnings'>,
+  plan: Pick<ObjectPlan, 'objects' | 'conflicts' | 'unchanged'>,
+  target: Pick<ScopedTarget, 'otherPolicies' | 'leftOut'>,
 ): Finding[] {
   const findings: Finding[] = [];
   const { objects, conflicts } = plan;
@@ -97,8 +98,11 @@ export function policyFindings(
       evidence: [conflict.message],
     });
   }
-  for (const line of plan.notMirrored)
-    findings.push({ layer: 'policies', state: 'differs', title: line, evidence: [] });
+  for (const { group, kind, count } of target.otherPolicies) {
+    const title = `${kind}.${group}: not mirrored yet: ${count} ${count === 1 ? 'object' : 'objects'}`;
+    findings.push({ layer: 'policies', state: 'differs', title, evidence: [] });
+  }
+  for (const title of target.leftOut) findings.push({ layer: 'policies', state: 'skipped', title, evidence: [] });
   return findings;
 }
 

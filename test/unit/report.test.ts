@@ -114,17 +114,18 @@ test('target policies that could not be read make the policies unknown', () => {
   );
 });
 
-test('conflicts and kinds that are not mirrored are differences', () => {
-  const plan = { objects: [], conflicts: [], unchanged: 3, notMirrored: [], warnings: [] };
+test('conflicts and kinds that are not mirrored are differences, what the user left out is not', () => {
+  const plan = { objects: [], conflicts: [], unchanged: 3 };
+  const whole = { otherPolicies: [], leftOut: ['kube-system: left out'] };
   assert.deepEqual(
-    policyFindings(plan).map((f) => f.state),
-    ['equal'],
+    policyFindings(plan, whole).map((f) => f.state),
+    ['equal', 'skipped'],
   );
   const conflict = { kind: 'NetworkPolicy' as const, namespace: 'a', name: 'b', owner: 'helm', message: 'm' };
-  assert.ok(
-    policyFindings({ ...plan, conflicts: [conflict] }).some((f) => f.state === 'differs' && f.title.includes('helm')),
-  );
-  assert.ok(policyFindings({ ...plan, notMirrored: ['3 x'] }).some((f) => f.state === 'differs'));
+  const refused = policyFindings({ ...plan, conflicts: [conflict] }, whole);
+  assert.ok(refused.some((f) => f.state === 'differs' && f.title.includes('helm')));
+  const other = { otherPolicies: [{ group: 'cilium.io', kind: 'CiliumNetworkPolicy', count: 3 }], leftOut: [] };
+  assert.ok(policyFindings(plan, other).some((f) => f.state === 'differs' && f.title.includes('3 objects')));
 });
 
 test('node architectures that this cluster lacks are named', () => {

@@ -1,0 +1,63 @@
+import { readFile } from 'node:fs/promises';
+import { inputError, messageOf } from './host/errors.ts';
+import type { Run } from './host/run.ts';
+import { openTarget } from './open.ts';
+import type { Project } from './pipeline.ts';
+import { type Assertion, parseAssertions } from './policy/assertions.ts';
+import { type CheckReport, check as evaluateAssertions } from './policy/check.ts';
+import { modelOf } from './policy/endpoints.ts';
+import { type Explanation, explain as explainConnection, explainText } from './policy/explain.ts';
+import { type Matrix, matrix as matrixOf } from './policy/matrix.ts';
+import type { PolicyModel } from './policy/model.ts';
+import type { Protocol } from './snapshot/model.ts';
+
+/** A connection as the user asks about it. Peers: `namespace/pod`, `namespace/Kind/name`, `ip:ADDRESS`. */
+export interface Question {
+  readonly from: string;
+  readonly to: string;
+  readonly port: string;
+  /** TCP when absent. */
+  readonly protocol?: string;
+}
+
+/** Who may reach whom by the target's policies. */
+export async function matrix(run: Run, project: Project, options: { pods?: boolean } = {}): Promise<Matrix> {
+  return matrixOf(await targetModel(run, project), options);
+}
+
+/** Why a connection is allowed or denied by the target's policies: as a value, and in words. */
+export async function explain(run: Run, project: Project, question: Question): Promise<Explanation & { text: string }> {
+  const port = Number(question.port);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw inputError(`"${question.port}" is not a port: give a number from 1 to 65535`);
+  const protocol = protocolOf(question.protocol ?? 'TCP');
+  const explanation = explainConnection(await targetModel(run, project), question.from, question.to, protocol, port);
+  return { ...explanation, text: explainText(explanation) };
+}
+
+/** Judges the assertions of a file against the target's policies, without a cluster. */
+export async function checkOffline(run: Run, project: Project, file: string): Promise<CheckReport> {
+  const assertions = await readAssertions(file);
+  return evaluateAssertions(await targetModel(run, project), assertions);
+}
+
+/** The assertions of a file. Throws an input error naming file and line for what can't be meant. */
+export async function readAssertions(file: string): Promise<Assertion[]> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw inputError(`Can't read ${file}: ${messageOf(cause)}`, { cause });
+  }
+  return parseAssertions(text, file);
+}
+
+async function targetModel(run: Run, project: Project): Promise<PolicyModel> {
+  return modelOf((await openTarget(run, project)).snapshot);
+}
+
+function protocolOf(text: string): Protocol {
+  const name = text.toUpperCase();
+  if (name === 'TCP' || name === 'UDP' || name === 'SCTP') return name;
+  throw inputError(`"${text}" is not a protocol: TCP, UDP or SCTP`);
+}
