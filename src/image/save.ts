@@ -1,0 +1,115 @@
+import type { Readable } from 'node:stream';
+import type Docker from 'dockerode';
+import { environmentError, inputError, messageOf } from '../host/errors.ts';
+import { parseManifest } from './manifest.ts';
+import type { ImageLock } from './model.ts';
+import { packTar, readTar, type TarEntry, type TarSourceEntry, tarFile } from './tar.ts';
+
+/** Annotation that containerd's import takes an image's whole name from, word for word. */
+const IMAGE_NAME = 'io.containerd.image.name';
+const SMALL = 4 * 1024 * 1024;
+
+/** The image of a lock as the daemon has it. */
+export interface DaemonImage {
+  readonly id: string;
+  /** Bytes on the daemon's disk. */
+  readonly size: number;
+}
+
+/**
+ * Finds the lock's image in the daemon, by its digest, by its config (which is the image's ID in a daemon without the
+ * containerd store) or by its tag, and checks its layers. Undefined where the daemon doesn't have these very layers.
+ */
+export async function findInDaemon(docker: Docker, lock: ImageLock): Promise<DaemonImage | undefined> {
+  const names = [`${lock.repository}@${lock.digest}`, lock.configDigest];
+  if (lock.tag !== undefined) names.push(`${lock.repository}:${lock.tag}`);
+  for (const name of names) {
+    const image = await inspectImage(docker, name);
+    if (image && String(image.RootFS.Layers) === String(lock.diffIds)) return { id: image.Id, size: image.Size };
+  }
+  return undefined;
+}
+
+/** Docker's own description of an image, or undefined where it has none of this name. */
+export async function inspectImage(docker: Docker, name: string): Promise<Docker.ImageInspectInfo | undefined> {
+  try {
+    return await docker.getImage(name).inspect();
+  } catch (cause) {
+    if ((cause as { statusCode?: number }).statusCode === 404) return undefined;
+    throw environmentError(`Docker can't tell about the image ${name}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** dockerode has it, its types don't: GET /images/get, which Image.get() calls without a way to stop it. */
+interface SavesImages {
+  getImages(options: { readonly names: readonly string[]; readonly abortSignal: AbortSignal }): Promise<Readable>;
+}
+
+/**
+ * `docker save` of one image as a stream that containerd imports under `name` and no other: Docker's own manifest and
+ * layers as they are, index.json rewritten, the files for older tools left out. Constant memory.
+ */
+export async function saveAs(docker: Docker, id: string, name: string, signal: AbortSignal): Promise<Readable> {
+  let saved: Readable;
+  try {
+    saved = await (docker as Docker & SavesImages).getImages({ names: [id], abortSignal: signal });
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw environmentError(`Docker can't save the image ${id}: ${messageOf(cause)}`, { cause });
+  }
+  const archive = packTar(renamed(readTar(saved, "Docker's save"), name));
+  // A reader that goes away must end Docker's work, even while nothing flows.
+  archive.once('close', () => saved.destroy());
+  return archive;
+}
+
+async function* renamed(entries: AsyncIterable<TarSourceEntry>, name: string): AsyncGenerator<TarEntry> {
+  let indexed = false;
+  for await (const entry of entries) {
+    if (entry.name === 'index.json') {
+      yield tarFile('index.json', renamedIndex(await smallText(entry), name));
+      indexed = true;
+    } else if (entry.type === 'file' && /^(oci-layout|blobs\/sha256\/[0-9a-f]{64})$/.test(entry.name)) {
+      yield entry;
+    }
+  }
+  if (indexed) return;
+  throw environmentError('This Docker saves images without an OCI index', {
+    action: 'Update Docker Engine to 25 or newer.',
+  });
+}
+
+/** A small entry's content as text. Throws an `input` error where it is larger than a manifest may be. */
+export async function smallText({ name, size, content }: TarEntry): Promise<string> {
+  if (size > SMALL) throw inputError(`${name} has ${size} bytes, too many for a manifest`);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of content) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The saved index with one image, under the one name. */
+function renamedIndex(text: string, name: string): string {
+  const index = parseManifest(text, "index.json of Docker's save");
+  const [first] = index.kind === 'index' ? index.manifests : [];
+  if (!first) throw environmentError('Docker saved no image');
+  return ociIndex([{ descriptor: first, name }]);
+}
+
+/** An OCI layout's index.json: each descriptor under a name of its own. */
+export function ociIndex(
+  images: readonly {
+    descriptor: { readonly mediaType: string; readonly digest: string; readonly size: number };
+    name: string;
+  }[],
+): string {
+  return JSON.stringify({
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.index.v1+json',
+    manifests: images.map(({ descriptor: { mediaType, digest, size }, name }) => ({
+      mediaType,
+      digest,
+      size,
+      annotations: { [IMAGE_NAME]: name },
+    })),
+  });
+}
