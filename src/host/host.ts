@@ -7,6 +7,8 @@ export interface ExecOptions {
   readonly stdin?: string | Readable;
   /** Milliseconds until the program is killed and the call rejects; none by default. */
   readonly timeoutMs?: number;
+  /** Each line of output (stdout and stderr) as it comes, for programs that take long. */
+  readonly onLine?: (line: string) => void;
 }
 
 export interface ExecResult {

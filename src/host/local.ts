@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
+import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { environmentError } from './errors.ts';
 import type { ExecOptions, ExecResult, Host } from './host.ts';
@@ -46,6 +47,8 @@ function execLocal(
     const err: Buffer[] = [];
     child.stdout.on('data', (d: Buffer) => out.push(d));
     child.stderr.on('data', (d: Buffer) => err.push(d));
+    const { onLine } = options;
+    if (onLine) for (const input of [child.stdout, child.stderr]) createInterface({ input }).on('line', onLine);
     const onStop = () => child.kill('SIGTERM');
     stop.addEventListener('abort', onStop, { once: true });
     const done = () => stop.removeEventListener('abort', onStop);

@@ -1,4 +1,26 @@
+import type { Snapshot } from '../snapshot/model.ts';
 import type { KubeObject } from '../target/rest.ts';
+
+/**
+ * What of a target is mirrored: a snapshot that holds the policies of the chosen namespaces only, everything in local
+ * names (see scope.ts).
+ */
+export interface ScopedTarget extends Snapshot {
+  /** Namespaces (local names) without policies of their own, kept because rules mention them. */
+  readonly peers: readonly string[];
+  /** Globs of local namespaces in which what the target no longer has is pruned; `*` unless the scope was narrowed. */
+  readonly pruneIn: readonly string[];
+  /** What of the target was left out and why, one line each. */
+  readonly leftOut: readonly string[];
+}
+
+/** What a plan is compared with, read from the local cluster (see local-state.ts). */
+export interface LocalState {
+  readonly namespaces: readonly KubeObject[];
+  readonly policies: readonly KubeObject[];
+  /** By namespace that we made: what lives in it and isn't ours, such as `Pod web-0`. */
+  readonly occupants: ReadonlyMap<string, readonly string[]>;
+}
 
 export type ChangeAction = 'create' | 'update' | 'delete' | 'release';
 
@@ -11,6 +33,8 @@ export interface ObjectChange {
   readonly kind: 'Namespace' | 'NetworkPolicy';
   readonly namespace?: string;
   readonly name: string;
+  /** UID of the object that the plan was made from; absent for `create`. */
+  readonly uid?: string;
   readonly before?: KubeObject;
   readonly after?: KubeObject;
 }
@@ -44,3 +68,6 @@ export interface Plan {
   readonly notMirrored: readonly string[];
   readonly warnings: readonly string[];
 }
+
+/** The part of a plan that concerns objects of the API server. */
+export type ObjectPlan = Pick<Plan, 'objects' | 'conflicts' | 'unchanged' | 'warnings' | 'notMirrored'>;

@@ -1,0 +1,147 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { environmentError, refusedError } from '../host/errors.ts';
+import { titleOf } from '../plan/documents.ts';
+import { NAMESPACES, NETWORK_POLICIES } from '../plan/local-state.ts';
+import { managedPart, namespaceToWrite } from '../plan/managed.ts';
+import type { ObjectChange } from '../plan/model.ts';
+import { occupantsOf } from '../plan/occupants.ts';
+import { isOurs, madeByUs, ownerOf } from '../plan/ownership.ts';
+import type { KubeObject } from '../target/rest.ts';
+import type { WriteClient } from './client.ts';
+
+/** A write that has begun, and how to take it back. */
+export interface Undo {
+  readonly title: string;
+  /** Brings the previous state back, whether the write came through or not; false where there was nothing to do. */
+  undo(): Promise<boolean>;
+}
+
+/** How long a namespace may take to go: its content is deleted by controllers, after the request. */
+const GONE_MS = 60_000;
+
+/**
+ * The object as it is now. Throws `refused` where it isn't the one the plan was made from, or isn't ours to change:
+ * someone may have been here since.
+ */
+export async function recheck(
+  client: WriteClient,
+  change: ObjectChange,
+  signal: AbortSignal,
+): Promise<KubeObject | undefined> {
+  const resource = change.kind === 'Namespace' ? NAMESPACES : NETWORK_POLICIES;
+  const live = await client.get(resource, change.name, change.namespace, signal);
+  const wrong = live ? reasonToRefuse(change, live) : missing(change);
+  if (wrong === undefined) return live;
+  throw refusedError(`${titleOf(change)} ${wrong}`, { action: 'Make a new plan: the cluster changed meanwhile.' });
+}
+
+function missing({ action }: ObjectChange): string | undefined {
+  return action === 'update' ? 'is not there any more' : undefined;
+}
+
+function reasonToRefuse({ action, kind, uid }: ObjectChange, live: KubeObject): string | undefined {
+  if (action === 'create') return `is there by now and belongs to ${ownerOf(live)}`;
+  if (live.metadata.uid !== uid) return `was replaced by one that belongs to ${ownerOf(live)}`;
+  if (kind === 'NetworkPolicy' && !isOurs(live)) return `is not ours any more, it belongs to ${ownerOf(live)}`;
+  if (kind === 'Namespace' && action === 'delete' && !madeByUs(live)) return 'does not carry our mark any more';
+  return undefined;
+}
+
+/** Carries one change out. `live` is what `recheck` found. Not cancellable: the outcome of each write is known. */
+export async function write(client: WriteClient, change: ObjectChange, live: KubeObject | undefined): Promise<void> {
+  const signal = new AbortController().signal;
+  if (change.action !== 'delete') {
+    if (change.after && (live || change.action === 'create')) {
+      await client.apply(withUid(change.after, live), { signal });
+    }
+    return;
+  }
+  if (!live) return;
+  if (change.kind === 'Namespace') {
+    const others = (await occupantsOf(client, [change.name], signal)).get(change.name) ?? [];
+    if (others.length > 0) throw refusedError(`${titleOf(change)} holds ${others.join(', ')} by now`);
+  }
+  await client.delete(live, { signal, ...preconditions(live) });
+}
+
+/** How to take a change back, made before it is written. */
+export function undoOf(client: WriteClient, change: ObjectChange, live: KubeObject | undefined): Undo {
+  const title = titleOf(change);
+  if (change.action === 'create') return { title, undo: () => takeAway(client, change) };
+  if (!live) return { title, undo: async () => false };
+  if (change.action === 'delete') return { title, undo: () => bringBack(client, change, live) };
+  return {
+    title,
+    async undo() {
+      await client.apply(withUid(managedPart(live), live), { signal: new AbortController().signal });
+      return true;
+    },
+  };
+}
+
+async function takeAway(client: WriteClient, change: ObjectChange): Promise<boolean> {
+  const signal = new AbortController().signal;
+  const resource = change.kind === 'Namespace' ? NAMESPACES : NETWORK_POLICIES;
+  const live = await client.get(resource, change.name, change.namespace, signal);
+  if (!live || !isOurs(live)) return false;
+  if (change.kind === 'Namespace') {
+    const others = (await occupantsOf(client, [change.name], signal)).get(change.name) ?? [];
+    if (others.length > 0) {
+      await client.apply(withUid(namespaceToWrite(change.name, {}, '', false), live), { signal });
+      throw environmentError(`it holds ${others.join(', ')} by now; our labels are off it`);
+    }
+  }
+  await client.delete(live, { signal, ...preconditions(live) });
+  await demandGone(client, change, signal);
+  return true;
+}
+
+async function bringBack(client: WriteClient, change: ObjectChange, live: KubeObject): Promise<boolean> {
+  const signal = new AbortController().signal;
+  const resource = change.kind === 'Namespace' ? NAMESPACES : NETWORK_POLICIES;
+  const now = await client.get(resource, change.name, change.namespace, signal);
+  if (now && !now.metadata.deletionTimestamp) return false;
+  await demandGone(client, change, signal);
+  const { name, namespace, labels, annotations } = live.metadata;
+  await client.apply(
+    {
+      ...managedPart(live),
+      metadata: {
+        name,
+        ...(namespace !== undefined && { namespace }),
+        ...(labels && { labels }),
+        ...(annotations && { annotations }),
+      },
+    },
+    { signal },
+  );
+  return true;
+}
+
+async function demandGone(client: WriteClient, change: ObjectChange, signal: AbortSignal): Promise<void> {
+  if (await waitUntilGone(client, change, signal)) return;
+  throw environmentError(`${titleOf(change)} is still being deleted after ${GONE_MS / 1000} s`);
+}
+
+/** Waits until a deleted object has really gone; false where it takes longer than a minute. */
+export async function waitUntilGone(
+  client: WriteClient,
+  { kind, namespace, name }: ObjectChange,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const resource = kind === 'Namespace' ? NAMESPACES : NETWORK_POLICIES;
+  for (const end = Date.now() + GONE_MS; Date.now() < end; await sleep(300, undefined, { signal })) {
+    if ((await client.get(resource, name, namespace, signal)) === undefined) return true;
+  }
+  return false;
+}
+
+/** With the UID in it, an apply to another object of that name is refused by the server itself. */
+export function withUid(object: KubeObject, live: KubeObject | undefined): KubeObject {
+  const uid = live?.metadata.uid;
+  return uid === undefined ? object : { ...object, metadata: { ...object.metadata, uid } };
+}
+
+function preconditions({ metadata: { uid, resourceVersion } }: KubeObject) {
+  return { ...(uid !== undefined && { uid }), ...(resourceVersion !== undefined && { resourceVersion }) };
+}

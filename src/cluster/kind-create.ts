@@ -1,0 +1,115 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import { stringify } from 'yaml';
+import { environmentError, inputError, messageOf, ParityError } from '../host/errors.ts';
+import type { Host } from '../host/host.ts';
+import type { Run } from '../host/run.ts';
+import { kindClusters } from './kind-containers.ts';
+import { chooseNodeImage, type NewestPatch } from './kind-image.ts';
+import type { CreateOptions } from './provider.ts';
+
+/** Docker is where we look for it afterwards, whatever the environment prefers. */
+const ENV = { KIND_EXPERIMENTAL_PROVIDER: 'docker' };
+
+/**
+ * Makes a kind cluster with kind's own CLI. The user's kubeconfig isn't touched: kind is given a private file that is
+ * deleted after (the provider takes its connection from the node). A failure or a cancel deletes the half-made cluster
+ * and says so. Throws `input` where the name is taken.
+ */
+export async function createKindCluster(
+  host: Host,
+  docker: Docker,
+  options: CreateOptions,
+  newestPatch: NewestPatch,
+  run: Run,
+): Promise<void> {
+  const { name } = options;
+  if ((await kindClusters(docker, run)).some((cluster) => cluster.name === name)) {
+    throw inputError(`There is a kind cluster ${name} already`, {
+      action: `Use it with "--cluster kind:${name}", or choose another name.`,
+    });
+  }
+  const image = await chooseNodeImage(docker, options, newestPatch, run);
+  const folder = await mkdtemp(join(tmpdir(), 'clparity-kind-'));
+  try {
+    await run.step(`Create the kind cluster ${name}${image ? ` from ${image}` : ''}`, async (progress) => {
+      const kubeconfig = join(folder, 'kubeconfig');
+      try {
+        await create(host, { name, kubeconfig, image, workers: options.workers ?? 0 }, run, (note) =>
+          progress({ note }),
+        );
+      } catch (error) {
+        throw await cleanedUp(host, name, kubeconfig, error, run);
+      }
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function create(
+  host: Host,
+  made: { name: string; kubeconfig: string; image: string | undefined; workers: number },
+  run: Run,
+  onNote: (line: string) => void,
+): Promise<void> {
+  const workers = Array.from({ length: made.workers }, () => ({ role: 'worker' }));
+  const config = stringify({
+    kind: 'Cluster',
+    apiVersion: 'kind.x-k8s.io/v1alpha4',
+    nodes: [{ role: 'control-plane' }, ...workers],
+  });
+  const { exitCode, stderr, stdout } = await host.exec(
+    [
+      ...['kind', 'create', 'cluster', '--name', made.name, '--config', '-', '--wait', '3m'],
+      ...['--kubeconfig', made.kubeconfig, ...(made.image ? ['--image', made.image] : [])],
+    ],
+    {
+      signal: run.signal,
+      env: ENV,
+      stdin: config,
+      onLine(line) {
+        run.log('info', line);
+        onNote(line.trim());
+      },
+    },
+  );
+  if (exitCode === 0) return;
+  throw environmentError(`kind can't make the cluster ${made.name}: ${lastLines(stderr || stdout)}`, {
+    action: 'Run "clparity doctor"; on WSL see https://kind.sigs.k8s.io/docs/user/using-wsl2.',
+  });
+}
+
+/** Deletes what a failed or cancelled creation left, without the cancelled signal, and returns the error to throw. */
+async function cleanedUp(host: Host, name: string, kubeconfig: string, error: unknown, run: Run): Promise<ParityError> {
+  const what = run.signal.aborted ? `The creation of kind:${name} was cancelled` : messageOf(error);
+  const kind = run.signal.aborted ? 'cancelled' : error instanceof ParityError ? error.kind : 'environment';
+  const action = error instanceof ParityError ? error.action : undefined;
+  const argv = ['kind', 'delete', 'cluster', '--name', name, '--kubeconfig', kubeconfig];
+  let left: string | undefined;
+  try {
+    // Twice: a "docker run" that kind had begun may end after the first.
+    for (const pause of [0, 2000]) {
+      await sleep(pause);
+      const { exitCode, stderr } = await host.exec(argv, { env: ENV, timeoutMs: 120_000 });
+      left = exitCode === 0 ? undefined : lastLines(stderr);
+    }
+  } catch (failure) {
+    left = messageOf(failure);
+  }
+  if (left === undefined) {
+    const message = `${what}; the half-made cluster was deleted`;
+    return new ParityError(kind, message, { cause: error, ...(action ? { action } : {}) });
+  }
+  return new ParityError(kind, `${what}; the half-made cluster could not be deleted: ${left}`, {
+    cause: error,
+    action: `Delete it with "kind delete cluster --name ${name}".`,
+  });
+}
+
+function lastLines(output: string): string {
+  return output.trim().split('\n').slice(-5).join('\n');
+}

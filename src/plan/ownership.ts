@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto';
+import type { KubeObject } from '../target/rest.ts';
+
+/** Our field manager: who we are in managedFields. */
+export const FIELD_MANAGER = 'clparity';
+/** On policies a label, on namespaces an annotation (labels of namespaces are seen by selectors). Value: the target. */
+export const MIRROR = 'clparity.dev/mirror';
+/** Annotation of a namespace that we made. */
+export const CREATED = 'clparity.dev/created';
+/** Annotation of a namespace: the label keys that we set, for people; managedFields are what we go by. */
+export const ADDED_LABELS = 'clparity.dev/labels';
+export const MANAGED_BY = 'app.kubernetes.io/managed-by';
+
+type Labels = Readonly<Record<string, string>>;
+
+/** The target's name as a label value; names that don't fit are cut and told apart by a hash. */
+export function mirrorName(target: string): string {
+  if (/^[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/.test(target)) return target;
+  const readable = target.replace(/[^\w.-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
+  const hash = createHash('sha256').update(target).digest('hex').slice(0, 8);
+  return `${readable.slice(0, 54)}-${hash}`.replace(/^-/, '');
+}
+
+/** Keys under `path` (such as metadata, labels) that a field manager owns, by `managedFields`. */
+function ownedKeys(
+  object: KubeObject,
+  path: readonly string[],
+  owner: (manager: ManagedFields) => boolean,
+): Set<string> {
+  const keys = new Set<string>();
+  for (const entry of object.metadata.managedFields ?? []) {
+    if (!owner(entry)) continue;
+    let fields: unknown = entry.fieldsV1;
+    for (const step of path) fields = (fields as Record<string, unknown> | undefined)?.[`f:${step}`];
+    for (const key of Object.keys(fields ?? {})) if (key.startsWith('f:')) keys.add(key.slice(2));
+  }
+  return keys;
+}
+
+type ManagedFields = NonNullable<KubeObject['metadata']['managedFields']>[number];
+const isOurEntry = ({ manager, operation }: ManagedFields) => manager === FIELD_MANAGER && operation === 'Apply';
+
+/** The part of labels or annotations that our field manager set. */
+export function ourPart(object: KubeObject, field: 'labels' | 'annotations'): Record<string, string> {
+  const owned = ownedKeys(object, ['metadata', field], isOurEntry);
+  return Object.fromEntries(Object.entries(object.metadata[field] ?? {}).filter(([key]) => owned.has(key)));
+}
+
+/**
+ * Whether an object is one that we made (policies) or marked (namespaces). The mark alone proves nothing, it can be
+ * copied: our field manager must have set it.
+ */
+export function isOurs(object: KubeObject): boolean {
+  return MIRROR in ourPart(object, object.kind === 'Namespace' ? 'annotations' : 'labels');
+}
+
+/** Which target an object of ours was mirrored from. */
+export function mirroredFrom(object: KubeObject): string | undefined {
+  return object.metadata[object.kind === 'Namespace' ? 'annotations' : 'labels']?.[MIRROR];
+}
+
+/** Whether a namespace is one that we made, not one that was there. */
+export function madeByUs(namespace: KubeObject): boolean {
+  return isOurs(namespace) && CREATED in ourPart(namespace, 'annotations');
+}
+
+/** Other managers that own a field, e.g. `['spec', 'ingress']` or `['metadata', 'labels', 'team']`. */
+export function otherManagers(object: KubeObject, path: readonly string[]): string[] {
+  const parents = path.slice(0, -1);
+  const last = path.at(-1) ?? '';
+  const managers = (object.metadata.managedFields ?? []).filter(
+    (entry) => !isOurEntry(entry) && ownedKeys(object, parents, (e) => e === entry).has(last),
+  );
+  return [...new Set(managers.map(({ manager = 'an unnamed manager' }) => manager))];
+}
+
+/** Who owns a whole object, in words: what deployed it if that shows, else the tools that wrote it. */
+export function ownerOf({ metadata }: KubeObject): string {
+  const of = (labels: Labels | undefined, key: string) => labels?.[key];
+  const argo =
+    of(metadata.annotations, 'argocd.argoproj.io/tracking-id')?.split(':')[0] ??
+    of(metadata.labels, 'argocd.argoproj.io/instance');
+  if (argo) return `Argo CD application ${argo}`;
+  const kustomization = of(metadata.labels, 'kustomize.toolkit.fluxcd.io/name');
+  if (kustomization) return `Flux kustomization ${kustomization}`;
+  const release =
+    of(metadata.labels, 'helm.toolkit.fluxcd.io/name') ?? of(metadata.annotations, 'meta.helm.sh/release-name');
+  if (release) return `Helm release ${release}`;
+  const controller = metadata.ownerReferences?.find((owner) => owner.controller) ?? metadata.ownerReferences?.[0];
+  if (controller) return `${controller.kind} ${controller.name}`;
+  const managedBy = of(metadata.labels, MANAGED_BY);
+  if (managedBy && managedBy !== FIELD_MANAGER) return managedBy;
+  const managers = new Set((metadata.managedFields ?? []).map(({ manager }) => manager).filter((m) => m));
+  return managers.size > 0 ? [...managers].join(', ') : 'an unknown owner';
+}
+
+/**
+ * Labels that never leave the target: they'd change how pods are admitted (pod security) or make a deployment tool in
+ * the local cluster take our objects for its own. Facts: policies.md §4.
+ */
+export function isCopyable(key: string): boolean {
+  const domain = key.includes('/') ? key.slice(0, key.indexOf('/')) : '';
+  return !NOT_COPIED_KEYS.includes(key) && !NOT_COPIED_DOMAINS.some((d) => domain === d || domain.endsWith(`.${d}`));
+}
+
+const NOT_COPIED_KEYS = ['kubernetes.io/metadata.name', 'app.kubernetes.io/instance', MANAGED_BY];
+const NOT_COPIED_DOMAINS = [
+  'pod-security.kubernetes.io',
+  'argoproj.io',
+  'fluxcd.io',
+  'helm.sh',
+  'applyset.kubernetes.io',
+  'kubectl.kubernetes.io',
+  'config.k8s.io',
+  'kapp.k14s.io',
+  'rio.cattle.io',
+  'clparity.dev',
+];

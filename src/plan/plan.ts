@@ -1,0 +1,138 @@
+import type { KubeObject } from '../target/rest.ts';
+import { globMatcher } from './glob.ts';
+import type { Conflict, LocalState, ObjectChange, ObjectPlan, Plan, ScopedTarget } from './model.ts';
+import { isOurs, mirroredFrom, mirrorName } from './ownership.ts';
+import { dropNamespace, planNamespace } from './plan-namespaces.ts';
+import { allowsAnything, dropPolicy, planPolicy } from './plan-policies.ts';
+import { foreignPolicies, otherMirrors, selectorsWithoutNamespace } from './warnings.ts';
+
+/**
+ * Every change of namespaces and policies that makes the local cluster like the target, in the order to make them:
+ * namespaces and labels, policies that allow before those that only isolate, then what the target no longer has.
+ * Pure. A cluster mirrors one target: what another left is pruned everywhere; of this target's, only inside the scope.
+ */
+export function planObjects(target: ScopedTarget, local: LocalState): ObjectPlan {
+  const mirror = mirrorName(target.source.name);
+  const namespaces = byName(local.namespaces);
+  const policies = byName(local.policies);
+  const leaving = target.namespaces.filter(({ name }) => namespaces.get(name)?.metadata.deletionTimestamp);
+  const staying = target.namespaces.filter((facts) => !leaving.includes(facts));
+
+  const namespacePlans = staying.map((facts) =>
+    planNamespace(facts, namespaces.get(facts.name), mirror, isNarrowed(target) && target.peers.includes(facts.name)),
+  );
+  const policyPlans = target.policies
+    .filter(({ metadata }) => !leaving.some(({ name }) => name === metadata.namespace))
+    .map((policy) => planPolicy(policy, policies.get(`${policy.metadata.namespace}/${policy.metadata.name}`), mirror));
+  const stale = unreadable(target) ? { changes: [], warnings: [noPruning] } : prune(target, local, mirror);
+  const labels = new Map([
+    ...local.namespaces.map(({ metadata }) => [metadata.name, metadata.labels ?? {}] as const),
+    ...staying.map(({ name }, i) => [name, namespacePlans[i]?.labels ?? {}] as const),
+  ]);
+
+  return {
+    objects: inOrder([
+      ...namespacePlans.flatMap(({ change }) => change ?? []),
+      ...policyPlans.flatMap(({ change }) => change ?? []),
+      ...stale.changes,
+    ]),
+    conflicts: [
+      ...leaving.map(leavingConflict),
+      ...namespacePlans.flatMap(({ conflicts }) => conflicts),
+      ...policyPlans.flatMap(({ conflict }) => conflict ?? []),
+    ],
+    unchanged:
+      namespacePlans.filter(({ change, conflicts }) => !change && conflicts.length === 0).length +
+      policyPlans.filter(({ change, conflict }) => !change && !conflict).length,
+    warnings: [
+      ...otherMirrors(local, mirror),
+      ...stale.warnings,
+      ...selectorsWithoutNamespace(target.policies, labels),
+      ...foreignPolicies(target, local),
+    ],
+    notMirrored: [
+      ...target.otherPolicies.map(
+        ({ group, kind, count }) =>
+          `${kind}.${group}: not mirrored yet: ${count} ${count === 1 ? 'object' : 'objects'}`,
+      ),
+      ...target.leftOut,
+    ],
+  };
+}
+
+/** Everything of ours away, from whatever target: policies, then labels and the namespaces that nothing else uses. */
+export function planRemoval(local: LocalState): ObjectPlan {
+  const dropped = local.namespaces.filter(isOurs).map((namespace) => dropNamespace(namespace, local));
+  return {
+    objects: inOrder([...local.policies.filter(isOurs).map(dropPolicy), ...dropped.map(({ change }) => change)]),
+    conflicts: [],
+    unchanged: 0,
+    warnings: dropped.flatMap(({ warning }) => warning ?? []),
+    notMirrored: [],
+  };
+}
+
+/** Whether carrying the plan out would change anything. */
+export function hasChanges(plan: Pick<Plan, 'objects' | 'images'>): boolean {
+  return plan.objects.length > 0 || plan.images.some(({ nodes }) => nodes.length > 0);
+}
+
+function prune(target: ScopedTarget, local: LocalState, mirror: string) {
+  const inScope = globMatcher(target.pruneIn);
+  const prunable = (object: KubeObject, namespace: string) =>
+    isOurs(object) && (inScope(namespace) || mirroredFrom(object) !== mirror);
+  const wanted = new Set(target.policies.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
+  const needed = new Set(target.namespaces.map(({ name }) => name));
+  const policies = local.policies.filter(
+    (live) => !wanted.has(idOf(live)) && prunable(live, live.metadata.namespace ?? ''),
+  );
+  const namespaces = local.namespaces
+    .filter((live) => !needed.has(live.metadata.name) && prunable(live, live.metadata.name))
+    .filter(({ metadata }) => !metadata.deletionTimestamp)
+    .map((live) => dropNamespace(live, local));
+  return {
+    changes: [...policies.map(dropPolicy), ...namespaces.map(({ change }) => change)],
+    warnings: namespaces.flatMap(({ warning }) => warning ?? []),
+  };
+}
+
+/** A peer of a narrowed scope may be needed by what was mirrored before: then it only gains labels. */
+function isNarrowed({ pruneIn }: ScopedTarget): boolean {
+  return !pruneIn.includes('*');
+}
+
+/** Where the target's policies or namespaces couldn't be read, what it "no longer has" isn't known. */
+function unreadable({ gaps }: ScopedTarget): boolean {
+  return gaps.some(({ resource }) => /^(networkpolicies|namespaces)\b/.test(resource));
+}
+
+const noPruning = "Nothing is pruned: the target's policies or namespaces could not all be read";
+
+function leavingConflict({ name }: { readonly name: string }): Conflict {
+  return {
+    kind: 'Namespace',
+    name,
+    owner: 'the API server',
+    message: `Namespace ${name} is being deleted; run again when it is gone`,
+  };
+}
+
+/** Stages of a change: later ones rely on earlier ones, and nothing is cut off before what allows it is there. */
+function stageOf({ kind, action, after, before }: ObjectChange): number {
+  if (kind === 'Namespace') return action === 'create' || action === 'update' ? 0 : 5;
+  if (action !== 'delete') return allowsAnything(after) ? 1 : 2;
+  return allowsAnything(before) ? 4 : 3;
+}
+
+function inOrder(changes: readonly ObjectChange[]): ObjectChange[] {
+  const key = ({ namespace = '', name }: ObjectChange) => `${namespace}/${name}`;
+  return [...changes].sort((a, b) => stageOf(a) - stageOf(b) || (key(a) < key(b) ? -1 : 1));
+}
+
+function byName(objects: readonly KubeObject[]): Map<string, KubeObject> {
+  return new Map(objects.map((object) => [idOf(object), object]));
+}
+
+function idOf({ metadata: { namespace, name } }: KubeObject): string {
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}

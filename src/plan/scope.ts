@@ -1,0 +1,110 @@
+import { inputError } from '../host/errors.ts';
+import { matchesLabels, NAMESPACE_NAME_LABEL } from '../policy/select.ts';
+import type { Settings } from '../settings.ts';
+import type { NamespaceFacts, Snapshot } from '../snapshot/model.ts';
+import { globMatcher } from './glob.ts';
+import type { ScopedTarget } from './model.ts';
+import { keysOf, namespaceSelectors } from './peers.ts';
+import { renameNamespaces, renamer } from './rename.ts';
+
+export type Scope = Pick<Settings, 'namespaces' | 'excludeNamespaces' | 'namespaceMap'>;
+
+/**
+ * Cuts a target down to the chosen namespaces and puts it in local names. A namespace that the rules of their policies
+ * mention (by a selector that isn't empty) stays as a peer without policies; a system namespace then keeps only the
+ * label keys that selectors use, and none of its workloads. Chosen by its exact name, a namespace is in, whatever
+ * excludes it. Pure. Throws `input` where nothing matches the chosen names, or the map merges namespaces.
+ */
+export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
+  const namespaces = allNamespaces(snapshot);
+  const { chosen, system } = choose(namespaces, scope);
+  const policies = snapshot.policies.filter(({ metadata }) => chosen.has(metadata.namespace));
+  const selectors = policies.flatMap((policy) => namespaceSelectors(policy).map(({ selector }) => selector));
+  const peers = namespaces.filter(
+    ({ name, labels }) => !chosen.has(name) && selectors.some((selector) => matchesLabels(selector, labels)),
+  );
+  const used = new Set([NAMESPACE_NAME_LABEL, ...selectors.flatMap(keysOf)]);
+  const peerNames = new Set(peers.map(({ name }) => name));
+  const lives = ({ namespace }: { readonly namespace: string }) =>
+    chosen.has(namespace) || (peerNames.has(namespace) && !system.has(namespace));
+  const rename = renamer(scope.namespaceMap);
+  refuseSystemNames(namespaces, scope);
+  return renameNamespaces(
+    {
+      ...snapshot,
+      namespaces: namespaces
+        .filter(({ name }) => chosen.has(name) || peerNames.has(name))
+        .map((facts) => (system.has(facts.name) ? { ...facts, labels: pick(facts.labels, used) } : facts)),
+      policies,
+      workloads: snapshot.workloads.filter(lives),
+      services: snapshot.services.filter(lives),
+      peers: peers.map(({ name }) => rename(name)),
+      pruneIn: scope.namespaces.length === 0 ? ['*'] : [...new Set([...scope.namespaces, ...[...chosen].map(rename)])],
+      leftOut: leftOut(snapshot, namespaces, chosen, system, peerNames),
+    },
+    rename,
+  );
+}
+
+/** With those that only a policy or a workload mentions (manifests), and with the label that the API server adds. */
+function allNamespaces(snapshot: Snapshot): NamespaceFacts[] {
+  const labels = new Map(snapshot.namespaces.map((facts) => [facts.name, facts.labels]));
+  const mentioned = [
+    ...snapshot.policies.map(({ metadata }) => metadata.namespace),
+    ...snapshot.workloads.map(({ namespace }) => namespace),
+  ];
+  for (const name of mentioned) if (!labels.has(name)) labels.set(name, {});
+  return [...labels]
+    .map(([name, own]) => ({ name, labels: { ...own, [NAMESPACE_NAME_LABEL]: name } }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function choose(namespaces: readonly NamespaceFacts[], scope: Scope): { chosen: Set<string>; system: Set<string> } {
+  const wanted = globMatcher(scope.namespaces.length > 0 ? scope.namespaces : ['*']);
+  const excluded = globMatcher(scope.excludeNamespaces);
+  const byName = new Set(scope.namespaces);
+  const chosen = new Set<string>();
+  const system = new Set<string>();
+  for (const { name, labels } of namespaces) {
+    if (!byName.has(name) && (excluded(name) || Object.hasOwn(labels, 'control-plane'))) system.add(name);
+    else if (wanted(name)) chosen.add(name);
+  }
+  if (scope.namespaces.length > 0 && chosen.size === 0) {
+    throw inputError(`No namespace of the target matches ${scope.namespaces.join(', ')}`, {
+      action: `It has ${namespaces.map(({ name }) => name).join(', ') || 'none'}.`,
+    });
+  }
+  return { chosen, system };
+}
+
+function refuseSystemNames(namespaces: readonly NamespaceFacts[], scope: Scope): void {
+  const excluded = globMatcher(scope.excludeNamespaces);
+  const rename = renamer(scope.namespaceMap);
+  for (const { name } of namespaces) {
+    const local = rename(name);
+    if (local === name || !excluded(local)) continue;
+    throw inputError(`The namespace map puts ${name} into ${local}, a namespace that is left out of a mirror`, {
+      action: 'Map it to a namespace of your own.',
+    });
+  }
+}
+
+function leftOut(
+  { policies }: Snapshot,
+  namespaces: readonly NamespaceFacts[],
+  chosen: ReadonlySet<string>,
+  system: ReadonlySet<string>,
+  peers: ReadonlySet<string>,
+): string[] {
+  return namespaces.flatMap(({ name }) => {
+    const count = policies.filter(({ metadata }) => metadata.namespace === name).length;
+    if (chosen.has(name) || count === 0) return [];
+    const why = system.has(name) ? 'left out by the settings' : 'not in the chosen namespaces';
+    const kept = peers.has(name) ? '; the namespace itself stays, since rules mention it' : '';
+    return [`${count} ${count === 1 ? 'policy' : 'policies'} of namespace ${name}: ${why}${kept}`];
+  });
+}
+
+function pick(labels: Readonly<Record<string, string>>, keys: ReadonlySet<string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).filter(([key]) => keys.has(key)));
+}

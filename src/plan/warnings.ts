@@ -1,0 +1,47 @@
+import { matchesLabels, NAMESPACE_NAME_LABEL } from '../policy/select.ts';
+import type { NetworkPolicy } from '../snapshot/model.ts';
+import type { LocalState, ScopedTarget } from './model.ts';
+import { isOurs, mirroredFrom, ownerOf } from './ownership.ts';
+import { namespaceSelectors } from './peers.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Rules whose namespaceSelector will match nothing here. */
+export function selectorsWithoutNamespace(
+  policies: readonly NetworkPolicy[],
+  namespaces: ReadonlyMap<string, Labels>,
+): string[] {
+  const all = [...namespaces].map(([name, labels]) => ({ ...labels, [NAMESPACE_NAME_LABEL]: name }));
+  return policies.flatMap((policy) =>
+    namespaceSelectors(policy)
+      .filter(({ selector }) => !all.some((labels) => matchesLabels(selector, labels)))
+      .map(
+        ({ path, selector }) =>
+          `NetworkPolicy ${policy.metadata.namespace}/${policy.metadata.name}: ${path} selects no namespace ` +
+          `(${JSON.stringify(selector)})`,
+      ),
+  );
+}
+
+/** Policies of other owners in mirrored namespaces: they stay, and they change what is allowed. */
+export function foreignPolicies(target: ScopedTarget, local: LocalState): string[] {
+  const wanted = new Set(target.policies.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
+  const mirrored = new Set(target.policies.map(({ metadata }) => metadata.namespace));
+  return local.policies.flatMap((live) => {
+    const { namespace = '', name } = live.metadata;
+    if (isOurs(live) || !mirrored.has(namespace) || wanted.has(`${namespace}/${name}`)) return [];
+    return [
+      `NetworkPolicy ${namespace}/${name} is not at the target and belongs to ${ownerOf(live)}: ` +
+        'it stays, and changes what is allowed here',
+    ];
+  });
+}
+
+/** One mirror per cluster: says from which other target objects are left that this plan replaces. */
+export function otherMirrors(local: LocalState, mirror: string): string[] {
+  const others = [...local.namespaces, ...local.policies]
+    .filter(isOurs)
+    .map(mirroredFrom)
+    .filter((from) => from !== undefined && from !== mirror);
+  return [...new Set(others)].map((from) => `So far this cluster mirrored ${from}; this plan replaces it by ${mirror}`);
+}
