@@ -12,6 +12,23 @@ const coreApart = {
   setup: (b) => b.onResolve({ filter: /\/core\.ts$/ }, () => ({ path: './core.js', external: true })),
 };
 
+/**
+ * Left out of core.js: what only dockerode's BuildKit sessions use (half a megabyte that we never call), and native
+ * helpers that ssh2 does without when they fail to load.
+ */
+const leftOut = {
+  name: 'left-out',
+  setup(b) {
+    const filter = /^(@grpc\/grpc-js|@grpc\/proto-loader|protobufjs|cpu-features)$|\.node$/;
+    b.onResolve({ filter }, ({ path }) => ({ path, namespace: 'left-out' }));
+    b.onLoad({ filter: /./, namespace: 'left-out' }, ({ path }) => {
+      const fail = `throw new Error(${JSON.stringify(`${path} is not in this bundle`)})`;
+      const native = /\.node$|^cpu-features$/.test(path);
+      return { contents: native ? fail : `module.exports = new Proxy({}, { get() { ${fail} } })` };
+    });
+  },
+};
+
 const common = {
   bundle: true,
   platform: 'node',
@@ -27,7 +44,7 @@ const common = {
 // `vscode` resolves in extension.js alone: anything that core or cli import from it fails the build.
 const product = [
   { entryPoints: ['src/extension.ts'], external: ['vscode'], plugins: [coreApart] },
-  { entryPoints: ['src/core.ts'] },
+  { entryPoints: ['src/core.ts'], plugins: [leftOut] },
   { entryPoints: ['src/cli.ts'], plugins: [coreApart] },
 ].map((b) => ({ ...common, ...b, outdir: 'dist' }));
 
