@@ -23,6 +23,8 @@ export interface Snapshot {
     readonly pods: readonly string[];
     readonly services: readonly string[];
     readonly nodes: readonly string[];
+    /** Where each was found, in words. */
+    readonly evidence?: readonly string[];
   };
   readonly nodes: readonly NodeFacts[];
   readonly namespaces: readonly NamespaceFacts[];

@@ -1,0 +1,95 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { inputError, messageOf } from '../host/errors.ts';
+import type { Run } from '../host/run.ts';
+import { snapshotOfObjects } from './manifests.ts';
+import type { Snapshot } from './model.ts';
+import { objectsIn, type PlacedObject } from './placed.ts';
+import { isSnapshot, readSnapshot } from './read.ts';
+import { parseYaml } from './yaml.ts';
+
+const LARGEST_BYTES = 64 * 1024 * 1024;
+
+/**
+ * The target that a path holds: our own snapshot file, or YAML and JSON manifests in a file or in a folder and the
+ * folders below it (names that begin with a dot and node_modules are passed over). A relative path starts at `folder`.
+ * Throws an inputError with file and line for what can't be read or isn't well-formed.
+ */
+export async function readTarget(path: string, run: Run, folder: string = process.cwd()): Promise<Snapshot> {
+  const root = resolve(folder, path);
+  const isFolder = (await statOf(root, path)).isDirectory();
+  const names = isFolder ? await yamlFiles(root, '') : [''];
+  const objects: PlacedObject[] = [];
+  for (const name of names) {
+    run.signal.throwIfAborted();
+    const label = name === '' ? path : name;
+    const content = await read(join(root, name), label);
+    for (const document of parseYaml(content, label)) {
+      if (isSnapshot(document.value)) {
+        if (isFolder && names.length > 1) throw mixed(label, path);
+        return readSnapshot(document, label);
+      }
+      objects.push(...objectsIn(document, label));
+    }
+  }
+  if (objects.length === 0) {
+    throw inputError(
+      `${path} holds no Kubernetes objects${names.length === 0 ? ': no .yaml, .yml or .json file' : ''}`,
+      {
+        action: 'Name a folder or file of manifests, the output of "kubectl get -o yaml", or a snapshot of ours.',
+      },
+    );
+  }
+  run.log('debug', `${path}: ${objects.length} objects in ${names.length} files`);
+  return snapshotOfObjects(objects, path);
+}
+
+function mixed(file: string, folder: string) {
+  return inputError(`${file} is a snapshot of its own, but ${folder} holds other files too`, {
+    action: `Name the file itself, or move it out of ${folder}.`,
+  });
+}
+
+/** Relative paths with `/`, in one order on every machine. */
+async function yamlFiles(root: string, below: string): Promise<string[]> {
+  const entries = await readdir(join(root, below), { withFileTypes: true });
+  const found: string[] = [];
+  for (const entry of entries) {
+    if (entry.name.startsWith('.') || entry.name === 'node_modules') continue;
+    const name = below === '' ? entry.name : `${below}/${entry.name}`;
+    // A link to a folder isn't followed: it may lead back up.
+    if (entry.isDirectory()) found.push(...(await yamlFiles(root, name)));
+    else if (/\.(ya?ml|json)$/i.test(entry.name)) found.push(name);
+  }
+  return found.sort();
+}
+
+async function statOf(absolute: string, label: string) {
+  try {
+    return await stat(absolute);
+  } catch (cause) {
+    throw inputError(`Can't read ${label}: ${messageOf(cause)}`, { cause, action: 'Check the path.' });
+  }
+}
+
+async function read(absolute: string, label: string): Promise<string> {
+  const facts = await statOf(absolute, label);
+  if (!facts.isFile()) throw inputError(`${label} is no regular file`);
+  if (facts.size > LARGEST_BYTES) {
+    throw inputError(`${label} has ${Math.ceil(facts.size / 2 ** 20)} MB; at most 64 MB are read`, {
+      action: 'Split it by namespace, or capture the cluster with --context NAME.',
+    });
+  }
+  try {
+    return decode(await readFile(absolute));
+  } catch (cause) {
+    throw inputError(`Can't read ${label}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** UTF-8, or what Windows PowerShell's `>` makes of kubectl's output: UTF-16 with a byte order mark. */
+function decode(bytes: Buffer): string {
+  const encoding =
+    bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8';
+  return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+}

@@ -1,0 +1,187 @@
+import ipaddr from 'ipaddr.js';
+import { inputError } from '../host/errors.ts';
+import { type NetworkPolicy, SNAPSHOT_SCHEMA, type Snapshot, type Workload } from './model.ts';
+import { locate, networkPolicy } from './network-policy.ts';
+import { namespaceNamed, protocolOf } from './redact.ts';
+import {
+  at,
+  type Field,
+  field,
+  flag,
+  integer,
+  integerOrText,
+  isAbsent,
+  items,
+  maybe,
+  oneOf,
+  text,
+  textMap,
+  textOf,
+  texts,
+} from './shape.ts';
+import { sortSnapshot } from './sort.ts';
+import { failAt, parseYaml, type YamlDocument } from './yaml.ts';
+
+const ENGINES = ['kindnet', 'calico', 'cilium', 'npm', 'none', 'unknown'] as const;
+
+/** Whether a document claims to be a snapshot of ours, of whatever version. */
+export function isSnapshot(value: unknown): boolean {
+  const schema = (value as { schema?: unknown } | null)?.schema;
+  return typeof schema === 'string' && schema.startsWith('clparity/');
+}
+
+/** Reads a snapshot's text. Throws an inputError with file and line for what isn't one, or of another version. */
+export function parseSnapshot(content: string, file: string): Snapshot {
+  const documents = parseYaml(content, file);
+  const [document] = documents;
+  if (!document || documents.length > 1 || !isSnapshot(document.value)) {
+    throw inputError(`${file} is no snapshot (no "schema: ${SNAPSHOT_SCHEMA}")`, {
+      action: 'Make one with "clparity capture".',
+    });
+  }
+  return readSnapshot(document, file);
+}
+
+/** A parsed document as a snapshot: every field's type is checked, policies carry their lines in this file. */
+export function readSnapshot(document: YamlDocument, file: string): Snapshot {
+  const root = field(document.value, failAt(file, document));
+  const schema = text(at(root, 'schema'));
+  if (schema !== SNAPSHOT_SCHEMA) {
+    throw inputError(
+      `${file}:${document.lineOf(['schema'])}: schema ${schema} is not known here, only ${SNAPSHOT_SCHEMA}`,
+      {
+        action: 'Update Container Linux Parity, or capture the target again with this version.',
+      },
+    );
+  }
+  return sortSnapshot({
+    schema: SNAPSHOT_SCHEMA,
+    source: sourceOf(at(root, 'source')),
+    engine: {
+      name: oneOf(at(root, 'engine', 'name'), ENGINES),
+      ...maybe('version', textOf(at(root, 'engine', 'version'))),
+      evidence: mustTexts(at(root, 'engine', 'evidence')),
+    },
+    ranges: {
+      pods: cidrs(at(root, 'ranges', 'pods')),
+      services: cidrs(at(root, 'ranges', 'services')),
+      nodes: cidrs(at(root, 'ranges', 'nodes')),
+      ...maybe('evidence', texts(at(root, 'ranges', 'evidence'))),
+    },
+    nodes: mustItems(at(root, 'nodes')).map(nodeOf),
+    namespaces: mustItems(at(root, 'namespaces')).map((ns) =>
+      namespaceNamed(text(at(ns, 'name')), textMap(at(ns, 'labels'))),
+    ),
+    workloads: mustItems(at(root, 'workloads')).map(workloadOf),
+    services: mustItems(at(root, 'services')).map(serviceOf),
+    policies: mustItems(at(root, 'policies')).map((policy) => policyOf(policy, document, file)),
+    otherPolicies: mustItems(at(root, 'otherPolicies')).map((other) => ({
+      group: text(at(other, 'group')),
+      kind: text(at(other, 'kind')),
+      count: integer(at(other, 'count')),
+    })),
+    gaps: mustItems(at(root, 'gaps')).map((gap) => ({
+      resource: text(at(gap, 'resource')),
+      reason: oneOf(at(gap, 'reason'), ['forbidden', 'absent', 'failed'] as const),
+      message: text(at(gap, 'message')),
+    })),
+  });
+}
+
+function sourceOf(source: Field): Snapshot['source'] {
+  return {
+    kind: oneOf(at(source, 'kind'), ['context', 'files'] as const),
+    name: text(at(source, 'name')),
+    ...maybe('server', textOf(at(source, 'server'))),
+    ...maybe('kubernetesVersion', textOf(at(source, 'kubernetesVersion'))),
+    ...maybe('clusterUid', textOf(at(source, 'clusterUid'))),
+    ...maybe('capturedAt', textOf(at(source, 'capturedAt'))),
+  };
+}
+
+function nodeOf(node: Field): Snapshot['nodes'][number] {
+  return {
+    name: text(at(node, 'name')),
+    ...maybe('osImage', textOf(at(node, 'osImage'))),
+    ...maybe('kernel', textOf(at(node, 'kernel'))),
+    ...maybe('runtime', textOf(at(node, 'runtime'))),
+    ...maybe('kubelet', textOf(at(node, 'kubelet'))),
+    ...maybe('architecture', textOf(at(node, 'architecture'))),
+    ...maybe('os', textOf(at(node, 'os'))),
+    addresses: mustItems(at(node, 'addresses')).map(address),
+    ...maybe('labels', textMap(at(node, 'labels'))),
+  };
+}
+
+function workloadOf(workload: Field): Workload {
+  return {
+    namespace: text(at(workload, 'namespace')),
+    kind: text(at(workload, 'kind')),
+    name: text(at(workload, 'name')),
+    labels: textMap(at(workload, 'labels')) ?? {},
+    serviceAccount: text(at(workload, 'serviceAccount')),
+    hostNetwork: flag(at(workload, 'hostNetwork')),
+    ports: mustItems(at(workload, 'ports')).map((port) => ({
+      ...maybe('name', textOf(at(port, 'name'))),
+      port: portNumber(at(port, 'port')),
+      protocol: protocolOf(at(port, 'protocol')),
+    })),
+    images: mustItems(at(workload, 'images')).map((image) => ({
+      container: text(at(image, 'container')),
+      image: text(at(image, 'image')),
+      ...maybe('digest', textOf(at(image, 'digest'))),
+    })),
+    pods: mustItems(at(workload, 'pods')).map((pod) => ({
+      name: text(at(pod, 'name')),
+      ips: mustItems(at(pod, 'ips')).map(address),
+      ...maybe('node', textOf(at(pod, 'node'))),
+    })),
+  };
+}
+
+function serviceOf(service: Field): Snapshot['services'][number] {
+  return {
+    namespace: text(at(service, 'namespace')),
+    name: text(at(service, 'name')),
+    clusterIPs: mustItems(at(service, 'clusterIPs')).map(address),
+    selector: textMap(at(service, 'selector')) ?? {},
+    ports: mustItems(at(service, 'ports')).map((port) => ({
+      ...maybe('name', textOf(at(port, 'name'))),
+      port: portNumber(at(port, 'port')),
+      targetPort: integerOrText(at(port, 'targetPort')),
+      protocol: protocolOf(at(port, 'protocol')),
+    })),
+  };
+}
+
+function policyOf(policy: Field, document: YamlDocument, file: string): NetworkPolicy {
+  const parsed = networkPolicy(policy);
+  return { ...parsed, location: locate(parsed, file, (path) => document.lineOf([...policy.path, ...path])) };
+}
+
+function mustItems(list: Field): Field[] {
+  if (isAbsent(list)) throw list.fail(list.path, 'is missing');
+  return items(list) ?? [];
+}
+
+function mustTexts(list: Field): string[] {
+  return mustItems(list).map(text);
+}
+
+function cidrs(list: Field): string[] {
+  return mustItems(list).map((entry) => {
+    if (!ipaddr.isValidCIDR(text(entry))) throw entry.fail(entry.path, 'must be a CIDR');
+    return text(entry);
+  });
+}
+
+function address(entry: Field): string {
+  if (!ipaddr.isValid(text(entry))) throw entry.fail(entry.path, 'must be an IP address');
+  return text(entry);
+}
+
+function portNumber(entry: Field): number {
+  const port = integer(entry);
+  if (port < 1 || port > 65535) throw entry.fail(entry.path, 'must be a port from 1 to 65535');
+  return port;
+}

@@ -1,0 +1,90 @@
+import type { NamespaceFacts, NodeFacts, Protocol, ServiceFacts } from './model.ts';
+import {
+  at,
+  type Field,
+  integer,
+  integerOrText,
+  isAbsent,
+  items,
+  maybe,
+  oneOf,
+  text,
+  textMap,
+  textOf,
+  texts,
+} from './shape.ts';
+
+/**
+ * The allow-list: what may enter a snapshot from a namespace, a node or a service. Everything else (annotations,
+ * status, managed fields, …) stays outside because it is never read. Policies: network-policy.ts; pods: workloads.ts.
+ */
+
+/** The API server itself sets this label, and nothing else may: namespace selectors count on it. */
+export const NAME_LABEL = 'kubernetes.io/metadata.name';
+
+/** Labels that identify a node's image on AKS. */
+const NODE_LABELS = ['os-sku', 'os-sku-effective', 'os-sku-requested', 'node-image-version'].map(
+  (name) => `kubernetes.azure.com/${name}`,
+);
+
+export const PROTOCOLS: readonly Protocol[] = ['TCP', 'UDP', 'SCTP'];
+
+export function protocolOf(here: Field): Protocol {
+  return isAbsent(here) ? 'TCP' : oneOf(here, PROTOCOLS);
+}
+
+export function namespaceFacts(object: Field): NamespaceFacts {
+  const name = text(at(object, 'metadata', 'name'));
+  return namespaceNamed(name, textMap(at(object, 'metadata', 'labels')));
+}
+
+export function namespaceNamed(name: string, labels: Readonly<Record<string, string>> = {}): NamespaceFacts {
+  return { name, labels: { ...labels, [NAME_LABEL]: name } };
+}
+
+/** An object's namespace; without one it is in `default`. */
+export function namespaceOf(object: Field): string {
+  return textOf(at(object, 'metadata', 'namespace')) || 'default';
+}
+
+export function nodeFacts(object: Field): NodeFacts {
+  const info = at(object, 'status', 'nodeInfo');
+  const all = textMap(at(object, 'metadata', 'labels')) ?? {};
+  const labels = Object.fromEntries(Object.entries(all).filter(([key]) => NODE_LABELS.includes(key)));
+  const addresses = (items(at(object, 'status', 'addresses')) ?? [])
+    .filter((address) => ['InternalIP', 'ExternalIP'].includes(text(at(address, 'type'))))
+    .map((address) => text(at(address, 'address')));
+  return {
+    name: text(at(object, 'metadata', 'name')),
+    ...maybe('osImage', textOf(at(info, 'osImage'))),
+    ...maybe('kernel', textOf(at(info, 'kernelVersion'))),
+    ...maybe('runtime', textOf(at(info, 'containerRuntimeVersion'))),
+    ...maybe('kubelet', textOf(at(info, 'kubeletVersion'))),
+    ...maybe('architecture', textOf(at(info, 'architecture'))),
+    ...maybe('os', textOf(at(info, 'operatingSystem'))),
+    addresses,
+    ...(Object.keys(labels).length > 0 ? { labels } : {}),
+  };
+}
+
+export function serviceFacts(object: Field): ServiceFacts {
+  const spec = at(object, 'spec');
+  const single = textOf(at(spec, 'clusterIP'));
+  const clusterIPs = texts(at(spec, 'clusterIPs')) ?? (single ? [single] : []);
+  return {
+    namespace: namespaceOf(object),
+    name: text(at(object, 'metadata', 'name')),
+    clusterIPs: clusterIPs.filter((ip) => ip !== 'None' && ip !== ''),
+    selector: textMap(at(spec, 'selector')) ?? {},
+    ports: (items(at(spec, 'ports')) ?? []).map((port) => {
+      const number = integer(at(port, 'port'));
+      const target = at(port, 'targetPort');
+      return {
+        ...maybe('name', textOf(at(port, 'name')) || undefined),
+        port: number,
+        targetPort: isAbsent(target) ? number : integerOrText(target),
+        protocol: protocolOf(at(port, 'protocol')),
+      };
+    }),
+  };
+}

@@ -1,0 +1,129 @@
+import type { Workload } from './model.ts';
+import { controllerOf, type LivePod, type Owner, type PodFacts, podFacts } from './pods.ts';
+import { namespaceOf } from './redact.ts';
+import { at, type Field, text } from './shape.ts';
+
+/** The controllers that make pods, and where their pod template is. */
+export const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
+  'apps/Deployment': ['spec', 'template'],
+  'apps/StatefulSet': ['spec', 'template'],
+  'apps/DaemonSet': ['spec', 'template'],
+  'apps/ReplicaSet': ['spec', 'template'],
+  '/ReplicationController': ['spec', 'template'],
+  'batch/Job': ['spec', 'template'],
+  'batch/CronJob': ['spec', 'jobTemplate', 'spec', 'template'],
+};
+
+/** Labels that controllers generate, other for each pod or rollout; they only matter where a selector names them. */
+const GENERATED_LABELS = [
+  'pod-template-hash',
+  'controller-revision-hash',
+  'pod-template-generation',
+  'controller-uid',
+  'batch.kubernetes.io/controller-uid',
+  'job-name',
+  'batch.kubernetes.io/job-name',
+  'batch.kubernetes.io/job-completion-index',
+  'statefulset.kubernetes.io/pod-name',
+  'apps.kubernetes.io/pod-index',
+];
+
+/** Finds what owns a ReplicaSet or Job: undefined where that object isn't known, `null` where it is nobody's. */
+export type OwnerLookup = (kind: string, namespace: string, name: string) => Owner | null | undefined;
+
+/** A lookup in the ReplicaSets and Jobs that could be read. */
+export function ownerLookup(objects: readonly { readonly kind: string; readonly object: Field }[]): OwnerLookup {
+  const owners = new Map(
+    objects.map(({ kind, object }) => [
+      `${kind} ${namespaceOf(object)}/${text(at(object, 'metadata', 'name'))}`,
+      controllerOf(object) ?? null,
+    ]),
+  );
+  return (kind, namespace, name) => owners.get(`${kind} ${namespace}/${name}`);
+}
+
+/** A workload without pods, of a controller's template. */
+export function templateWorkload(
+  kind: string,
+  object: Field,
+  template: Field,
+  selected: ReadonlySet<string>,
+): Workload {
+  return {
+    namespace: namespaceOf(object),
+    kind,
+    name: text(at(object, 'metadata', 'name')),
+    ...withoutGenerated(podFacts(template), selected),
+    pods: [],
+  };
+}
+
+/** Groups pods that stem from one owner and look alike to every policy; `selected` are the keys that selectors name. */
+export function groupPods(pods: readonly LivePod[], lookup: OwnerLookup, selected: ReadonlySet<string>): Workload[] {
+  const groups = new Map<string, Workload>();
+  for (const pod of pods) {
+    const { kind, name } = rootOwner(pod, lookup);
+    const { labels, serviceAccount, hostNetwork, ports, images } = withoutGenerated(pod, selected);
+    const member = { name: pod.name, ips: pod.ips, ...(pod.node === undefined ? {} : { node: pod.node }) };
+    const key = JSON.stringify([pod.namespace, kind, name, labels, serviceAccount, hostNetwork, ports]);
+    const group = groups.get(key);
+    groups.set(key, {
+      namespace: pod.namespace,
+      kind,
+      name,
+      labels,
+      serviceAccount,
+      hostNetwork,
+      ports,
+      images: mergeImages([...(group?.images ?? []), ...images]),
+      pods: [...(group?.pods ?? []), member],
+    });
+  }
+  return [...groups.values()];
+}
+
+/** Adds the templates of controllers that have no pods now (scaled to zero, a CronJob between two runs). */
+export function withTemplates(live: readonly Workload[], templates: readonly Workload[]): Workload[] {
+  const id = (w: Workload) => `${w.namespace}/${w.kind}/${w.name}`;
+  const running = new Set(live.map(id));
+  return [...live, ...templates.filter((workload) => !running.has(id(workload)))];
+}
+
+function rootOwner(pod: LivePod, lookup: OwnerLookup): Owner {
+  const { owner } = pod;
+  // The kubelet owns static pods: they are bare pods to everyone else.
+  if (!owner || owner.kind === 'Node') return { kind: 'Pod', name: pod.name };
+  const above = lookup(owner.kind, pod.namespace, owner.name);
+  if (above !== undefined) return above ?? owner;
+  return derivedOwner(owner, pod) ?? owner;
+}
+
+/** Where ReplicaSets or Jobs can't be read, their names tell: `DEPLOYMENT-HASH`, `CRONJOB-MINUTES`. */
+function derivedOwner(owner: Owner, pod: LivePod): Owner | undefined {
+  const hash = pod.labels['pod-template-hash'];
+  if (owner.kind === 'ReplicaSet' && hash && owner.name.endsWith(`-${hash}`)) {
+    return { kind: 'Deployment', name: owner.name.slice(0, -hash.length - 1) };
+  }
+  if (owner.kind !== 'Job') return undefined;
+  const name = /^(.+)-\d{8}$/.exec(owner.name)?.[1];
+  return name === undefined ? undefined : { kind: 'CronJob', name };
+}
+
+function withoutGenerated(facts: PodFacts, selected: ReadonlySet<string>): PodFacts {
+  const kept = Object.entries(facts.labels).filter(([key]) => !GENERATED_LABELS.includes(key) || selected.has(key));
+  const { serviceAccount, hostNetwork, ports, images } = facts;
+  return { labels: Object.fromEntries(kept), serviceAccount, hostNetwork, ports, images };
+}
+
+/** Each image once; during a rollout an owner's pods run several. A digest makes the same reference without one moot. */
+function mergeImages(images: Workload['images']): Workload['images'] {
+  const known = new Set(images.filter((i) => i.digest !== undefined).map((i) => `${i.container} ${i.image}`));
+  const seen = new Set<string>();
+  return images.filter((i) => {
+    const key = `${i.container} ${i.image} ${i.digest ?? ''}`;
+    const moot = i.digest === undefined && known.has(`${i.container} ${i.image}`);
+    if (moot || seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}

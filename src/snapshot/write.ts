@@ -1,0 +1,32 @@
+import { stringify } from 'yaml';
+import type { Snapshot } from './model.ts';
+import { sortSnapshot } from './sort.ts';
+
+export { parseSnapshot } from './read.ts';
+
+/** How a snapshot's fields follow each other; others (labels above all) by name. */
+const ORDER =
+  'schema source engine ranges nodes namespaces workloads services policies otherPolicies gaps metadata spec'
+    .split(' ')
+    .concat(
+      'namespace kind name group container resource podSelector policyTypes ingress egress from to labels'.split(' '),
+    );
+
+/**
+ * A snapshot as the YAML file that teams commit: one order, no folded lines, empty values kept. What a YAML 1.1 or 1.2
+ * reader would take for something else than a string is quoted.
+ */
+export function formatSnapshot(snapshot: Snapshot): string {
+  const { policies, ...rest } = sortSnapshot(snapshot);
+  const plain = { ...rest, policies: policies.map(({ metadata, spec }) => ({ metadata, spec })) };
+  return stringify(ordered(plain), { version: '1.1', compat: 'core', lineWidth: 0, aliasDuplicateObjects: false });
+}
+
+function ordered(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(ordered);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).filter(([, entry]) => entry !== undefined);
+  const rank = (key: string) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
+  entries.sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, entry]) => [key, ordered(entry)]));
+}
