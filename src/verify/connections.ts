@@ -14,6 +14,13 @@ export interface ConnectionPlan {
   readonly total: number;
 }
 
+export interface Players {
+  readonly sources: readonly PodEndpoint[];
+  readonly destinations: readonly PodEndpoint[];
+  /** Whoever plays an endpoint, by its id: a pod always reaches itself, whatever it plays. */
+  playerOf(id: string): string | undefined;
+}
+
 /**
  * The connections worth probing: from each source to each other destination, on the destination's declared ports, on
  * those that policies name for it (both ends of a range), and on one TCP and one UDP port that nobody names, so that
@@ -22,15 +29,14 @@ export interface ConnectionPlan {
  */
 export function planConnections(
   model: PolicyModel,
-  sources: readonly PodEndpoint[],
-  destinations: readonly PodEndpoint[],
+  { sources, destinations, playerOf }: Players,
   limit: number,
 ): ConnectionPlan {
   const pairs: Connection[][] = [];
   for (const to of destinations) {
     const ports = portsWorthProbing(model, to);
     for (const from of sources) {
-      if (from.id === to.id || ports.length === 0) continue;
+      if (playerOf(from.id) === playerOf(to.id) || ports.length === 0) continue;
       // Each pair starts elsewhere in the list, so that a sample meets every port.
       const start = pairs.length % ports.length;
       const turned = [...ports.slice(start), ...ports.slice(0, start)];
