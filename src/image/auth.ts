@@ -1,12 +1,12 @@
-import { type Dispatcher, fetch } from 'undici';
 import { environmentError } from '../host/errors.ts';
 import type { Credentials } from './credentials.ts';
+import type { Http } from './http.ts';
 import { isLoopbackRegistry } from './reference.ts';
 
 export interface AuthOptions {
   readonly registry: string;
   readonly credentials?: (signal: AbortSignal) => Promise<Credentials | undefined>;
-  readonly dispatcher: Dispatcher;
+  readonly http: Http;
   readonly signal: AbortSignal;
 }
 
@@ -30,7 +30,7 @@ async function token(
   bearer: Readonly<Record<string, string>>,
   scope: string,
   credentials: Credentials | undefined,
-  { registry, dispatcher, signal }: AuthOptions,
+  { registry, http, signal }: AuthOptions,
 ): Promise<string> {
   const url = URL.parse(bearer.realm ?? '');
   // A password goes to that address: never in the clear, but to this machine itself.
@@ -40,7 +40,7 @@ async function token(
   const query = new URLSearchParams({ ...(bearer.service ? { service: bearer.service } : {}), scope });
   const response =
     credentials?.kind === 'identity'
-      ? await fetch(url, {
+      ? await http.send(url.href, {
           method: 'POST',
           body: new URLSearchParams([
             ...query,
@@ -48,12 +48,10 @@ async function token(
             ['client_id', 'clparity'],
             ['refresh_token', credentials.token],
           ]),
-          dispatcher,
           signal,
         })
-      : await fetch(`${url.href}${url.search ? '&' : '?'}${query}`, {
+      : await http.send(`${url.href}${url.search ? '&' : '?'}${query}`, {
           headers: credentials ? { authorization: basic(credentials) } : {},
-          dispatcher,
           signal,
         });
   const answer = await response.text();

@@ -21,6 +21,8 @@ export interface ImageLock {
   readonly manifest: string;
   /** `registry`, or `archive` where the image came from a file. An archive without the registry's manifest can't keep its digest. */
   readonly origin: 'registry' | 'archive';
+  /** True where `digest` is Docker's own (from a docker-save archive without the registry's manifest), not a registry's. */
+  readonly synthetic?: true;
 }
 
 /** What became of the image on one node. */

@@ -1,8 +1,9 @@
-import { Agent, type Dispatcher, EnvHttpProxyAgent, fetch, type Response } from 'undici';
+import type { Response } from 'undici';
 import { environmentError, inputError, messageOf, ParityError } from '../host/errors.ts';
 import { authorize } from './auth.ts';
 import type { Credentials } from './credentials.ts';
 import { checkDigest, digestOf, isDigest } from './digest.ts';
+import { openHttp } from './http.ts';
 import { MANIFEST_TYPES } from './manifest.ts';
 import { type ImageReference, isLoopbackRegistry } from './reference.ts';
 
@@ -47,15 +48,14 @@ export function openRegistry(
   // As Docker does: its own hub has another name for this, and loopback registries speak plain HTTP.
   const host = registry === 'docker.io' ? 'registry-1.docker.io' : registry;
   const base = `${loopback ? 'http' : 'https'}://${host}/v2/${path}`;
-  const dispatcher = dispatcherFor(loopback, options.env);
+  const http = openHttp(options.env ?? {});
   const timeoutMs = options.timeoutMs ?? 60_000;
   let authorization: string | undefined;
 
   async function get(url: string, what: string, signal: AbortSignal, method = 'GET'): Promise<Response> {
     const send = () =>
-      fetch(url, {
+      http.send(url, {
         method,
-        dispatcher,
         signal,
         headers: { accept: MANIFEST_TYPES.join(', '), ...(authorization ? { authorization } : {}) },
       });
@@ -64,7 +64,7 @@ export function openRegistry(
       const challenge = response.headers.get('www-authenticate') ?? '';
       await response.body?.cancel();
       const scope = `repository:${path}:pull`;
-      authorization = await authorize(challenge, scope, { ...options, registry, dispatcher, signal });
+      authorization = await authorize(challenge, scope, { ...options, registry, http, signal });
       response = await send();
     }
     if (response.ok) return response;
@@ -127,20 +127,8 @@ export function openRegistry(
         return tags;
       }),
 
-    close: () => dispatcher.close(),
+    close: () => http.close(),
   };
-}
-
-function dispatcherFor(loopback: boolean, env: RegistryOptions['env']): Dispatcher {
-  const connect = { timeout: 10_000 };
-  if (loopback || env === undefined) return new Agent({ connect });
-  return new EnvHttpProxyAgent({
-    connect,
-    // Empty, not absent: undici would look into process.env itself.
-    httpProxy: env.http_proxy ?? env.HTTP_PROXY ?? '',
-    httpsProxy: env.https_proxy ?? env.HTTPS_PROXY ?? '',
-    noProxy: env.no_proxy ?? env.NO_PROXY ?? '',
-  });
 }
 
 async function readLimited(response: Response, what: string): Promise<Buffer> {

@@ -25,9 +25,15 @@ export async function findInDaemon(docker: Docker, lock: ImageLock): Promise<Dae
   if (lock.tag !== undefined) names.push(`${lock.repository}:${lock.tag}`);
   for (const name of names) {
     const image = await inspectImage(docker, name);
-    if (image && String(image.RootFS.Layers) === String(lock.diffIds)) return { id: image.Id, size: image.Size };
+    if (image && isLocked(image, lock)) return { id: image.Id, size: image.Size };
   }
   return undefined;
+}
+
+/** A daemon's image ID is the config's digest, with the containerd store the index's or manifest's. */
+function isLocked(image: Docker.ImageInspectInfo, lock: ImageLock): boolean {
+  const ids = [lock.configDigest, lock.digest, lock.manifestDigest];
+  return ids.includes(image.Id) && String(image.RootFS.Layers) === String(lock.diffIds);
 }
 
 /** Docker's own description of an image, or undefined where it has none of this name. */

@@ -45,9 +45,11 @@ export async function startRegistry(options: { readonly port?: number } = {}): P
   };
   const restart = async () => {
     await stop();
-    child = spawn(program, ['serve', config], { stdio: ['ignore', 'ignore', 'inherit'] });
+    // Its log lists every 404, and a push asks for what isn't there.
+    child = spawn(program, ['serve', config], { stdio: 'ignore' });
     await answers(`http://${host}/v2/`, child);
   };
+  process.once('exit', () => child?.kill());
   await restart();
   return {
     host,

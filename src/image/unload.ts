@@ -1,0 +1,27 @@
+import type { LocalCluster } from '../cluster/provider.ts';
+import type { Run } from '../host/run.ts';
+import { openNodeStore } from './node-store.ts';
+
+/**
+ * Takes the image names that we made off every node again; names that others made stay, and so do running containers.
+ * containerd deletes content and layers that no name refers to any more. Returns the names removed, by node.
+ */
+export async function unloadImages(cluster: LocalCluster, run: Run): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { signal } = run;
+  const removed = await Promise.all(
+    cluster.nodes.map(async ({ name: node }): Promise<[string, readonly string[]]> => {
+      const store = await openNodeStore(cluster, node, signal);
+      const [all, owned] = await Promise.all([store.names(signal), store.names(signal, 'owned')]);
+      if (owned.size === 0) return [node, []];
+      const kept = [...all].filter(([name]) => !owned.has(name));
+      const targets = new Set(owned.values());
+      // CRI gives each image a second name by its config's digest and leaves it behind when the others go.
+      const orphans = kept
+        .filter(([name, digest]) => name.startsWith('sha256:') && targets.has(digest))
+        .filter(([, digest]) => !kept.some(([name, other]) => other === digest && !name.startsWith('sha256:')));
+      await store.remove([...owned.keys(), ...orphans.map(([name]) => name)], signal);
+      return [node, [...owned.keys()]];
+    }),
+  );
+  return new Map(removed);
+}
