@@ -1,7 +1,6 @@
 // A node:test reporter that writes one JSON object: how many tests passed, failed and were skipped, and the names of the
 // latter two. What was cancelled (a hang, a crash) has failed.
 
-/** @param {AsyncIterable<{type: string, data: any}>} events */
 export default async function* tally(events) {
   const names = { failed: [], skipped: [] };
   let counts;

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+import { test } from 'node:test';
+
+/** What the tests read of package.json. */
+interface Manifest {
+  readonly main: string;
+  readonly bin: Readonly<Record<string, string>>;
+  readonly icon: string;
+  readonly license: string;
+  readonly scripts: Readonly<Record<string, string>>;
+  readonly dependencies?: unknown;
+  readonly devDependencies: Readonly<Record<string, string>>;
+  readonly activationEvents: readonly string[];
+  readonly contributes: {
+    readonly commands: readonly { readonly command: string }[];
+    readonly configuration: Configuration | readonly Configuration[];
+  };
+}
+
+interface Configuration {
+  readonly properties: Readonly<Record<string, unknown>>;
+}
+
+const text = (path: string) => readFileSync(path, 'utf8');
+const manifest: Manifest = JSON.parse(text('package.json'));
+const tracked = execFileSync('git', ['ls-files'], { encoding: 'utf8' })
+  .split('\n')
+  .filter((path) => path !== '' && existsSync(path));
+const source = tracked.filter((path) => path.startsWith('src/') && path.endsWith('.ts'));
+
+/** Makes `vscode` an empty module, so that what the UI declares can be read without an editor. */
+registerHooks({
+  resolve: (specifier, context, next) =>
+    specifier === 'vscode' ? { url: 'data:text/javascript,', shortCircuit: true } : next(specifier, context),
+});
+
+test('only the UI knows the editor', () => {
+  const ui = (path: string) => path.startsWith('src/ui/') || path === 'src/extension.ts';
+  const strays = source.filter((path) => !ui(path) && /(from|import\(|require\()\s*['"]vscode['"]/.test(text(path)));
+  assert.deepEqual(strays, []);
+  const upward = source.filter(
+    (path) => !ui(path) && /(from|import) ?\(?['"][^'"]*\/(ui|extension)(\/|\.ts)/.test(text(path)),
+  );
+  assert.deepEqual(upward, [], 'nothing below the UI imports it');
+});
+
+test('every command in the manifest exists, and every command is in the manifest', async () => {
+  const { commands } = await import('../../src/ui/commands.ts');
+  const declared = manifest.contributes.commands.map(({ command }) => command);
+  assert.deepEqual(
+    declared.toSorted(),
+    Object.keys(commands)
+      .map((name) => `clparity.${name}`)
+      .toSorted(),
+  );
+});
+
+test('every setting in the manifest is read, and every setting that is read is in the manifest', async () => {
+  const { readSettings } = await import('../../src/ui/settings.ts');
+  const read = new Set<string>();
+  readSettings({
+    get(key: string) {
+      read.add(`clparity.${key}`);
+      return undefined;
+    },
+  });
+  const declared = [manifest.contributes.configuration].flat().flatMap(({ properties }) => Object.keys(properties));
+  assert.deepEqual(declared.toSorted(), [...read].toSorted());
+});
+
+test('every text that the manifest names has a wording, and no wording is left over', () => {
+  const wordings = Object.keys(JSON.parse(text('package.nls.json')));
+  const named = [...text('package.json').matchAll(/"%([\w.]+)%"/g)].map(([, key]) => key);
+  assert.deepEqual([...new Set(named)].toSorted(), wordings.toSorted());
+});
+
+test('the package holds what the manifest names', () => {
+  const kept = text('.vscodeignore')
+    .split('\n')
+    .filter((line) => line.startsWith('!'))
+    .map((line) => line.slice(1));
+  for (const path of [manifest.main, manifest.icon, ...Object.values(manifest.bin)]) {
+    assert.ok(kept.includes(path.replace('./', '')), `.vscodeignore keeps ${path}`);
+  }
+  assert.ok(existsSync(manifest.icon));
+  assert.ok(tracked.includes('LICENSE') && manifest.license === 'MIT');
+});
+
+test('everything is bundled, pinned, and started by nothing but a command', () => {
+  assert.equal(manifest.dependencies, undefined);
+  for (const [name, version] of Object.entries(manifest.devDependencies)) {
+    assert.match(version, /^\d+\.\d+\.\d+$/, `${name} is pinned`);
+  }
+  assert.deepEqual(manifest.activationEvents, []);
+});
+
+test('every script that package.json names exists', () => {
+  for (const command of Object.values(manifest.scripts)) {
+    const file = /^node (\S+)/.exec(command)?.[1];
+    if (file) assert.ok(existsSync(file), file);
+  }
+});
+
+test('no file names the machine that it was made on', () => {
+  // Put together here, so that this file doesn't name them either.
+  const made = ['/work', '/tmp/brief', '/home/user'].map((path) => `${path}/`);
+  const named = tracked.filter(
+    (path) => !/\.(png|gif)$/.test(path) && made.some((place) => text(path).includes(place)),
+  );
+  assert.deepEqual(named, []);
+});
+
+test('no type check or lint rule is switched off', () => {
+  const off = new RegExp(['@ts-(ignore|nocheck|expect-error)', 'biome-ignore'].join('|'));
+  const ours = tracked.filter(
+    (path) => /^(src|test|scripts)\/.*\.(ts|mjs)$/.test(path) && !path.endsWith('house.test.ts'),
+  );
+  assert.deepEqual(
+    ours.filter((path) => off.test(text(path))),
+    [],
+  );
+});
+
+test('a source file stays small enough to read', () => {
+  const long = source.filter((path) => text(path).split('\n').length > 300);
+  assert.deepEqual(long, []);
+});
