@@ -39,6 +39,6 @@ export function withContext(lines: readonly DiffLine[], context: number): DiffLi
   const near = lines.map((_, i) => lines.slice(Math.max(0, i - context), i + context + 1).some((l) => l.sign !== ' '));
   return lines.flatMap((line, i) => {
     if (near[i]) return [line];
-    return i > 0 && near[i - 1] ? [{ sign: ' ' as const, text: '…' }] : [];
+    return i === 0 || near[i - 1] ? [{ sign: ' ' as const, text: '…' }] : [];
   });
 }
