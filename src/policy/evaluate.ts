@@ -2,6 +2,7 @@ import { inputError } from '../host/errors.ts';
 import { type CompiledModel, compile } from './compile.ts';
 import { ruleAllows, sideOf } from './decide.ts';
 import type { Connection, Direction, PolicyModel, SideVerdict, Verdict } from './model.ts';
+import { isPort } from './ports.ts';
 import { allowReasons, denyReasons, exemptReason } from './reasons.ts';
 
 /** Answers one question about a model. For many, make an `evaluator` once. */
@@ -17,7 +18,7 @@ export function evaluator(model: PolicyModel): (connection: Connection) => Verdi
   const compiled = compile(model);
   return (connection) => {
     const { port } = connection;
-    if (!Number.isInteger(port) || port < 1 || port > 65535) throw inputError(`${port} is not a port: 1 to 65535`);
+    if (!isPort(port)) throw inputError(`${port} is not a port: 1 to 65535`);
     const egress = judge(compiled, connection, 'egress');
     const ingress = judge(compiled, connection, 'ingress');
     return { allowed: egress.allowed && ingress.allowed, egress, ingress };

@@ -8,6 +8,11 @@ export const PROTOCOLS: readonly Protocol[] = ['TCP', 'UDP', 'SCTP'];
 export const ALL_PORTS: readonly PortRange[] = [[1, 65535]];
 const NO_PORTS: readonly PortRange[] = [];
 
+/** Whether a value is a port number. */
+export function isPort(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535;
+}
+
 /**
  * The ports of `protocol` that one condition allows at `destination`. A name is looked up among the destination pod's
  * container ports of the same protocol and matches nothing elsewhere: not on an address, nor on a hostNetwork pod,
