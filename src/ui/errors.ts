@@ -49,13 +49,18 @@ export function showFailure(ui: Ui, title: string, error: unknown): void {
     failure.kind === 'unexpected'
       ? vscode.l10n.t('{0} failed unexpectedly: {1}', title, sentences(failure.message))
       : vscode.l10n.t('{0}: {1}', title, sentences(failure.message, failure.action));
-  void offer(text, failure.kind);
+  void offer(
+    vscode.window.showErrorMessage,
+    text,
+    failure.kind === 'environment' ? [RUN_DOCTOR, SHOW_LOG] : [SHOW_LOG],
+  );
 }
 
 function showCancelled(ui: Ui, title: string, failure: Failure): void {
   const text = sentences(vscode.l10n.t('{0} was cancelled', title), failure.message, failure.action);
   ui.log.info(text);
-  void vscode.window.showInformationMessage(text);
+  // With a button the notification shows all of its text, and what was left matters.
+  void offer(vscode.window.showInformationMessage, text, [SHOW_LOG]);
 }
 
 function causes(error: unknown): string[] {
@@ -65,11 +70,21 @@ function causes(error: unknown): string[] {
   return lines;
 }
 
-async function offer(text: string, kind: Failure['kind']): Promise<void> {
-  const log = vscode.l10n.t('Show Log');
-  const doctor = vscode.l10n.t('Run Doctor');
-  const buttons = kind === 'environment' ? [doctor, log] : [log];
-  const answer = await vscode.window.showErrorMessage(text, ...buttons);
-  if (answer === log) await vscode.commands.executeCommand('clparity.showLog');
-  if (answer === doctor) await vscode.commands.executeCommand('clparity.doctor');
+/** A button of a notification and the command behind it. */
+interface Button {
+  readonly label: () => string;
+  readonly command: string;
+}
+
+const SHOW_LOG: Button = { label: () => vscode.l10n.t('Show Log'), command: 'clparity.showLog' };
+const RUN_DOCTOR: Button = { label: () => vscode.l10n.t('Run Doctor'), command: 'clparity.doctor' };
+
+async function offer(
+  show: (text: string, ...items: string[]) => Thenable<string | undefined>,
+  text: string,
+  buttons: readonly Button[],
+): Promise<void> {
+  const answer = await show(text, ...buttons.map(({ label }) => label()));
+  const chosen = buttons.find(({ label }) => label() === answer);
+  if (chosen) await vscode.commands.executeCommand(chosen.command);
 }

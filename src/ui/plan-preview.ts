@@ -23,7 +23,9 @@ export async function openPlan(core: Core, documents: Documents, plan: Plan): Pr
 
 /** Takes a preview off the screen once it has been decided on: it would only show what was. */
 async function closePlan(title: string | undefined): Promise<void> {
-  const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs).filter((tab) => tab.label === title);
+  if (title === undefined) return;
+  // VS Code adds the number of files to the title.
+  const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs).filter((tab) => tab.label.startsWith(title));
   await vscode.window.tabGroups.close(tabs, true);
 }
 
@@ -46,6 +48,7 @@ export function approveBeside(job: Job): Approve {
             ...sideNotes(plan),
           ],
           signal: job.run.signal,
+          noDefault: true,
         });
         job.run.signal.throwIfAborted();
         return answer === 'apply';

@@ -16,6 +16,8 @@ export interface Question<T> {
   readonly totalSteps?: number;
   /** Takes the question off the screen, as if dismissed. */
   readonly signal?: AbortSignal;
+  /** No line is the default: for a question that may come up while the user is typing elsewhere. */
+  readonly noDefault?: boolean;
 }
 
 /** The user went a step back. */
@@ -59,8 +61,10 @@ function answered<T>(
     pick.busy = true;
     pick.show();
     question.choices(signal).then((choices) => {
+      if (signal.aborted) return;
       pick.busy = false;
       offer(pick, choices, question.typed);
+      if (question.noDefault) pick.activeItems = [];
     }, reject);
   });
 }

@@ -37,9 +37,10 @@ function isConnection(value: unknown): value is Connection {
 
 /** Three questions: from, to, port. The target is read once, while the first is on screen. */
 async function askConnection(place: Place): Promise<Connection | undefined> {
+  const abort = new AbortController();
   let snapshot: Promise<Snapshot> | undefined;
-  const read = (signal: AbortSignal) => {
-    snapshot ??= place.core.capture(quietRun(signal), place.project);
+  const read = () => {
+    snapshot ??= place.core.capture(quietRun(abort.signal), place.project);
     return snapshot;
   };
   const title = vscode.l10n.t('Explain a connection');
@@ -49,7 +50,7 @@ async function askConnection(place: Place): Promise<Connection | undefined> {
       placeholder,
       step,
       totalSteps: 3,
-      choices: async (signal) => (await read(signal)).workloads.map(workloadChoice),
+      choices: async () => (await read()).workloads.map(workloadChoice),
       typed: (text) => (PEER.test(text) ? { label: `$(edit) ${text}`, value: text } : undefined),
     });
   const answers = await askInTurn<string>([
@@ -61,10 +62,11 @@ async function askConnection(place: Place): Promise<Connection | undefined> {
         placeholder: vscode.l10n.t('Port: choose one, or type for example 8080 or UDP 53'),
         step,
         totalSteps: 3,
-        choices: async (signal) => portChoices(await read(signal), to),
+        choices: async () => portChoices(await read(), to),
         typed: (text) => portChoice(text),
       }),
   ]);
+  abort.abort();
   const [from, to, port] = answers ?? [];
   const [protocol, number] = port?.split(' ') ?? [];
   if (from === undefined || to === undefined || protocol === undefined || number === undefined) return undefined;

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
+import { browser, workbenchUrl } from '../host/browser.ts';
+import { cli, hostRoot, type RunningHost, start } from '../host/code-server.ts';
+
+/** A workbench with our package installed, as a person sees and drives it. */
+export interface Workbench {
+  readonly page: Page;
+  /** The folder that is open: a copy, gone after `close`. */
+  readonly folder: string;
+  /** F1, the title, Enter. */
+  run(title: string): Promise<void>;
+  /** The notification that holds a text. */
+  toast(text: string | RegExp): Locator;
+  /** The title line of the quick pick or input box on screen. */
+  question(title: string | RegExp): Locator;
+  /** A line of the quick pick on screen. */
+  line(text: string | RegExp): Locator;
+  /** The Markdown preview's document. */
+  preview(): FrameLocator;
+  /** Hides every notification. */
+  quiet(): Promise<void>;
+  /** A picture for the README (media/screenshots) where CLPARITY_SHOTS names a folder. */
+  shot(name: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface WorkbenchOptions {
+  /** Folders to copy into the workspace. */
+  readonly folders?: Readonly<Record<string, string>>;
+  /** The workspace's own settings. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Milliseconds for anything to appear, unless told otherwise. */
+const PATIENCE = 30_000;
+
+/** Installs the package and opens a workspace. */
+export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Workbench> {
+  const folder = mkdtempSync(join(tmpdir(), 'shop-'));
+  for (const [name, from] of Object.entries(options.folders ?? {})) {
+    cpSync(from, join(folder, name), { recursive: true });
+  }
+  if (options.settings) {
+    mkdirSync(join(folder, '.vscode'));
+    writeFileSync(join(folder, '.vscode', 'settings.json'), JSON.stringify(options.settings));
+  }
+  const root = hostRoot();
+  const vsix = process.env.CLPARITY_VSIX ?? 'container-linux-parity.vsix';
+  const installed = cli(root, ['--install-extension', vsix]);
+  assert.equal(installed.exitCode, 0, installed.output);
+  const host = await start({ root, env: options.env ?? {} });
+  let chromium: Browser | undefined;
+  const close = async () => {
+    await chromium?.close();
+    await host.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    chromium = await browser();
+    return { ...drive(await openPage(chromium, host, folder)), folder, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openPage(chromium: Browser, host: RunningHost, folder: string): Promise<Page> {
+  const context = await chromium.newContext({ viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1 });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  await page.goto(workbenchUrl(host, folder));
+  await page.locator('.monaco-workbench').waitFor();
+  await page.locator('.explorer-folders-view .monaco-list-row').first().waitFor();
+  return page;
+}
+
+function drive(page: Page): Omit<Workbench, 'folder' | 'close'> {
+  const input = page.locator('.quick-input-widget input[type=text]');
+  return {
+    page,
+    async run(title) {
+      await page.keyboard.press('F1');
+      await input.waitFor({ state: 'visible' });
+      await input.fill(`>${title}`);
+      await page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().waitFor();
+      await page.keyboard.press('Enter');
+    },
+    toast: (text) => page.locator('.notifications-toasts .notification-list-item', { hasText: text }).first(),
+    question: (title) => page.locator('.quick-input-widget .quick-input-title', { hasText: title }),
+    line: (text) => page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first(),
+    preview: () => page.frameLocator('iframe.webview.ready').last().frameLocator('iframe#active-frame'),
+    async quiet() {
+      await page.keyboard.press('F1');
+      await input.fill('>Notifications: Clear All Notifications');
+      await page.keyboard.press('Enter');
+      await page.locator('.notifications-toasts .notification-list-item').first().waitFor({ state: 'hidden' });
+    },
+    async shot(name) {
+      const folder = process.env.CLPARITY_SHOTS;
+      if (!folder) return;
+      mkdirSync(folder, { recursive: true });
+      await page.screenshot({ path: join(folder, `${name}.png`) });
+    },
+  };
+}
