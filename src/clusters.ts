@@ -1,0 +1,67 @@
+import { providers } from './cluster/index.ts';
+import type { CreateOptions } from './cluster/provider.ts';
+import { environmentError, inputError } from './host/errors.ts';
+import type { Run } from './host/run.ts';
+import { connectDocker, pingDocker } from './image/docker.ts';
+import { parseReference } from './image/reference.ts';
+import { openImageRegistry } from './image/resolve.ts';
+import { openTarget } from './open.ts';
+import type { Project } from './pipeline.ts';
+
+/** A local cluster as pickers show it. */
+export interface ClusterInfo {
+  /** `kind:NAME`, as `--cluster` takes it. */
+  readonly id: string;
+  readonly nodes: number;
+}
+
+/** Every local cluster that a provider finds here. */
+export async function listClusters(run: Run, { host }: Project): Promise<ClusterInfo[]> {
+  const docker = await connectDocker(host, run.signal);
+  await pingDocker(docker);
+  const found = (await Promise.all(providers(host, docker).map((p) => p.list(run)))).flat();
+  return found.map((cluster) => ({ id: cluster.id, nodes: cluster.nodes.length }));
+}
+
+/**
+ * Makes a kind cluster of the target's Kubernetes minor version where a target is chosen and known, else of the newest
+ * at hand. The node image: `nodeImage`, CLPARITY_NODE_IMAGE, one in the daemon, then the public one.
+ */
+export async function createCluster(
+  run: Run,
+  project: Project,
+  options: Partial<Omit<CreateOptions, 'minor'>> = {},
+): Promise<ClusterInfo> {
+  const { host, settings } = project;
+  const { name = 'parity', nodeImage = host.env.CLPARITY_NODE_IMAGE, workers = 1 } = options;
+  if (!/^[a-z0-9.-]+$/.test(name))
+    throw inputError(`"${name}" is no name for a kind cluster: use a-z, 0-9, "." and "-"`);
+  if (!Number.isInteger(workers) || workers < 0 || workers > 20)
+    throw inputError('The number of workers must be from 0 to 20');
+  const chosen = settings.context !== undefined || settings.snapshot !== undefined;
+  const version = chosen ? (await openTarget(run, project)).snapshot.source.kubernetesVersion : undefined;
+  const minor = version?.match(/^v?(\d+\.\d+)/)?.[1];
+  const docker = await connectDocker(host, run.signal);
+  await pingDocker(docker);
+  const [provider] = providers(host, docker, (wanted, signal) => newestPatch(project, wanted, signal));
+  if (!provider?.create) throw environmentError('No provider here can make a cluster', { action: 'Install kind.' });
+  const cluster = await provider.create(
+    { name, workers, ...(minor ? { minor } : {}), ...(nodeImage ? { nodeImage } : {}) },
+    run,
+  );
+  return { id: cluster.id, nodes: cluster.nodes.length };
+}
+
+/** The newest `kindest/node` tag of a minor version, from its public registry; undefined where there is none. */
+async function newestPatch({ host }: Project, minor: string, signal: AbortSignal): Promise<string | undefined> {
+  const registry = openImageRegistry(parseReference('kindest/node'), host);
+  try {
+    const patches = (await registry.tags(signal))
+      .map((tag) => /^v(\d+\.\d+)\.(\d+)$/.exec(tag))
+      .filter((m) => m?.[1] === minor)
+      .map((m) => Number(m?.[2]));
+    return patches.length === 0 ? undefined : `${minor}.${Math.max(...patches)}`;
+  } finally {
+    await registry.close();
+  }
+}

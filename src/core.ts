@@ -1,0 +1,32 @@
+/** Everything that a front end may use: the heavy bundle, loaded on first use. */
+
+export { type ClusterInfo, createCluster, listClusters } from './clusters.ts';
+export { type Diagnosis, doctor } from './doctor.ts';
+export { isCancelled, messageOf, ParityError } from './host/errors.ts';
+export { localHost } from './host/local.ts';
+export {
+  type Approve,
+  capture,
+  load,
+  mirror,
+  type Project,
+  plan,
+  pull,
+  remove,
+  sync,
+  verify,
+} from './pipeline.ts';
+export { planDocuments } from './plan/documents.ts';
+export type { Plan } from './plan/model.ts';
+export { hasChanges } from './plan/plan.ts';
+export { planText } from './plan/text.ts';
+export { checkText } from './policy/check.ts';
+export { matrixText } from './policy/matrix.ts';
+export { check, explain, matrix, type Question } from './questions.ts';
+export { renderMarkdown } from './report/markdown.ts';
+export type { Report } from './report/model.ts';
+export { lastReport } from './report/store.ts';
+export { renderText } from './report/text.ts';
+export { snapshotCounts, writeSnapshot } from './snapshot/file.ts';
+export { formatSnapshot } from './snapshot/write.ts';
+export { listContexts } from './target/contexts.ts';

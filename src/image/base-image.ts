@@ -1,0 +1,55 @@
+import type Docker from 'dockerode';
+import type { LocalCluster } from '../cluster/provider.ts';
+import type { Host } from '../host/host.ts';
+import type { Run } from '../host/run.ts';
+import type { Settings } from '../settings.ts';
+import { connectDocker, pingDocker } from './docker.ts';
+import { loadImage, nodeImage } from './load.ts';
+import { readLock, writeLock } from './lock.ts';
+import type { ImageLock, NodeImage } from './model.ts';
+import { pullImage } from './pull.ts';
+import { resolveImage } from './resolve.ts';
+
+/** Where an image is to come from: see Project in pipeline.ts. */
+interface Source {
+  readonly host: Host;
+  readonly folder: string;
+  readonly settings: Pick<Settings, 'image' | 'archive'>;
+}
+
+/** An image whose digest is decided, and the daemon that is to hold it. */
+export interface Pinned {
+  readonly lock: ImageLock;
+  readonly docker: Docker;
+}
+
+/** Decides which image is meant: by the lock file, else by the registry, or by the archive. Writes nothing. */
+export async function pinImage(
+  run: Run,
+  from: Source,
+  reference = from.settings.image,
+  update = false,
+): Promise<Pinned> {
+  const docker = await connectDocker(from.host, run.signal);
+  const { platform } = await pingDocker(docker);
+  const locks = await readLock(from.folder);
+  return { docker, lock: await resolveImage(reference, { host: from.host, platform, locks, update }, run) };
+}
+
+/** Brings a pinned image into the daemon, then records it in the lock file. */
+export async function pullPinned(run: Run, to: Source, pinned: Pinned): Promise<'pulled' | 'present'> {
+  const state = await pullImage(pinned.docker, pinned.lock, to.host, run);
+  await writeLock(to.folder, pinned.lock);
+  return state;
+}
+
+/** Loads a pinned image from the daemon into every node. */
+export function loadPinned(run: Run, pinned: Pinned, cluster: LocalCluster): Promise<NodeImage[]> {
+  return loadImage(pinned.docker, cluster, pinned.lock, run);
+}
+
+/** The nodes that have the image whole, under production's digest. */
+export async function imageOnNodes(run: Run, { lock }: Pinned, cluster: LocalCluster): Promise<NodeImage[]> {
+  const found = await Promise.all(cluster.nodes.map((node) => nodeImage(cluster, node.name, lock, run.signal)));
+  return found.filter((image) => image !== undefined);
+}
