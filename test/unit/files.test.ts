@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { ParityError } from '../../src/host/errors.ts';
+import { quietRun } from '../../src/host/run.ts';
+import { readTarget } from '../../src/snapshot/files.ts';
+import type { Snapshot } from '../../src/snapshot/model.ts';
+
+let folder = '';
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'clparity-files-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+let count = 0;
+/** Writes files into a folder of their own and reads that folder as a target. */
+async function read(files: Record<string, string | Buffer>): Promise<Snapshot> {
+  const root = join(folder, String(count++));
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(root, name)), { recursive: true });
+    await writeFile(join(root, name), content);
+  }
+  return readTarget(root, quietRun());
+}
+
+async function refused(content: string, expected: RegExp): Promise<void> {
+  await assert.rejects(read({ 'a.yaml': content }), (error: unknown) => {
+    assert.ok(error instanceof ParityError && error.kind === 'input', String(error));
+    assert.match(error.message, expected);
+    return true;
+  });
+}
+
+const policy = (spec: string) =>
+  `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: p\n  namespace: x\nspec:\n${spec}`;
+
+test('the sample shop: six namespaces, 15 workloads, 20 policies, all system namespaces only referenced', async () => {
+  const shop = await readTarget('test/fixtures/shop', quietRun());
+  assert.equal(shop.policies.length, 20);
+  assert.equal(shop.workloads.length, 15);
+  assert.deepEqual(
+    shop.namespaces.map((ns) => ns.name),
+    ['batch', 'kube-system', 'monitoring', 'payments', 'shop-api', 'shop-data', 'shop-web'],
+  );
+  assert.deepEqual(shop.namespaces[1]?.labels, { 'kubernetes.io/metadata.name': 'kube-system' });
+  assert.deepEqual(shop.namespaces[3]?.labels, {
+    'kubernetes.io/metadata.name': 'payments',
+    pci: 'true',
+    team: 'payments',
+    tier: 'payments',
+  });
+  const storefront = shop.policies.find((p) => p.metadata.name === 'storefront');
+  assert.equal(storefront?.location?.file, 'shop-web.yaml');
+  assert.equal(shop.workloads.find((w) => w.kind === 'CronJob')?.labels.app, 'nightly-report');
+  const text = JSON.stringify(shop);
+  for (const secret of ['DATABASE_PASSWORD', 'LOG_LEVEL', 'yesterday']) assert.ok(!text.includes(secret), secret);
+});
+
+test('lines of a policy and its parts are those of the file, in block and flow style', async () => {
+  const text = [
+    '# comment',
+    '---',
+    'apiVersion: networking.k8s.io/v1',
+    'kind: NetworkPolicy',
+    'metadata: {name: p, annotations: {secret: s3cr3t}}',
+    'spec:',
+    '  podSelector: {}',
+    '  ingress:',
+    '    - from:',
+    '        - podSelector: {}',
+    '        - namespaceSelector:',
+    '            matchLabels: {a: b}',
+    '      ports:',
+    '        - port: 80',
+    '    -',
+    '      ports: []',
+    '  egress: [{}]',
+  ].join('\n');
+  const { policies } = await read({ 'sub/p.yml': text });
+  assert.deepEqual(policies[0], {
+    metadata: { name: 'p', namespace: 'default' },
+    spec: {
+      podSelector: {},
+      ingress: [
+        { from: [{ podSelector: {} }, { namespaceSelector: { matchLabels: { a: 'b' } } }], ports: [{ port: 80 }] },
+        { ports: [] },
+      ],
+      egress: [{}],
+    },
+    location: {
+      file: 'sub/p.yml',
+      line: 3,
+      lines: {
+        spec: 6,
+        'spec.podSelector': 7,
+        'spec.ingress[0]': 9,
+        'spec.ingress[0].from[0]': 10,
+        'spec.ingress[0].from[1]': 11,
+        'spec.ingress[0].ports[0]': 14,
+        'spec.ingress[1]': 16,
+        'spec.egress[0]': 17,
+      },
+    },
+  });
+});
+
+test('a List printed by kubectl, as JSON, with the lines of each item', async () => {
+  const list = {
+    apiVersion: 'v1',
+    kind: 'List',
+    items: ['a', 'b'].map((name) => ({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name, namespace: 'x', managedFields: [{ manager: 'm' }], labels: { app: 'y' } },
+      spec: { podSelector: {}, policyTypes: ['Ingress'] },
+      status: {},
+    })),
+  };
+  const { policies } = await read({ 'l.json': JSON.stringify(list, null, '\t') });
+  assert.deepEqual(
+    policies.map((p) => [p.metadata, p.location?.line]),
+    [
+      [{ name: 'a', namespace: 'x', labels: { app: 'y' } }, 5],
+      [{ name: 'b', namespace: 'x', labels: { app: 'y' } }, 28],
+    ],
+  );
+});
+
+test('a typed list names the kind of its items', async () => {
+  const { workloads } = await read({
+    'pods.json': '{"apiVersion":"v1","kind":"PodList","items":[{"metadata":{"name":"solo"},"spec":{"containers":[]}}]}',
+  });
+  assert.deepEqual(
+    workloads.map((w) => [w.namespace, w.kind, w.name, w.pods]),
+    [['default', 'Pod', 'solo', [{ name: 'solo', ips: [] }]]],
+  );
+});
+
+test('scalars are those of Kubernetes: y is a boolean, 1.10 a number, a date a string', async () => {
+  const labels = (value: string) =>
+    `apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\n  labels:\n    a: ${value}\n`;
+  for (const value of ['y', 'on', 'No', 'true', '1.10', '0777', '1_000', '1e3', '0x1f', '12']) {
+    await refused(labels(value), /a\.yaml:6: metadata\.labels\.a must be a string, not a (boolean|number): quote it/);
+  }
+  for (const value of ['2020-01-01', '12:30:45', "'y'", '"1.10"', '1.2.3']) {
+    const { namespaces } = await read({ 'a.yaml': labels(value) });
+    assert.equal(namespaces[0]?.labels.a, value.replace(/['"]/g, ''));
+  }
+  await refused(labels('~'), /a\.yaml:6: metadata\.labels\.a is missing/);
+  await refused(
+    'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: 123\n',
+    /a\.yaml:4: metadata\.name must be a string/,
+  );
+  await refused(
+    'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\n  labels:\n    y: a\n',
+    /a\.yaml:6: the key y reads as a boolean/,
+  );
+  await refused(policy('  podSelector:\n    matchLabels:\n      80: a\n'), /a\.yaml:9: the key 80 reads as a number/);
+});
+
+test('duplicate keys, broken YAML, templates, aliases and depth are refused with their place', async () => {
+  await refused('a: 1\na: 2\n', /a\.yaml:2: Map keys must be unique/);
+  await refused('apiVersion: v1\nkind: [\n', /a\.yaml:\d/);
+  await assert.rejects(read({ 'a.yaml': 'kind: x\na: {{ .Values.a }}\n' }), (error: unknown) => {
+    assert.ok(error instanceof ParityError);
+    assert.match(error.message, /a\.yaml:2/);
+    assert.match(error.action ?? '', /helm template/);
+    return true;
+  });
+  await refused('['.repeat(20_000), /a\.yaml/);
+  const bomb = ['a: &a [x, x, x, x, x, x, x, x, x]'];
+  for (const [to, from] of ['ba', 'cb', 'dc', 'ed', 'fe', 'gf']) bomb.push(`${to}: &${to} [${`*${from}, `.repeat(9)}]`);
+  await refused(bomb.join('\n'), /alias/i);
+  const { namespaces } = await read({
+    'a.yaml': 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: &n x\n  labels: {a: *n}\n',
+  });
+  assert.equal(namespaces[0]?.labels.a, 'x');
+});
+
+test('a malformed policy is refused with file and line', async () => {
+  await refused(policy('  podSelector: []\n'), /a\.yaml:7: spec\.podSelector must be a map, not a list/);
+  await refused(
+    'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: all\n',
+    /a\.yaml:4: spec must be a map/,
+  );
+  await refused(
+    'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\n',
+    /a\.yaml:1: spec is missing/,
+  );
+  await refused(
+    policy('  ingress:\n    - from:\n        podSelector: {}\n'),
+    /a\.yaml:8: spec\.ingress\[0\]\.from must be a list/,
+  );
+  await refused(policy('  ingress:\n    - form: []\n'), /a\.yaml:8: spec\.ingress\[0\]\.form is no field/);
+  await refused(policy('  ingress:\n    -\n'), /spec\.ingress\[0\] is missing/);
+  await refused(
+    policy('  ingress:\n    - ports:\n        - {port: 80, protocol: tcp}\n'),
+    /protocol must be one of TCP, UDP, SCTP/,
+  );
+  await refused(policy('  ingress:\n    - ports:\n        - port: 80.5\n'), /a\.yaml:9: .*port must be a whole number/);
+  await refused(policy('  policyTypes: Ingress\n'), /policyTypes must be a list/);
+});
+
+test('null means absent, as for the API server; empty stays empty', async () => {
+  const { policies } = await read({ 'a.yaml': policy('  podSelector: ~\n  ingress:\n  egress: []\n') });
+  assert.deepEqual(policies[0]?.spec, { egress: [] });
+});
+
+test('two different objects of one name contradict each other; the same one twice is one', async () => {
+  const text = policy('  podSelector: {}\n');
+  assert.equal((await read({ 'a.yaml': text, 'b.yaml': text })).policies.length, 1);
+  await assert.rejects(
+    read({ 'a.yaml': text, 'b/c.yaml': policy('  podSelector: {matchLabels: {a: b}}\n') }),
+    /b\/c\.yaml:1: NetworkPolicy x\/p is also in a\.yaml:1/,
+  );
+});
+
+test('other policy kinds are counted, other kinds and stray YAML passed over', async () => {
+  const cilium = 'apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: a}\nspec: {}\n';
+  const calico = 'apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: a}\nspec: {}\n';
+  const snapshot = await read({
+    'a.yaml': `${cilium}---\n${calico}---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {k: hunter2}\n`,
+    'values.yaml': 'replicas: 2\n',
+    '.github/w.yaml': 'on: [push]\non: twice\n',
+    'notes.txt': 'no',
+  });
+  assert.deepEqual(snapshot.otherPolicies, [
+    { group: 'cilium.io', kind: 'CiliumNetworkPolicy', count: 1 },
+    { group: 'projectcalico.org', kind: 'NetworkPolicy', count: 1 },
+  ]);
+  assert.deepEqual([snapshot.policies, snapshot.workloads], [[], []]);
+  assert.ok(!JSON.stringify(snapshot).includes('hunter2'));
+});
+
+test('what PowerShell writes (UTF-16 with a byte order mark) is read', async () => {
+  const text = `\ufeff${policy('  podSelector: {}\n')}`;
+  assert.equal((await read({ 'a.yaml': Buffer.from(text, 'utf16le') })).policies.length, 1);
+  assert.equal((await read({ 'a.yaml': text })).policies.length, 1);
+});
+
+test('nothing there, nothing in it, too large: each says so', async () => {
+  await assert.rejects(readTarget(join(folder, 'nowhere'), quietRun()), /Can't read .*nowhere/);
+  await assert.rejects(read({ 'a.txt': '' }), /no Kubernetes objects: no .yaml/);
+  await assert.rejects(read({ 'a.yaml': 'replicas: 2\n' }), /no Kubernetes objects$/);
+  const large = join(folder, 'large.yaml');
+  await writeFile(large, '');
+  await truncate(large, 64 * 1024 * 1024 + 1);
+  await assert.rejects(readTarget(large, quietRun()), /65 MB; at most 64 MB/);
+});
+
+test('a cancelled run reads nothing', async () => {
+  await assert.rejects(readTarget('test/fixtures/shop', quietRun(AbortSignal.abort())), { name: 'AbortError' });
+});
