@@ -51,7 +51,7 @@ export function addressBook(model: PolicyModel): AddressBook {
   const podRanges: Location = { known: false, ranges };
   const nodes = new Map<string, string>();
   for (const [node, addresses] of model.nodes) for (const a of parsed(addresses)) nodes.set(keyOf(a), node);
-  const locations = new WeakMap<Endpoint, Location>();
+  const locations = new Map<Endpoint, Location>();
 
   function locationOf(endpoint: Endpoint): Location {
     const cached = locations.get(endpoint);

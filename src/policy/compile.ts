@@ -42,7 +42,7 @@ export function compile(model: PolicyModel): CompiledModel {
   const selecting = memoize((pod: PodEndpoint) => {
     const selected = policies.filter(({ policy }) => matchesPod(policy.subject, pod, labels(pod.namespace)));
     return { ingress: isolationOf(selected, 'ingress'), egress: isolationOf(selected, 'egress') };
-  }, new WeakMap());
+  }, new Map());
   return { model, semantics, addresses, isolation: (pod, direction) => selecting(pod)[direction] };
 }
 
@@ -68,7 +68,7 @@ function compilePolicy(
     rules: policy.rules.map((rule) => {
       const matchers = rule.peers?.map((peer) => peerMatcher(peer, rule, semantics, addresses, labels));
       const matches: PeerMatcher = matchers ? (peer) => matchers.some((m) => m(peer)) : () => true;
-      return { rule, policy, matchesPeer: memoize(matches, new WeakMap()) };
+      return { rule, policy, matchesPeer: memoize(matches, new Map()) };
     }),
   };
 }

@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ParityError } from '../../src/host/errors.ts';
+import { parseAssertions } from '../../src/policy/assertions.ts';
+import { check, checkText } from '../../src/policy/check.ts';
+import { modelOf, resolvePeer } from '../../src/policy/endpoints.ts';
+import { explain, explainText } from '../../src/policy/explain.ts';
+import type { PolicyModel } from '../../src/policy/model.ts';
+import { podIn, workload, worldOf } from './policy-world.ts';
+
+const POLICIES = `
+kind: NetworkPolicy
+metadata: {name: deny, namespace: shop}
+spec: {podSelector: {}}
+---
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress:
+    - from: [{podSelector: {matchLabels: {version: new}}}]
+      ports: [{port: 80}]
+`;
+
+/** A deployment in the middle of a rollout, one that was never run, a cron job and a bare pod. */
+const SNAPSHOT = worldOf(POLICIES, {
+  workloads: [
+    workload('Deployment', 'shop', 'web', { pods: [{ name: 'web-1', ips: ['10.0.0.1'], node: 'n1' }] }),
+    workload('Deployment', 'shop', 'cart', {
+      labels: { app: 'cart', version: 'old' },
+      pods: [{ name: 'cart-1', ips: ['10.0.0.2'] }],
+    }),
+    workload('Deployment', 'shop', 'cart', {
+      labels: { app: 'cart', version: 'new' },
+      pods: [
+        { name: 'cart-2', ips: ['10.0.0.3'] },
+        { name: 'cart-3', ips: ['10.0.0.4'] },
+      ],
+    }),
+    workload('Deployment', 'shop', 'idle'),
+    workload('CronJob', 'shop', 'report'),
+    workload('Pod', 'shop', 'shell', { pods: [{ name: 'shell', ips: ['10.0.0.9'] }] }),
+    workload('DaemonSet', 'ops', 'agent', { hostNetwork: true, pods: [{ name: 'agent-1', ips: ['10.1.0.1'] }] }),
+  ],
+});
+const MODEL = modelOf(SNAPSHOT);
+const ids = (peer: string, model: PolicyModel = MODEL) => resolvePeer(model, peer).map((e) => e.id);
+
+test('a workload without pods counts as one pod of its own name', () => {
+  const { namespace, name, workload, ips, node } = podIn(MODEL, 'shop/idle');
+  assert.deepEqual([namespace, name, workload, ips, node], ['shop', 'idle', 'Deployment/idle', [], undefined]);
+  assert.equal(podIn(MODEL, 'shop/web-1').node, 'n1');
+});
+
+test('the engine may be chosen', () => {
+  assert.equal(MODEL.engine.name, 'kindnet');
+  assert.deepEqual(modelOf(SNAPSHOT, 'cilium').engine.name, 'cilium');
+});
+
+for (const [peer, expected] of [
+  ['shop/web-1', ['shop/web-1']],
+  ['shop/Deployment/cart', ['shop/cart-1', 'shop/cart-2', 'shop/cart-3']],
+  ['shop/deployment/idle', ['shop/idle']],
+  ['shop/CronJob/report', ['shop/report']],
+  ['shop/Pod/shell', ['shop/shell']],
+  ['shop/Pod/cart-2', ['shop/cart-2']],
+  ['ip:8.8.8.8', ['ip:8.8.8.8']],
+  ['ip:2001:db8::1', ['ip:2001:db8::1']],
+  ['ip:10.0.0.3', ['shop/cart-2']],
+  ['ip:::ffff:10.0.0.3', ['shop/cart-2']],
+  ['ip:10.1.0.1', ['ip:10.1.0.1']],
+] as const) {
+  test(`peer ${peer}`, () => assert.deepEqual(ids(peer), expected));
+}
+
+for (const [peer, message, action] of [
+  ['web-1', /not a peer/, /namespace\/pod.*Did you mean shop\/web-1/],
+  ['shop//web', /not a peer/, /namespace\/Kind/],
+  ['a/b/c/d', /not a peer/, /namespace\/Kind/],
+  ['shop/web', /There is no shop\/web$/, /Did you mean .*shop\/Deployment\/web/],
+  ['shop/Deployment/crat', /There is no/, /Did you mean shop\/Deployment\/cart/],
+  ['shpo/cart-1', /no pods in namespace shpo/, /Did you mean shop\/cart-1/],
+  ['shop/Deploy/web', /"Deploy" is not a kind/, /StatefulSet/],
+  ['ip:10.0.0', /not an IP address/, /ip:10\.0\.0\.1/],
+  ['ip:10.0.0.0/8', /not an IP address/, /ip:/],
+  ['ip:010.0.0.1', /not an IP address/, /ip:/],
+] as const) {
+  test(`no such peer: ${peer}`, () =>
+    assert.throws(
+      () => resolvePeer(MODEL, peer),
+      (error) => {
+        assert.ok(error instanceof ParityError && error.kind === 'input');
+        assert.match(error.message, message);
+        assert.match(error.action ?? '', action);
+        return true;
+      },
+    ));
+}
+
+test('a check file is read as Kubernetes reads YAML, or as JSON', () => {
+  const yaml =
+    '- {from: a/b, to: c/d, port: 80, allowed: no}\n- from: a/b\n  to: c/d\n  protocol: UDP\n  port: 53\n  allowed: true\n';
+  assert.deepEqual(parseAssertions(yaml, 'f.yaml'), [
+    { from: 'a/b', to: 'c/d', protocol: 'TCP', port: 80, allowed: false, where: 'f.yaml:1' },
+    { from: 'a/b', to: 'c/d', protocol: 'UDP', port: 53, allowed: true, where: 'f.yaml:2' },
+  ]);
+  const json = '[\n{"from":"a/b","to":"c/d","port":80,"allowed":true}]';
+  assert.deepEqual(
+    parseAssertions(json, 'f.json').map((a) => a.where),
+    ['f.json:2'],
+  );
+  assert.deepEqual(parseAssertions('[]', 'f'), []);
+});
+
+for (const [yaml, message] of [
+  ['', /f is empty/],
+  ['a: b', /f:1: must be a list/],
+  ['- {from: a/b, to: c/d, port: 80, allowed: true}\n---\n[]', /second document/],
+  ['- {from: a/b, to: c/d, port: 80}', /f:1: \[0\]\.allowed is missing/],
+  ['- {from: a/b, to: c/d, port: 80, allowed: maybe}', /allowed must be true or false/],
+  ['- {to: c/d, port: 80, allowed: true}', /from is missing/],
+  ['- {from: a/b, to: 3, port: 80, allowed: true}', /to must be a string/],
+  ['- {from: a/b, to: c/d, allowed: true}', /port must be a number/],
+  ['- {from: a/b, to: c/d, port: "80", allowed: true}', /port must be a number/],
+  ['- from: a/b\n  to: c/d\n  port: 65536\n  allowed: true', /f:3: .*port must be a number/],
+  ['- {from: a/b, to: c/d, port: 80, protocol: tcp, allowed: true}', /protocol must be one of TCP, UDP, SCTP/],
+  ['- {from: a/b, to: c/d, port: 80, allow: true}', /allow is no field/],
+  ['- a/b', /f:1: \[0\] must be a map/],
+  ['- {from: [', /f:1: /],
+] as const) {
+  test(`no check file: ${JSON.stringify(yaml)}`, () =>
+    assert.throws(
+      () => parseAssertions(yaml, 'f'),
+      (error) => error instanceof ParityError && error.kind === 'input' && message.test(error.message),
+    ));
+}
+
+function checked(...lines: [from: string, to: string, port: number, allowed: boolean][]) {
+  return check(
+    MODEL,
+    lines.map(([from, to, port, allowed], i) => ({ from, to, port, allowed, protocol: 'TCP', where: `f:${i + 1}` })),
+  );
+}
+
+test('check counts, and a failure says why', () => {
+  const report = checked(['shop/cart-2', 'shop/web-1', 80, true], ['shop/cart-1', 'shop/web-1', 80, true]);
+  assert.deepEqual([report.passed, report.failed], [1, 1]);
+  const [good, bad] = report.results;
+  assert.deepEqual([good?.expected, good?.actual], ['allowed', 'allowed']);
+  assert.deepEqual(
+    { ...bad, because: bad?.because.slice(0, 1) },
+    {
+      from: 'shop/cart-1',
+      to: 'shop/web-1',
+      protocol: 'TCP',
+      port: 80,
+      expected: 'allowed',
+      actual: 'denied',
+      because: [
+        'ingress: NetworkPolicy shop/deny selects shop/web-1 for ingress and nothing allows TCP 80 from shop/cart-1 (world.yaml:2)',
+      ],
+    },
+  );
+  assert.match(checkText(report), /^FAILED shop\/cart-1 to shop\/web-1 TCP 80: denied, expected allowed\n {2}- /);
+  assert.match(checkText(report), /1 passed, 1 failed$/);
+});
+
+test('an assertion about a workload holds for every pod, and names the pair that fails', () => {
+  const { failed, results } = checked(
+    ['shop/Deployment/cart', 'shop/Deployment/web', 80, true],
+    ['shop/Deployment/cart', 'shop/Deployment/web', 80, false],
+    ['shop/Deployment/cart', 'shop/Deployment/web', 81, false],
+  );
+  assert.equal(failed, 2, 'in a rollout neither all nor none get through');
+  assert.equal(results[0]?.actual, 'denied');
+  assert.equal(results[0]?.because[0], 'shop/cart-1 to shop/web-1, of 3 pairs');
+  assert.equal(results[1]?.actual, 'allowed');
+  assert.equal(results[1]?.because[0], 'shop/cart-2 to shop/web-1, of 3 pairs');
+});
+
+test('a workload to itself means one pod to another, also where only one is known', () => {
+  const { results } = checked(
+    ['shop/Deployment/cart', 'shop/Deployment/cart', 80, false],
+    ['shop/Deployment/web', 'shop/Deployment/web', 80, false],
+    ['shop/Deployment/idle', 'shop/Deployment/idle', 80, false],
+    ['shop/web-1', 'shop/web-1', 80, true],
+    ['shop/Pod/shell', 'shop/Pod/shell', 80, true],
+  );
+  assert.deepEqual(
+    results.filter((r) => r.expected !== r.actual),
+    [],
+  );
+  assert.equal(results[0]?.because[0], 'shop/cart-1 to shop/cart-2, of 6 pairs');
+});
+
+test('an assertion about a peer that is not there names its line', () => {
+  assert.throws(
+    () => checked(['shop/web-1', 'shop/web-1', 80, true], ['shop/web-2', 'shop/web-1', 80, true]),
+    (error) => error instanceof ParityError && /^f:2: There is no shop\/web-2/.test(error.message) && !!error.action,
+  );
+});
+
+test('explain shows both sides, and one case for all pairs that are decided alike', () => {
+  const value = explain(MODEL, 'shop/Deployment/cart', 'shop/Deployment/web', 'TCP', 80);
+  assert.equal(value.verdict, 'mixed');
+  assert.deepEqual(
+    value.cases.map((c) => [c.from, c.to, c.pairs, c.allowed]),
+    [
+      ['shop/cart-1', 'shop/web-1', 1, false],
+      ['shop/cart-2', 'shop/web-1', 2, true],
+    ],
+  );
+  const text = explainText(value);
+  assert.match(text, /^shop\/Deployment\/cart to shop\/Deployment\/web, TCP 80: MIXED \(engine kindnet\)$/m);
+  assert.match(text, /allowed by NetworkPolicy shop\/web, spec\.ingress\[0\] \(world\.yaml:11\)/);
+  assert.match(text, /shop\/cart-2 to shop\/web-1 and 1 pairs like it: allowed/);
+  assert.equal(explain(MODEL, 'shop/cart-1', 'shop/web-1', 'TCP', 80).verdict, 'denied');
+  assert.equal(explain(MODEL, 'shop/cart-2', 'shop/web-1', 'TCP', 80).verdict, 'allowed');
+  assert.deepEqual(JSON.parse(JSON.stringify(value)), value);
+});
