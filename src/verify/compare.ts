@@ -61,6 +61,8 @@ export function compare(
   const notProbed = [...swallowed].map(
     ([port, n]) => `${n} connections to ${port}: silence proves nothing, for something listens there`,
   );
+  const key = (d: ProbeResult) => `${d.from} ${d.to} ${d.protocol} ${String(d.port).padStart(5)}`;
+  differences.sort((a, b) => (key(a) < key(b) ? -1 : 1));
   return { differences, counts, notProbed };
 }
 
@@ -76,9 +78,11 @@ function describe(answers: readonly Answer[]): string {
   return [last, `flipped: ${history.join(', ')}`].filter(Boolean).join('; ');
 }
 
+/** The rules that decide: those of the sides that deny, or of both where none does. */
 function reasons(verdict: Verdict | undefined, where: string): Reason[] {
   if (!verdict) return [];
-  return (['egress', 'ingress'] as const).flatMap((side) =>
+  const sides = (['egress', 'ingress'] as const).filter((side) => verdict[side].allowed === verdict.allowed);
+  return sides.flatMap((side) =>
     verdict[side].because.map((reason) => ({ ...reason, text: `${where}, ${side}: ${reason.text}` })),
   );
 }
