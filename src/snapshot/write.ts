@@ -9,7 +9,9 @@ const ORDER =
   'schema source engine ranges nodes namespaces workloads services policies otherPolicies gaps metadata spec'
     .split(' ')
     .concat(
-      'namespace kind name group container resource podSelector policyTypes ingress egress from to labels'.split(' '),
+      'namespace kind name group container resource podSelector policyTypes ingress egress from to labels serviceAccount hostNetwork images ports pods evidence'.split(
+        ' ',
+      ),
     );
 
 /**

@@ -65,9 +65,8 @@ function guarded<T>(file: string, work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    if (cause instanceof RangeError) throw inputError(`${file}: nested too deeply`, { cause });
-    if (cause instanceof ReferenceError) throw inputError(`${file}: ${messageOf(cause)}`, { cause });
-    throw cause;
+    const problem = cause instanceof RangeError ? 'nested too deeply' : messageOf(cause);
+    throw inputError(`${file}: ${problem}`, { cause });
   }
 }
 
