@@ -17,6 +17,12 @@ export interface Job extends Place {
   readonly token: vscode.CancellationToken;
 }
 
+/** Choices that must be made before the work. */
+export interface Needs {
+  readonly target?: boolean;
+  readonly cluster?: boolean;
+}
+
 /**
  * What a command is made of. `ask` is the talk before the work (dialogs, input), `work` runs under progress with
  * cancel, `show` presents the outcome once the progress is gone. Each may be left with undefined: the user dismissed it.
@@ -25,8 +31,10 @@ export interface CommandSpec<I, R> {
   /** As the notification calls it: "Sync". Called late, when translations are loaded. */
   readonly title: () => string;
   /** Choices that must be made first; asked for only where the settings don't decide. */
-  readonly needs: { readonly target?: true; readonly cluster?: true };
+  readonly needs: Needs;
   ask(place: Place, argument: unknown, ui: Ui): Promise<I | undefined>;
+  /** Whether this call works on the local cluster, where not every call does. */
+  usesCluster?(input: I): boolean;
   work(job: Job, input: I): Promise<R | undefined>;
   show(result: R, place: Place, ui: Ui): Promise<void>;
 }
@@ -60,16 +68,18 @@ async function execute<I, R>(
   if (!folder) return undefined;
   const core = await load();
   if (!(await decide(spec.needs, placeIn(core, folder)))) return undefined;
-  const place = placeIn(core, folder);
-  const input = await spec.ask(place, argument, ui);
+  const input = await spec.ask(placeIn(core, folder), argument, ui);
   if (input === undefined) return undefined;
-  const result = await tracked(spec, place, ui, input);
+  const onCluster = spec.needs.cluster ?? spec.usesCluster?.(input) ?? false;
+  if (!(await decide({ cluster: onCluster }, placeIn(core, folder)))) return undefined;
+  const place = placeIn(core, folder);
+  const result = await tracked(spec, place, ui, input, onCluster);
   if (result !== undefined) await spec.show(result, place, ui);
   return result;
 }
 
 /** Asks what the settings leave open. False when dismissed. */
-async function decide(needs: CommandSpec<never, never>['needs'], place: Place): Promise<boolean> {
+async function decide(needs: Needs, place: Place): Promise<boolean> {
   const { context, snapshot, cluster } = place.project.settings;
   if (needs.target && context === undefined && snapshot === undefined && !(await pickTarget(place))) return false;
   if (!needs.cluster || cluster !== undefined) return true;
@@ -80,8 +90,14 @@ async function decide(needs: CommandSpec<never, never>['needs'], place: Place): 
 }
 
 /** Runs the work under progress, known to `ui.running` while it lasts. */
-async function tracked<I, R>(spec: CommandSpec<I, R>, place: Place, ui: Ui, input: I): Promise<R | undefined> {
-  const cluster = spec.needs.cluster ? place.project.settings.cluster : undefined;
+async function tracked<I, R>(
+  spec: CommandSpec<I, R>,
+  place: Place,
+  ui: Ui,
+  input: I,
+  onCluster: boolean,
+): Promise<R | undefined> {
+  const cluster = onCluster ? place.project.settings.cluster : undefined;
   refuseSecond(spec.title(), cluster, ui.running);
   const abort = new AbortController();
   const finished = withProgress(spec, place, ui, input, abort);

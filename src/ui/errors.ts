@@ -57,7 +57,11 @@ export function showFailure(ui: Ui, title: string, error: unknown): void {
 }
 
 function showCancelled(ui: Ui, title: string, failure: Failure): void {
-  const text = sentences(vscode.l10n.t('{0} was cancelled', title), failure.message, failure.action);
+  const cancelled = vscode.l10n.t('{0} was cancelled', title);
+  // The core's message goes on where this one stops: "while loading the nodes: …".
+  const text = /^\p{Ll}/u.test(failure.message)
+    ? sentences(`${cancelled} ${failure.message}`, failure.action)
+    : sentences(cancelled, failure.message, failure.action);
   ui.log.info(text);
   // With a button the notification shows all of its text, and what was left matters.
   void offer(vscode.window.showInformationMessage, text, [SHOW_LOG]);

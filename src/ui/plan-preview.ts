@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Approve } from '../pipeline.ts';
-import type { ChangeAction, Conflict, Plan } from '../plan/model.ts';
+import type { ChangeAction, Conflict, ObjectChange, Plan } from '../plan/model.ts';
 import type { Job } from './command.ts';
 import type { Core } from './core-api.ts';
 import { type Documents, PLAN_SCHEME } from './documents.ts';
@@ -9,8 +9,8 @@ import { plural } from './text.ts';
 
 /** Opens every object's before and after in the multi-file diff editor. Gives the tab's title; nothing to show: undefined. */
 export async function openPlan(core: Core, documents: Documents, plan: Plan): Promise<string | undefined> {
-  const resources = core.planDocuments(plan).map(({ label, before, after }) => {
-    const path = `${label.replaceAll(' ', '/')}.yaml`;
+  const resources = core.planDocuments(plan).map(({ before, after }, i) => {
+    const path = pathOf(plan.objects[i]);
     const old = before === '' ? undefined : documents.put(PLAN_SCHEME, path, before, 'before');
     const next = after === '' ? undefined : documents.put(PLAN_SCHEME, path, after, 'after');
     return [vscode.Uri.from({ scheme: PLAN_SCHEME, path: `/${path}` }), old, next];
@@ -19,6 +19,11 @@ export async function openPlan(core: Core, documents: Documents, plan: Plan): Pr
   const title = vscode.l10n.t('Plan for {0}', plan.cluster);
   await vscode.commands.executeCommand('vscode.changes', title, resources);
   return title;
+}
+
+/** Where an object stands in the preview: "shop/NetworkPolicy/web.yaml". */
+function pathOf(change: ObjectChange | undefined): string {
+  return [change?.namespace, change?.kind, `${change?.name}.yaml`].filter((part) => part !== undefined).join('/');
 }
 
 /** Takes a preview off the screen once it has been decided on: it would only show what was. */
@@ -79,7 +84,10 @@ const NAMED = 15;
 function removalDetail(plan: Plan): string {
   const names = plan.objects.map((object) => nameOf(object));
   const more = names.length > NAMED ? [vscode.l10n.t('… and {0} more', names.length - NAMED)] : [];
-  return [summary(plan), '', ...names.slice(0, NAMED), ...more].join('\n');
+  const images = vscode.l10n.t('Base images that were loaded into the nodes are taken out as well.');
+  return [summary(plan), ...names.slice(0, NAMED), ...more, ...plan.warnings, images]
+    .filter((line) => line !== '')
+    .join('\n');
 }
 
 /** "12 changes". */

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { quietRun } from '../../host/run.ts';
 import type { Snapshot, Workload } from '../../snapshot/model.ts';
 import { command, nothingToAsk } from '../command.ts';
-import type { Checked } from '../core-api.ts';
+import type { Core } from '../core-api.ts';
 import { openRendered, openText, RESULT_SCHEME } from '../documents.ts';
 import type { Place } from '../place.ts';
 import { askInTurn, BACK, type Choice, choose } from '../quick-pick.ts';
@@ -13,6 +13,8 @@ interface Connection {
   readonly protocol: string;
   readonly port: string;
 }
+
+type Checked = Awaited<ReturnType<Core['check']>>;
 
 export const matrix = command<true, object>({
   title: () => vscode.l10n.t('Connection Matrix'),
@@ -107,6 +109,7 @@ export const check = command<{ file: string; live: boolean }, Checked>({
     const live = await askLive();
     return live === undefined ? undefined : { file: file.fsPath, live };
   },
+  usesCluster: ({ live }) => live,
   work: ({ core, run, project }, { file, live }) => core.check(run, project, file, live),
   async show(checked, _place, ui) {
     await openRendered(ui.documents.put(RESULT_SCHEME, 'Checked Connections.md', checkedMarkdown(checked)));

@@ -31,8 +31,7 @@ export const sync = command(
 export const mirror = command(
   reporting(
     () => vscode.l10n.t('Mirror Policies'),
-    (core, run, project, approve) =>
-      core.mirror(run, { ...project, settings: { ...project.settings, image: 'none' } }, approve),
+    (core, run, project, approve) => core.mirror(run, project, approve),
   ),
 );
 

@@ -1,13 +1,15 @@
 import * as vscode from 'vscode';
 import { command, type Handler, nothingToAsk, nothingToShow } from '../command.ts';
+import type { Core } from '../core-api.ts';
 import { openRendered, RESULT_SCHEME } from '../documents.ts';
 import { pickCluster } from '../pick-cluster.ts';
 import { pickImage } from '../pick-image.ts';
 import { pickTarget } from '../pick-target.ts';
+import type { Place } from '../place.ts';
 import { storeChoices } from '../settings.ts';
 import type { Ui } from '../ui.ts';
 
-type Diagnoses = Awaited<ReturnType<import('../core-api.ts').Core['doctor']>>;
+type Diagnoses = Awaited<ReturnType<Core['doctor']>>;
 
 export const doctor = command<true, Diagnoses>({
   title: () => vscode.l10n.t('Doctor'),
@@ -67,7 +69,7 @@ export const create = command<string, string>({
 });
 
 /** Commands that only ask, and write the answer to the settings. */
-const choice = (title: () => string, pick: (place: import('../place.ts').Place) => Promise<boolean>) =>
+const choice = (title: () => string, pick: (place: Place) => Promise<boolean>) =>
   command<true, true>({
     title,
     needs: {},

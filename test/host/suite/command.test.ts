@@ -93,6 +93,13 @@ describe('every command', () => {
     assert.deepEqual(shown, [{ kind: 'information', text: `Work was cancelled. ${left}`, buttons: ['Show Log'] }]);
   });
 
+  it('goes on in the sentence of the stage that was cancelled', async () => {
+    await handler(() =>
+      Promise.reject(new ParityError('cancelled', 'while mirroring. Nothing was changed before that.')),
+    )();
+    assert.equal(shown[0]?.text, 'Work was cancelled while mirroring. Nothing was changed before that.');
+  });
+
   it('takes a bare abort for a cancel, however deep it lies', async () => {
     const abort = new DOMException('gone', 'AbortError');
     await handler(() => Promise.reject(new Error('request failed', { cause: abort })))();

@@ -56,8 +56,8 @@ describe('plan preview', () => {
         .map(({ label }) => label)
         .join(),
     );
-    assert.equal(await textOf('/NetworkPolicy/shop/web.yaml', 'before'), 'name: web\nold: true\n');
-    assert.equal(await textOf('/NetworkPolicy/shop/web.yaml', 'after'), 'name: web\n');
+    assert.equal(await textOf('/shop/NetworkPolicy/web.yaml', 'before'), 'name: web\nold: true\n');
+    assert.equal(await textOf('/shop/NetworkPolicy/web.yaml', 'after'), 'name: web\n');
     assert.equal(await textOf('/Namespace/shop.yaml', 'after'), 'name: shop\n');
     await assert.rejects(async () => textOf('/Namespace/shop.yaml', 'before'));
   });
