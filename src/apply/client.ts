@@ -17,6 +17,11 @@ export interface WriteOptions {
   readonly dryRun?: boolean;
 }
 
+export interface ApplyOptions extends WriteOptions {
+  /** In whose name; ours when absent. Only to give back what belonged to others. */
+  readonly fieldManager?: string;
+}
+
 export interface DeleteOptions extends WriteOptions {
   /** Only this very object: one of the same name that came later is refused (409). */
   readonly uid?: string;
@@ -32,7 +37,7 @@ export interface WriteClient extends ReadClient {
    * Server-side apply as our field manager, never by force: creates, or changes the fields that we own. Returns the object
    * as stored. Throws `refused` naming the owner where someone else owns a field, ApiError for all else.
    */
-  apply(object: KubeObject, options: WriteOptions): Promise<KubeObject>;
+  apply(object: KubeObject, options: ApplyOptions): Promise<KubeObject>;
   /** Makes a new object; ApiError 409 where there is one of that name. */
   create(object: KubeObject, options: WriteOptions): Promise<KubeObject>;
   /** Deletes; false where it isn't there. `object` needs apiVersion, kind and its names only. */
@@ -46,9 +51,10 @@ export function writeClient(cluster: VouchedCluster): WriteClient {
     new URLSearchParams({ fieldManager: FIELD_MANAGER, ...(dryRun && { dryRun: 'All' }) });
   return {
     ...readClient(transport),
-    async apply(object, { signal, dryRun }) {
+    async apply(object, { signal, dryRun, fieldManager }) {
       try {
         const parameters = query(dryRun);
+        if (fieldManager) parameters.set('fieldManager', fieldManager);
         parameters.set('force', 'false');
         return (await transport.send({
           method: 'PATCH',

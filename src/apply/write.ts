@@ -5,7 +5,8 @@ import { NAMESPACES, NETWORK_POLICIES } from '../plan/local-state.ts';
 import { managedPart, namespaceToWrite } from '../plan/managed.ts';
 import type { ObjectChange } from '../plan/model.ts';
 import { occupantsOf } from '../plan/occupants.ts';
-import { isOurs, madeByUs, ownerOf } from '../plan/ownership.ts';
+import { FIELD_MANAGER, isOurs, madeByUs, ownerOf } from '../plan/ownership.ts';
+import { NAMESPACE_NAME_LABEL } from '../policy/select.ts';
 import type { KubeObject } from '../target/rest.ts';
 import type { WriteClient } from './client.ts';
 
@@ -102,20 +103,33 @@ async function bringBack(client: WriteClient, change: ObjectChange, live: KubeOb
   const now = await client.get(resource, change.name, change.namespace, signal);
   if (now && !now.metadata.deletionTimestamp) return false;
   await demandGone(client, change, signal);
-  const { name, namespace, labels, annotations } = live.metadata;
-  await client.apply(
-    {
-      ...managedPart(live),
-      metadata: {
-        name,
-        ...(namespace !== undefined && { namespace }),
-        ...(labels && { labels }),
-        ...(annotations && { annotations }),
-      },
-    },
-    { signal },
-  );
+  const ours = managedPart(live);
+  await client.apply(ours, { signal });
+  const others = othersPart(live);
+  if (others) await client.apply(others, { signal, fieldManager: `${FIELD_MANAGER}-rollback` });
   return true;
+}
+
+/** Labels and annotations that others set on an object of ours: given back in another name, so as not to become ours. */
+function othersPart(live: KubeObject): KubeObject | undefined {
+  const { apiVersion, kind, metadata } = managedPart(live);
+  const [labels, annotations] = (['labels', 'annotations'] as const).map((field) =>
+    Object.entries(live.metadata[field] ?? {}).filter(
+      ([key]) => key !== NAMESPACE_NAME_LABEL && !Object.hasOwn(metadata[field] ?? {}, key),
+    ),
+  );
+  if (!labels?.length && !annotations?.length) return undefined;
+  const { name, namespace } = metadata;
+  return {
+    ...(apiVersion && { apiVersion }),
+    ...(kind && { kind }),
+    metadata: {
+      name,
+      ...(namespace !== undefined && { namespace }),
+      labels: Object.fromEntries(labels ?? []),
+      annotations: Object.fromEntries(annotations ?? []),
+    },
+  };
 }
 
 async function demandGone(client: WriteClient, change: ObjectChange, signal: AbortSignal): Promise<void> {
