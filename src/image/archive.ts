@@ -19,16 +19,22 @@ export interface ArchiveOptions {
   readonly reference?: string;
 }
 
+/** An image of an archive, read and checked whole, not yet in any daemon. */
+export interface PinnedArchive {
+  /** With origin `archive`. */
+  readonly lock: ImageLock;
+  /** Puts it into the daemon. */
+  load(docker: Docker, run: Run): Promise<'pulled' | 'present'>;
+}
+
 /**
- * Puts an image from an archive into the daemon and pins it, with origin `archive`. The whole archive is read and
- * checked before Docker gets a byte of it. Throws an `input` error where it is truncated, damaged, incomplete or for
- * another platform.
+ * Reads and checks an archive before any daemon gets a byte of it, and pins the image that is meant. Throws an `input`
+ * error where it is truncated, damaged, incomplete or for another platform.
  */
-export async function loadArchive(docker: Docker, options: ArchiveOptions, run: Run): Promise<ImageLock> {
+export async function pinArchive(options: ArchiveOptions, run: Run): Promise<PinnedArchive> {
   const { path, reference } = options;
-  const { signal } = run;
-  const files = await openArchive(path, signal);
-  const inventory = await run.step(`Check ${path}`, () => takeInventory(files, path, signal));
+  const files = await openArchive(path, run.signal);
+  const inventory = await run.step(`Check ${path}`, () => takeInventory(files, path, run.signal));
   const image = chooseImage(inventory, path, normalisePlatform(options.platform), reference);
   const { lock } = image;
   if (lock.synthetic) {
@@ -37,9 +43,21 @@ export async function loadArchive(docker: Docker, options: ArchiveOptions, run: 
       `${path} was written by "docker save", which keeps no registry digest: ${lock.digest} is Docker's own, not production's`,
     );
   }
-  if (await findInDaemon(docker, lock)) return lock;
-  await run.step(`Load ${lock.reference} into Docker`, () => intoDocker(docker, files, image, path, signal));
-  return lock;
+  return {
+    lock,
+    async load(docker, { signal, step }) {
+      if (await findInDaemon(docker, lock)) return 'present';
+      await step(`Load ${lock.reference} into Docker`, () => intoDocker(docker, files, image, path, signal));
+      return 'pulled';
+    },
+  };
+}
+
+/** Pins an image of an archive and puts it into the daemon: see pinArchive. */
+export async function loadArchive(docker: Docker, options: ArchiveOptions, run: Run): Promise<ImageLock> {
+  const pinned = await pinArchive(options, run);
+  await pinned.load(docker, run);
+  return pinned.lock;
 }
 
 async function intoDocker(

@@ -3,6 +3,7 @@ import type { LocalCluster } from '../cluster/provider.ts';
 import type { Host } from '../host/host.ts';
 import type { Run } from '../host/run.ts';
 import type { Settings } from '../settings.ts';
+import { pinArchive } from './archive.ts';
 import { connectDocker, pingDocker } from './docker.ts';
 import { loadImage, nodeImage } from './load.ts';
 import { readLock, writeLock } from './lock.ts';
@@ -21,25 +22,32 @@ interface Source {
 export interface Pinned {
   readonly lock: ImageLock;
   readonly docker: Docker;
+  /** Brings it into the daemon. */
+  fetch(run: Run): Promise<'pulled' | 'present'>;
 }
 
-/** Decides which image is meant: by the lock file, else by the registry, or by the archive. Writes nothing. */
+/** Decides which image is meant: by the archive, else by the lock file, else by the registry. Writes nothing. */
 export async function pinImage(
   run: Run,
   from: Source,
   reference = from.settings.image,
   update = false,
 ): Promise<Pinned> {
-  const docker = await connectDocker(from.host, run.signal);
+  const { host, folder } = from;
+  const docker = await connectDocker(host, run.signal);
   const { platform } = await pingDocker(docker);
-  const locks = await readLock(from.folder);
-  return { docker, lock: await resolveImage(reference, { host: from.host, platform, locks, update }, run) };
+  if (from.settings.archive !== undefined) {
+    const archive = await pinArchive({ path: from.settings.archive, platform, reference }, run);
+    return { lock: archive.lock, docker, fetch: (r) => archive.load(docker, r) };
+  }
+  const lock = await resolveImage(reference, { host, platform, locks: await readLock(folder), update }, run);
+  return { lock, docker, fetch: (r) => pullImage(docker, lock, host, r) };
 }
 
 /** Brings a pinned image into the daemon, then records it in the lock file. */
-export async function pullPinned(run: Run, to: Source, pinned: Pinned): Promise<'pulled' | 'present'> {
-  const state = await pullImage(pinned.docker, pinned.lock, to.host, run);
-  await writeLock(to.folder, pinned.lock);
+export async function pullPinned(run: Run, { folder }: Source, pinned: Pinned): Promise<'pulled' | 'present'> {
+  const state = await pinned.fetch(run);
+  await writeLock(folder, pinned.lock);
   return state;
 }
 

@@ -70,7 +70,10 @@ async function converse(docker: Docker, socket: Duplex, stdin: Readable | string
 
 /** Writes the input with back-pressure, then half-closes. */
 async function feed(socket: Duplex, stdin: Readable | string): Promise<void> {
-  for await (const chunk of typeof stdin === 'string' ? [stdin] : stdin) await writeTo(socket, chunk);
+  for await (const chunk of typeof stdin === 'string' ? [stdin] : stdin) {
+    if (socket.destroyed) return;
+    await writeTo(socket, chunk);
+  }
   socket.end();
 }
 

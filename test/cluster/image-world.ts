@@ -1,0 +1,76 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type Docker from 'dockerode';
+import type { VouchedCluster } from '../../src/cluster/provider.ts';
+import { localHost } from '../../src/host/local.ts';
+import { type LogLevel, type Progress, quietRun, type Run } from '../../src/host/run.ts';
+import { connectDocker, pingDocker } from '../../src/image/docker.ts';
+import { startRegistry, type TestRegistry } from './registry.ts';
+import { openTestCluster } from './test-cluster.ts';
+
+/** What the image tests stand on: a real registry, the real daemon, real nodes, and a folder. */
+export interface ImageWorld {
+  readonly registry: TestRegistry;
+  readonly docker: Docker;
+  readonly platform: string;
+  readonly cluster: VouchedCluster;
+  readonly folder: string;
+  /** Takes everything away again, the daemon's images from this registry included. */
+  close(): Promise<void>;
+}
+
+export async function openImageWorld(): Promise<ImageWorld> {
+  const docker = await connectDocker(localHost(), new AbortController().signal);
+  const registry = await startRegistry();
+  const folder = await mkdtemp(join(tmpdir(), 'clparity-image-'));
+  return {
+    registry,
+    docker,
+    platform: (await pingDocker(docker)).platform,
+    cluster: await openTestCluster(),
+    folder,
+    async close() {
+      await forgetImages(docker, registry.host);
+      await registry.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Removes the daemon's images whose name starts with a registry's host. */
+export async function forgetImages(docker: Docker, host: string): Promise<void> {
+  for (const image of await docker.listImages()) {
+    const names = [...(image.RepoTags ?? []), ...(image.RepoDigests ?? [])];
+    if (names.some((name) => name.startsWith(`${host}/`))) await docker.getImage(image.Id).remove({ force: true });
+  }
+}
+
+/** A run that keeps what it is told. */
+export interface WatchedRun extends Run {
+  readonly logged: string[];
+  readonly progress: Progress[];
+}
+
+/** `onProgress` sees every report as it comes, for tests that cancel midway. */
+export function watchedRun(signal?: AbortSignal, onProgress?: (p: Progress) => void): WatchedRun {
+  const logged: string[] = [];
+  const progress: Progress[] = [];
+  return {
+    ...quietRun(signal, (level: LogLevel, message: string) => void logged.push(`${level}: ${message}`)),
+    logged,
+    progress,
+    step: (_title, work) =>
+      work((p) => {
+        progress.push(p);
+        onProgress?.(p);
+      }),
+  };
+}
+
+/** All names in a node's image store. */
+export async function namesOn(cluster: VouchedCluster, node: string): Promise<string[]> {
+  const argv = ['ctr', '-n', 'k8s.io', 'images', 'ls', '-q'];
+  const { stdout } = await cluster.exec(node, argv, { signal: AbortSignal.timeout(30_000) });
+  return stdout.trim().split('\n');
+}
