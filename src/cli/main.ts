@@ -45,7 +45,7 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
           project: { host: core.localHost(), folder: resolve(flags.folder ?? '.'), settings: settingsOf(flags) },
           show: (value, text) => emit(terminal, json, value, text),
           approve: async (plan) => {
-            terminal.stderr.write(`${core.planText(plan)}\n`);
+            terminal.stderr.write(`${core.planText(plan, flags.yes === true)}\n`);
             await ask(`Apply this to ${plan.cluster}?`);
             return true;
           },

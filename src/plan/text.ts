@@ -5,11 +5,14 @@ import { hasChanges } from './plan.ts';
 
 const SIGNS: Readonly<Record<ChangeAction, string>> = { create: '+', update: '~', delete: '-', release: '~' };
 
-/** The plan for people: every change with its YAML, conflicts, warnings, and a summary as the last line. */
-export function planText(plan: Plan): string {
+/**
+ * The plan for people: every change with its YAML (without it when `brief`), conflicts, warnings, and a summary as the
+ * last line.
+ */
+export function planText(plan: Plan, brief = false): string {
   const lines = [
     ...plan.images.filter(({ nodes }) => nodes.length > 0).map(imageLine),
-    ...plan.objects.flatMap(changeLines),
+    ...plan.objects.flatMap((change) => changeLines(change).slice(0, brief ? 1 : undefined)),
     ...plan.conflicts.map(({ message }) => `! conflict: ${message}`),
     ...plan.warnings.map((warning) => `! ${warning}`),
     ...plan.notMirrored.map((line) => `. not mirrored: ${line}`),

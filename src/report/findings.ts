@@ -58,11 +58,12 @@ export function imageFindings(lock: ImageLock, nodes: readonly string[], images:
           evidence,
         },
   ];
-  if (lock.origin === 'archive' && lock.index === undefined) {
+  if (lock.synthetic) {
     findings.push({
       layer: 'base image',
       state: 'unknown',
-      title: 'The image came from an archive: its digest was not compared with the registry',
+      title:
+        "The image came from a docker-save archive: its digest is Docker's own, so it can't be compared with production's",
       evidence: [`manifest ${lock.manifestDigest}`],
     });
   }
