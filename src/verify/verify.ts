@@ -90,8 +90,11 @@ async function probe(input: VerifyInput, run: Run, stage: Stage): Promise<Omit<V
   );
   const judge = input.localModel && localJudge(input.localModel, target, endpoints.players);
   const compared = compare(measured.measurements, targetName(settings.namespaceMap), (c) => judge?.(c));
+  const { enforced, evidence } = enforcement.check;
+  const passing = compared.differences.filter((d) => d.expected === 'denied' && d.measured === 'allowed').length;
+  const consequence = enforced ? [] : [`${passing} connections that the target denies pass here, measured`];
   return {
-    enforcement: enforcement.check,
+    enforcement: { enforced, evidence: [...evidence, ...consequence] },
     differences: compared.differences,
     counts: compared.counts,
     standIns: cast.standIns.map((w) => targetName(settings.namespaceMap)(w)),

@@ -1,0 +1,342 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Connection, PodEndpoint, Policy, PolicyModel, PortMatch, Verdict } from '../../src/policy/model.ts';
+import type { Workload } from '../../src/snapshot/model.ts';
+import { castWorkloads } from '../../src/verify/cast.ts';
+import { compare } from '../../src/verify/compare.ts';
+import { planConnections, portsWorthProbing } from '../../src/verify/connections.ts';
+import type { PodObject } from '../../src/verify/local-pods.ts';
+import { parseSandboxes } from '../../src/verify/netns.ts';
+import { MARK } from '../../src/verify/ours.ts';
+import { pausePod, standInName } from '../../src/verify/pause-pod.ts';
+import { type Probe, readAnswers } from '../../src/verify/prober.ts';
+import { targetName } from '../../src/verify/stage.ts';
+
+function endpoint(name: string, ports: PodEndpoint['ports'] = []): PodEndpoint {
+  const labels = { app: name };
+  const id = `shop/${name}`;
+  const rest = { serviceAccount: 'default', hostNetwork: false, ips: [] };
+  return { type: 'pod', id, namespace: 'shop', name, workload: `Deployment/${name}`, labels, ports, ...rest };
+}
+
+function ingress(app: string, ports: readonly PortMatch[] | undefined): Policy {
+  const source = { object: `NetworkPolicy shop/${app}` };
+  return {
+    dialect: 'kubernetes',
+    namespace: 'shop',
+    name: app,
+    subject: { namespace: 'shop', podSelector: { matchLabels: { app } } },
+    isolates: ['ingress'],
+    rules: [{ direction: 'ingress', action: 'allow', peers: undefined, ports, source }],
+    source,
+  };
+}
+
+function model(...policies: Policy[]): PolicyModel {
+  return {
+    engine: { name: 'kindnet', evidence: [] },
+    policies,
+    namespaces: new Map(),
+    pods: [],
+    nodes: new Map(),
+    podRanges: [],
+  };
+}
+
+const words = (ports: ReturnType<typeof portsWorthProbing>) => ports.map((p) => `${p.protocol} ${p.port}`);
+
+describe('which connections are probed', () => {
+  it('takes declared ports, both ends of ranges that policies name, and one TCP and one UDP port that nobody names', () => {
+    const web = endpoint('web', [{ name: 'http', port: 8080, protocol: 'TCP' }]);
+    const ports: PortMatch[] = [
+      { protocol: 'TCP', port: 'http' },
+      { protocol: 'TCP', port: 9000, endPort: 9100 },
+      { protocol: 'SCTP', port: 3868 },
+      { protocol: 'UDP' },
+    ];
+    assert.deepEqual(
+      words(portsWorthProbing(model(ingress('web', ports), ingress('api', [{ protocol: 'TCP', port: 1 }])), web)),
+      ['TCP 8080', 'TCP 9000', 'TCP 9100', 'TCP 65000', 'UDP 65000', 'SCTP 3868'],
+    );
+  });
+
+  it('takes a port outside of ranges as the one that nobody names', () => {
+    const open = model(ingress('web', [{ protocol: 'TCP', port: 64_000, endPort: 65_535 }]));
+    assert.ok(words(portsWorthProbing(open, endpoint('web'))).includes('TCP 63999'));
+  });
+
+  it('takes the ports of egress rules that may mean the destination', () => {
+    const policy = ingress('api', undefined);
+    const [rule] = policy.rules;
+    assert.ok(rule);
+    const to = (app: string) => ({
+      ...policy,
+      rules: [
+        {
+          ...rule,
+          direction: 'egress' as const,
+          peers: [{ type: 'pods' as const, match: { podSelector: { matchLabels: { app } } } }],
+          ports: [{ protocol: 'TCP' as const, port: 5432 }],
+        },
+      ],
+    });
+    assert.ok(words(portsWorthProbing(model(to('db')), endpoint('db'))).includes('TCP 5432'));
+    assert.ok(!words(portsWorthProbing(model(to('web')), endpoint('db'))).includes('TCP 5432'));
+  });
+
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const pods = names.map((n) => endpoint(n, [{ port: 80, protocol: 'TCP' }]));
+  const players = { sources: pods, destinations: pods, playerOf: (id: string) => id };
+
+  it('pairs everybody with everybody else', () => {
+    const { connections, total } = planConnections(model(), players, 1000);
+    assert.equal(total, 5 * 4 * 3);
+    assert.equal(connections.length, total);
+    assert.ok(connections.every((c) => c.from.id !== c.to.id));
+  });
+
+  it('leaves out pairs that one pod plays', () => {
+    const playerOf = (id: string) => (id === 'shop/b' ? 'shop/a' : id);
+    assert.equal(planConnections(model(), { ...players, playerOf }, 1000).total, (5 * 4 - 2) * 3);
+  });
+
+  it('samples the same way every time, each pair before any pair twice, and every port', () => {
+    const once = planConnections(model(), players, 25).connections;
+    assert.deepEqual(planConnections(model(), players, 25).connections, once);
+    assert.equal(once.length, 25);
+    assert.equal(new Set(once.slice(0, 20).map((c) => `${c.from.id} ${c.to.id}`)).size, 20);
+    assert.equal(new Set(once.slice(0, 20).map((c) => `${c.protocol} ${c.port}`)).size, 3);
+    const few = planConnections(model(), players, 5);
+    assert.equal(few.total, 60);
+    assert.equal(new Set(few.connections.map((c) => c.to.id)).size, 5);
+  });
+});
+
+describe('what the node says', () => {
+  const sandbox = (uid: string, path?: string) => ({
+    status: { metadata: { uid } },
+    info: {
+      pid: 42,
+      image: 'pause:1',
+      runtimeSpec: { linux: { namespaces: [{ type: 'pid' }, { type: 'network', ...(path && { path }) }] } },
+    },
+  });
+  const text = (value: unknown) => JSON.stringify(value, undefined, 2);
+  const network = (path: string) => ({ node: 'n', path, sandboxImage: 'pause:1' });
+
+  it('reads one sandbox, an array, objects in a row, and nothing', () => {
+    const expected = [
+      ['a', network('/var/run/netns/a')],
+      ['b', network('/proc/42/ns/net')],
+    ];
+    const [a, b] = [sandbox('a', '/var/run/netns/a'), sandbox('b')];
+    assert.deepEqual(parseSandboxes(text([a, b]), 'n'), expected);
+    assert.deepEqual(parseSandboxes(`${text(a)}\n${text(b)}\n`, 'n'), expected);
+    assert.deepEqual(parseSandboxes(text(a), 'n'), expected.slice(0, 1));
+    assert.deepEqual(parseSandboxes('\n', 'n'), []);
+  });
+
+  it("leaves out pods on the node's network", () => {
+    const host = {
+      status: { metadata: { uid: 'h' } },
+      info: { runtimeSpec: { linux: { namespaces: [{ type: 'pid' }] } } },
+    };
+    assert.deepEqual(parseSandboxes(text(host), 'n'), []);
+  });
+
+  const udp: Probe = { source: 'a', destination: 'b', protocol: 'UDP', address: '10.0.0.1', port: 5353 };
+
+  it('tells silence from a datagram that a listener swallowed', () => {
+    const probes = [udp, { ...udp, port: 53 }, { ...udp, port: 99 }, { ...udp, protocol: 'TCP' as const }];
+    const lines = ['L\tb\t5353', 'L\tb\t53', ...probes.map((_, id) => `R\t${id}\tdenied\t`)];
+    const answers = readAnswers(lines.join('\n'), probes);
+    assert.deepEqual(
+      answers.map((a) => a.verdict),
+      ['unreachable', 'denied', 'denied', 'denied'],
+    );
+    assert.equal(answers[0]?.swallowed, true);
+  });
+
+  it('believes an answer, listener or not', () => {
+    assert.equal(readAnswers('L\tb\t5353\nR\t0\tallowed\tanswered', [udp])[0]?.verdict, 'allowed');
+  });
+
+  it('takes a missing line for unreachable, with the reason', () => {
+    assert.deepEqual(readAnswers('E\ta\tthe prober ended with status 1', [udp]), [
+      { verdict: 'unreachable', detail: 'the prober ended with status 1' },
+    ]);
+    assert.equal(readAnswers('', [udp])[0]?.detail, 'the pod is gone');
+  });
+});
+
+function workload(name: string, labels: Record<string, string>, more: Partial<Workload> = {}): Workload {
+  const rest = { serviceAccount: 'default', hostNetwork: false, ports: [], images: [], pods: [] };
+  return { namespace: 'shop', kind: 'Deployment', name, labels, ...rest, ...more };
+}
+
+function pod(name: string, labels: Record<string, string>, ready = 'True', annotations = {}): PodObject {
+  return {
+    metadata: { name, namespace: 'shop', uid: name, labels, annotations },
+    status: { phase: 'Running', podIP: '10.0.0.1', conditions: [{ type: 'Ready', status: ready }] },
+  };
+}
+
+describe('who plays a workload', () => {
+  const cast = (workloads: Workload[], pods: PodObject[]) => {
+    const nodes = [{ name: 'win', os: 'windows', addresses: [] }];
+    const { ownPods, standIns, notPlayed } = castWorkloads({ workloads, nodes }, pods);
+    return { own: [...ownPods].map(([id, p]) => `${id}=${p.name}`), standIns: standIns.map((w) => w.name), notPlayed };
+  };
+  const web = workload('web', { app: 'web' });
+
+  it("takes the developer's own pod where it runs and is ready, whatever labels it has besides", () => {
+    const own = pod('own', { app: 'web', 'pod-template-hash': 'x' });
+    assert.deepEqual(cast([web], [own]), { own: ['shop/Deployment/web=own'], standIns: [], notPlayed: [] });
+  });
+
+  it('takes a stand-in otherwise: none there, not ready, ours, another namespace, fewer labels', () => {
+    const elsewhere = {
+      ...pod('p', { app: 'web' }),
+      metadata: { name: 'p', namespace: 'x', uid: 'p', labels: { app: 'web' } },
+    };
+    for (const other of [
+      pod('p', { app: 'web' }, 'False'),
+      pod('p', { app: 'web' }, 'True', { [MARK]: 'true' }),
+      pod('p', { app: 'api' }),
+      { ...pod('p', { app: 'web' }), spec: { hostNetwork: true } },
+      elsewhere,
+    ]) {
+      assert.deepEqual(cast([web], [other]).standIns, ['web']);
+    }
+  });
+
+  it('gives a pod to the workload with the most of its labels', () => {
+    const canary = workload('canary', { app: 'web', track: 'canary' });
+    const result = cast([web, canary], [pod('own', { app: 'web', track: 'canary' })]);
+    assert.deepEqual(result.own, ['shop/Deployment/canary=own']);
+    assert.deepEqual(result.standIns, ['web']);
+  });
+
+  it('never takes any pod for a workload without labels', () => {
+    assert.deepEqual(cast([workload('bare', {})], [pod('own', { app: 'web' })]).standIns, ['bare']);
+  });
+
+  it('says who is not played: hostNetwork, Windows, kube-system', () => {
+    const result = cast(
+      [
+        workload('host', { app: 'h' }, { hostNetwork: true }),
+        workload('win', { app: 'w' }, { pods: [{ name: 'w-1', ips: [], node: 'win' }] }),
+        workload('dns', { 'k8s-app': 'kube-dns' }, { namespace: 'kube-system' }),
+      ],
+      [],
+    );
+    assert.deepEqual(result.standIns, []);
+    assert.equal(result.notPlayed.length, 3);
+    assert.match(result.notPlayed.join(), /host: on its node's network.*win: runs on Windows.*dns: doesn't run here/);
+  });
+});
+
+describe('a stand-in', () => {
+  it("has the workload's labels and nothing more, and an owner that keeps controllers from adopting it", () => {
+    const manifest = pausePod({ ...workload('web', { app: 'web' }), name: 'x' }, 'pause:1', 'uid-1');
+    assert.deepEqual(manifest.metadata.labels, { app: 'web' });
+    assert.deepEqual(
+      manifest.metadata.ownerReferences?.map((o) => [o.kind, o.controller]),
+      [['ConfigMap', true]],
+    );
+  });
+
+  it('puts ports of the same name into different containers, as one container may not have them twice', () => {
+    const ports = [
+      { name: 'http', port: 80, protocol: 'TCP' },
+      { name: 'http', port: 81, protocol: 'TCP' },
+      { name: 'dns', port: 80, protocol: 'UDP' },
+      { name: 'http', port: 80, protocol: 'TCP' },
+    ] as const;
+    const { spec } = pausePod({ ...workload('web', {}), name: 'x', ports }, 'pause:1', 'u') as unknown as {
+      spec: { containers: { name: string; ports: { containerPort: number }[] }[] };
+    };
+    assert.deepEqual(
+      spec.containers.map((c) => c.ports.map((p) => p.containerPort)),
+      [[80, 80], [81]],
+    );
+    assert.equal(new Set(spec.containers.map((c) => c.name)).size, 2);
+  });
+
+  it('has a valid name of its own, whatever the workload is called', () => {
+    const long = standInName('Deployment', `${'x'.repeat(80)}.y`);
+    assert.match(long, /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
+    assert.ok(long.length <= 63);
+    assert.notEqual(standInName('Deployment', 'web'), standInName('StatefulSet', 'web'));
+  });
+});
+
+describe('the comparison', () => {
+  const side = (allowed: boolean, text: string) => ({ allowed, isolated: true, because: [{ text }] });
+  const verdict = (egress: boolean, ingress: boolean): Verdict => ({
+    allowed: egress && ingress,
+    egress: side(egress, 'out'),
+    ingress: side(ingress, 'in'),
+  });
+  const connection: Connection = { from: endpoint('a'), to: endpoint('b'), protocol: 'TCP', port: 80 };
+  const name = targetName({ prod: 'shop' });
+  const answer = (verdict: 'allowed' | 'denied' | 'unreachable', detail = '') => ({ verdict, detail });
+
+  it('counts what agrees and names what differs, in the names of the target, with the rules of both clusters', () => {
+    const measurements = [
+      { connection, expected: verdict(true, true), answers: [answer('allowed')] },
+      { connection, expected: verdict(true, false), answers: [answer('denied'), answer('allowed', 'refused')] },
+      {
+        connection: { ...connection, port: 81 },
+        expected: verdict(true, true),
+        answers: [answer('unreachable', 'no route')],
+      },
+    ];
+    const { counts, differences } = compare(measurements, name, () => verdict(true, true));
+    assert.deepEqual(counts.TCP, { probed: 3, agreed: 1 });
+    assert.deepEqual(differences, [
+      {
+        from: 'prod/Deployment/a',
+        to: 'prod/Deployment/b',
+        protocol: 'TCP',
+        port: 80,
+        expected: 'denied',
+        measured: 'allowed',
+        detail: 'refused; flipped: denied, allowed',
+        because: [{ text: 'At the target, ingress: in' }, { text: 'Here, egress: out' }, { text: 'Here, ingress: in' }],
+      },
+      {
+        from: 'prod/Deployment/a',
+        to: 'prod/Deployment/b',
+        protocol: 'TCP',
+        port: 81,
+        expected: 'allowed',
+        measured: 'unreachable',
+        detail: 'no route',
+        because: [
+          { text: 'At the target, egress: out' },
+          { text: 'At the target, ingress: in' },
+          { text: 'Here, egress: out' },
+          { text: 'Here, ingress: in' },
+        ],
+      },
+    ]);
+  });
+
+  it('believes the last answer', () => {
+    const answers = [answer('allowed'), answer('denied')];
+    assert.deepEqual(
+      compare([{ connection, expected: verdict(false, true), answers }], name, () => undefined).differences,
+      [],
+    );
+  });
+
+  it('neither counts nor blames a datagram that a listener swallowed', () => {
+    const answers = [{ ...answer('unreachable'), swallowed: true as const }];
+    const udp: Connection = { ...connection, protocol: 'UDP' };
+    const result = compare([{ connection: udp, expected: verdict(true, true), answers }], name, () => undefined);
+    assert.equal(result.counts.UDP.probed, 0);
+    assert.deepEqual(result.differences, []);
+    assert.match(result.notProbed.join(), /1 connections to prod\/Deployment\/b UDP 80/);
+  });
+});
