@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { test } from 'node:test';
+import { zstdCompressSync } from 'node:zlib';
+import Docker from 'dockerode';
+import { findCluster, providers } from '../../src/cluster/index.ts';
+import { bestNodeImage, chooseNodeImage } from '../../src/cluster/kind-image.ts';
+import { ParityError } from '../../src/host/errors.ts';
+import { localHost } from '../../src/host/local.ts';
+import { quietRun } from '../../src/host/run.ts';
+
+const none = async () => undefined;
+
+test('where no daemon listens there are no clusters, and the way out is named', async () => {
+  const all = providers(localHost(), new Docker({ socketPath: '/nonexistent/docker.sock' }));
+  await assert.rejects(
+    findCluster(undefined, all, quietRun()),
+    (error) => error instanceof ParityError && error.kind === 'input' && /clparity create/.test(error.action ?? ''),
+  );
+});
+
+test("a node image in the daemon: kind's own first, then the newest of the minor", () => {
+  const tags = [
+    'a/node:v1.34.2',
+    'a/node:v1.34.10',
+    'a/node:v1.34.10-cilium',
+    'kindest/node:v1.33.1',
+    'a/node:v1.35.0',
+    'node:20',
+    'x/nodes:v1.34.99',
+  ];
+  assert.equal(bestNodeImage(tags, '1.34'), 'a/node:v1.34.10-cilium');
+  assert.equal(bestNodeImage([...tags, 'kindest/node:v1.34.0'], '1.34'), 'kindest/node:v1.34.0');
+  assert.equal(bestNodeImage(tags, undefined), 'kindest/node:v1.33.1');
+  assert.equal(bestNodeImage(tags, '1.3'), undefined);
+});
+
+/** A daemon that has `tags` and records what it is asked to load. */
+function daemon(tags: readonly string[], loaded: Buffer[] = []): Docker {
+  const fake = {
+    listImages: async () => [{ RepoTags: tags }],
+    async loadImage(archive: Readable) {
+      for await (const chunk of archive) loaded.push(chunk as Buffer);
+      return Readable.from(['{"stream":"Loaded image: a/node:v1.2.3\\n"}']);
+    },
+  };
+  return fake as unknown as Docker;
+}
+
+test('without an image of the minor, the newest public one; without that, a way out', async () => {
+  const patch = async (minor: string) => `${minor}.7`;
+  const options = { name: 'x', minor: '1.34' };
+  assert.equal(await chooseNodeImage(daemon(['a/node:v1.34.2']), options, patch, quietRun()), 'a/node:v1.34.2');
+  assert.equal(await chooseNodeImage(daemon([]), options, patch, quietRun()), 'kindest/node:v1.34.7');
+  assert.equal(await chooseNodeImage(daemon([]), { name: 'x' }, patch, quietRun()), undefined);
+  assert.equal(
+    await chooseNodeImage(daemon([]), { ...options, nodeImage: 'my/node:1' }, none, quietRun()),
+    'my/node:1',
+  );
+  await assert.rejects(
+    chooseNodeImage(daemon([]), options, none, quietRun()),
+    (error) => error instanceof ParityError && error.kind === 'input' && /--node-image/.test(error.action ?? ''),
+  );
+});
+
+test('an archive is loaded, whole or in parts, named by its base or its first part', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'kind-image-'));
+  try {
+    const content = Buffer.from('the archive '.repeat(1000));
+    const packed = zstdCompressSync(content);
+    const base = join(folder, 'node.tar.zst');
+    await writeFile(`${base}.0`, packed.subarray(0, 20));
+    await writeFile(`${base}.1`, packed.subarray(20));
+    await writeFile(join(folder, 'node.tar'), content);
+    for (const nodeImage of [base, `${base}.0`, join(folder, 'node.tar')]) {
+      const loaded: Buffer[] = [];
+      assert.equal(
+        await chooseNodeImage(daemon([], loaded), { name: 'x', nodeImage }, none, quietRun()),
+        'a/node:v1.2.3',
+      );
+      assert.ok(Buffer.concat(loaded).equals(content), nodeImage);
+    }
+    await writeFile(join(folder, 'bad.tar.zst'), 'not zstd');
+    await assert.rejects(
+      chooseNodeImage(daemon([]), { name: 'x', nodeImage: join(folder, 'bad.tar.zst') }, none, quietRun()),
+    );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
