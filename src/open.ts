@@ -22,7 +22,8 @@ export async function openTarget(run: Run, project: Project): Promise<Target> {
   const target = await run.step(
     `Read the target ${settings.snapshot ?? settings.context ?? ''}`.trimEnd(),
     async (): Promise<Target> => {
-      if (settings.snapshot !== undefined) return { snapshot: await readTarget(settings.snapshot, run) };
+      if (settings.snapshot !== undefined)
+        return { snapshot: await readTarget(settings.snapshot, run, project.folder) };
       if (settings.context === undefined) {
         throw inputError('No target was chosen', {
           action: 'Name one with --context NAME (a kubeconfig context) or --snapshot PATH (a file or folder of YAML).',

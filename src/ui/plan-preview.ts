@@ -79,15 +79,14 @@ export function approveRemoval(job: Job): Approve {
 }
 
 /** Objects named in the modal dialog before the rest is only counted. */
-const NAMED = 15;
+const NAMED = 10;
 
 function removalDetail(plan: Plan): string {
-  const names = plan.objects.map((object) => nameOf(object));
+  const names = plan.objects.map(nameOf);
   const more = names.length > NAMED ? [vscode.l10n.t('… and {0} more', names.length - NAMED)] : [];
   const images = vscode.l10n.t('Base images that were loaded into the nodes are taken out as well.');
-  return [summary(plan), ...names.slice(0, NAMED), ...more, ...plan.warnings, images]
-    .filter((line) => line !== '')
-    .join('\n');
+  const paragraphs = [summary(plan), [...names.slice(0, NAMED), ...more].join('\n'), plan.warnings.join('\n'), images];
+  return paragraphs.filter((text) => text !== '').join('\n\n');
 }
 
 /** "12 changes". */

@@ -24,8 +24,7 @@ async function announce(ui: Ui, core: Core, report: Report): Promise<void> {
 }
 
 /** "kind:dev is equal to prod: …" or how many differences there are and the first of them. */
-export function headline({ equal, cluster, findings, changes, ...report }: Report): string {
-  const target = vscode.workspace.asRelativePath(report.target, false);
+export function headline({ equal, cluster, target, findings, changes }: Report): string {
   if (equal) {
     return changes.length === 0
       ? vscode.l10n.t('Equal: {0} is like {1}, no changes were needed.', cluster, target)

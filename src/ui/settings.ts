@@ -32,15 +32,14 @@ function chosen<K extends string, V>(key: K, value: V | undefined): { [P in K]?:
   return value === undefined ? {} : ({ [key]: value } as { [P in K]: V });
 }
 
-/** The settings that hold in a folder; paths are taken from the folder. */
+/**
+ * The settings that hold in a folder. The archive's path is taken from the folder here; the snapshot's stays as given,
+ * since it is the target's name too, and the core takes it from the project's folder itself.
+ */
 export function settingsOf(folder: vscode.WorkspaceFolder): Settings {
   const settings = readSettings(vscode.workspace.getConfiguration(SECTION, folder.uri));
-  const path = (relative: string | undefined) => relative && resolve(folder.uri.fsPath, relative);
-  return {
-    ...settings,
-    ...chosen('snapshot', path(settings.snapshot)),
-    ...chosen('archive', path(settings.archive)),
-  };
+  const { archive } = settings;
+  return archive === undefined ? settings : { ...settings, archive: resolve(folder.uri.fsPath, archive) };
 }
 
 /**

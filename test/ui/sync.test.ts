@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { openWorkbench, type Workbench } from './workbench.ts';
+import { openWorkbench, settled, type Workbench } from './workbench.ts';
 
-/** Named by whoever runs the tests; a cluster that enforces policies and that nobody else is using. */
-const cluster = process.env.CLPARITY_TEST_CLUSTER;
-/** Milliseconds for a whole sync: hundreds of probes on a small machine. */
+/** Named by whoever runs the tests; a kind cluster that enforces policies, for this run alone. */
+const cluster = process.env.CLPARITY_TEST_CLUSTER ?? '';
+/** Milliseconds for a whole sync: some thousand probes, on a small machine. */
 const SYNC = 300_000;
 
 let bench: Workbench;
@@ -17,47 +17,129 @@ before(async () => {
 });
 after(() => bench?.close());
 
-test('the target is chosen in the palette, as a folder of manifests', async () => {
-  const { page } = bench;
+test('the target is chosen in the palette: a folder of manifests', async () => {
   await bench.run('Container Linux Parity: Select Target');
   await bench.question('Select the target').waitFor();
   await bench.line('A folder of manifests').waitFor();
   await bench.shot('select-target');
   await bench.line('A folder of manifests').click();
   await bench.question('Folder of manifests').waitFor();
-  const path = page.locator('.quick-input-widget input[type=text]');
-  await path.fill(`${join(bench.folder, 'manifests')}/`);
-  await page.locator('.quick-input-widget .monaco-button', { hasText: 'Use as Target' }).click();
-  await stored('"clparity.target.snapshot": "manifests"');
+  // As a person does: type the name, Enter walks into it, the button takes it.
+  await bench.page.keyboard.press('End');
+  await bench.page.keyboard.type('manifests');
+  await bench.page.keyboard.press('Enter');
+  const use = bench.page.locator('.quick-input-widget .monaco-button', { hasText: 'Use as Target' });
+  await bench.line('.vscode').waitFor({ state: 'hidden' });
+  await use.click();
+  await stored('clparity.target.snapshot', 'manifests');
 });
 
-test('sync asks for the cluster, shows every change, and asks before it writes', async () => {
+test('sync asks for the cluster, shows every change and asks before it writes', async () => {
   await bench.run('Container Linux Parity: Sync');
   await bench.question('Select the local cluster').waitFor();
-  await bench.line(cluster ?? '').waitFor();
+  await bench.line(cluster).waitFor();
   await bench.shot('select-cluster');
-  await bench.line(cluster ?? '').click();
-  await stored(`"clparity.cluster": "${cluster}"`);
-  await bench.question(/Apply \d+ changes? to/).waitFor({ timeout: SYNC });
-  await bench.page.locator('.monaco-diff-editor').first().waitFor();
+  await bench.line(cluster).click();
+  await stored('clparity.cluster', cluster);
+  await bench.question(`Apply 26 changes to ${cluster}?`).waitFor({ timeout: SYNC });
+  await bench.page.locator('.multiDiffEntry', { hasText: 'kind: Namespace' }).first().waitFor();
   await bench.shot('plan');
-  await bench.line('Apply').click();
 });
 
-test('progress has steps, and the report opens rendered', async () => {
-  await bench.toast('Sync').waitFor();
+test('an Enter meant for somewhere else applies nothing; the button does', async () => {
+  await bench.page.keyboard.press('Enter');
+  await bench.question(/^Apply/).waitFor();
+  await bench.line('Apply').click();
+  await bench.toast('Change the local cluster').waitFor({ timeout: SYNC });
+});
+
+test('progress counts, and the report opens rendered', async () => {
+  await bench.toast(/Start stand-ins: \d+ of \d+/).waitFor({ timeout: SYNC });
   await bench.shot('progress');
-  await bench.preview().locator('h1', { hasText: 'Parity report' }).waitFor({ timeout: SYNC });
-  await bench.toast(/Equal|difference/).waitFor();
+  await bench.toast(`Equal: ${cluster} is now like manifests.`).waitFor({ timeout: SYNC });
+  const report = bench.preview();
+  await report.locator('h1', { hasText: `Parity report: ${cluster} against manifests` }).waitFor();
+  assert.match((await report.locator('table').first().textContent()) ?? '', /connections.*equal/s);
   await bench.shot('report');
 });
 
-/** Waits for a line in the workspace's settings. */
-async function stored(line: string): Promise<void> {
+test('a connection is explained with its rule and line', async () => {
+  await bench.clear();
+  await bench.run('Container Linux Parity: Explain Connection');
+  await bench.question('Explain a connection').waitFor();
+  await pick('shop-web/Deployment/');
+  await bench.question('(2/3)').waitFor();
+  await pick('shop-data/StatefulSet/');
+  await bench.question('(3/3)').waitFor();
+  await bench.line('TCP').click();
+  await bench.page.locator('.tab', { hasText: 'Explanation.txt' }).waitFor();
+  await bench.page
+    .locator('.view-line', { hasText: /denied|allowed/i })
+    .first()
+    .waitFor();
+  await bench.shot('explain');
+});
+
+test('a cancelled verify says what it left', async () => {
+  await bench.clear();
+  await bench.run('Container Linux Parity: Verify');
+  const progress = bench.toast('Start stand-ins');
+  await progress.waitFor({ timeout: SYNC });
+  await progress.locator('.monaco-button', { hasText: 'Cancel' }).click();
+  await bench.toast('Verify was cancelled while verifying').waitFor({ timeout: SYNC });
+  await bench.shot('cancelled');
+});
+
+test('a rule that went away at the target is a change to prune; Cancel leaves it', async () => {
+  await bench.clear();
+  const file = join(bench.folder, 'manifests', 'monitoring.yaml');
+  const before = readFileSync(file, 'utf8');
+  const documents = before
+    .split(/^---$/m)
+    .filter((document) => !/name: statsd/.test(document) || !/kind: NetworkPolicy/.test(document));
+  writeFileSync(file, documents.join('---'));
+  await bench.run('Container Linux Parity: Mirror Policies');
+  await bench.question(`Apply 1 change to ${cluster}?`).waitFor({ timeout: SYNC });
+  await bench.line('delete 1').waitFor();
+  await bench.line('write nothing').click();
+  await bench.question(/^Apply/).waitFor({ state: 'hidden' });
+  await bench.toast('Mirror Policies').waitFor({ state: 'hidden' });
+  writeFileSync(file, before);
+});
+
+test('a malformed manifest is named with its line, and the log is a click away', async () => {
+  await bench.clear();
+  const file = join(bench.folder, 'manifests', 'batch.yaml');
+  const before = readFileSync(file, 'utf8');
+  appendFileSync(file, '---\nkind: [unclosed\n');
+  await bench.run('Container Linux Parity: Show Plan');
+  const error = bench.toast(/batch\.yaml:\d+/);
+  await error.waitFor({ timeout: SYNC });
+  await bench.shot('error');
+  await error.locator('.monaco-button', { hasText: 'Show Log' }).click();
+  await bench.page.locator('.part.panel', { hasText: 'batch.yaml' }).waitFor();
+  writeFileSync(file, before);
+  await bench.run('View: Hide Panel');
+});
+
+test('remove asks in a dialog and leaves the cluster as before', async () => {
+  await bench.clear();
+  await bench.run('Container Linux Parity: Remove from Local Cluster');
+  const dialog = bench.page.locator('.monaco-dialog-box');
+  await dialog.waitFor({ timeout: SYNC });
+  assert.match((await dialog.textContent()) ?? '', new RegExp(`put into ${cluster}`));
+  await bench.shot('remove');
+  await dialog.locator('.monaco-button', { hasText: 'Remove' }).click();
+  await bench.toast(`${cluster} is as before`).waitFor({ timeout: SYNC });
+});
+
+async function pick(text: string): Promise<void> {
+  await bench.line(text).waitFor();
+  await bench.line(text).click();
+}
+
+/** Waits for a choice to be in the workspace's settings. */
+async function stored(key: string, value: string): Promise<void> {
   const file = join(bench.folder, '.vscode', 'settings.json');
-  for (let waited = 0; waited < 100; waited++) {
-    if (existsSync(file) && readFileSync(file, 'utf8').includes(line)) return;
-    await bench.page.waitForTimeout(100);
-  }
-  assert.fail(`${line} is not in ${existsSync(file) ? readFileSync(file, 'utf8') : file}`);
+  await settled(`${key} to be ${value}`, () => JSON.parse(readFileSync(file, 'utf8'))[key] === value);
 }

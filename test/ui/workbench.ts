@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
 import { browser, workbenchUrl } from '../host/browser.ts';
 import { cli, hostRoot, type RunningHost, start } from '../host/code-server.ts';
@@ -22,7 +23,7 @@ export interface Workbench {
   /** The Markdown preview's document. */
   preview(): FrameLocator;
   /** Hides every notification. */
-  quiet(): Promise<void>;
+  clear(): Promise<void>;
   /** A picture for the README (media/screenshots) where CLPARITY_SHOTS names a folder. */
   shot(name: string): Promise<void>;
   close(): Promise<void>;
@@ -76,7 +77,17 @@ async function openPage(chromium: Browser, host: RunningHost, folder: string): P
   await page.goto(workbenchUrl(host, folder));
   await page.locator('.monaco-workbench').waitFor();
   await page.locator('.explorer-folders-view .monaco-list-row').first().waitFor();
+  // The palette lists an extension's commands once the host has read its manifest.
+  await page.locator('.statusbar-item', { hasText: 'Activating Extensions' }).waitFor({ state: 'hidden' });
   return page;
+}
+
+/** Waits until a condition on the outside world holds; rejects after PATIENCE. */
+export async function settled(what: string, holds: () => boolean): Promise<void> {
+  for (const end = Date.now() + PATIENCE; !holds(); ) {
+    assert.ok(Date.now() < end, `waited in vain for ${what}`);
+    await delay(100);
+  }
 }
 
 function drive(page: Page): Omit<Workbench, 'folder' | 'close'> {
@@ -94,7 +105,7 @@ function drive(page: Page): Omit<Workbench, 'folder' | 'close'> {
     question: (title) => page.locator('.quick-input-widget .quick-input-title', { hasText: title }),
     line: (text) => page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first(),
     preview: () => page.frameLocator('iframe.webview.ready').last().frameLocator('iframe#active-frame'),
-    async quiet() {
+    async clear() {
       await page.keyboard.press('F1');
       await input.fill('>Notifications: Clear All Notifications');
       await page.keyboard.press('Enter');
@@ -104,6 +115,7 @@ function drive(page: Page): Omit<Workbench, 'folder' | 'close'> {
       const folder = process.env.CLPARITY_SHOTS;
       if (!folder) return;
       mkdirSync(folder, { recursive: true });
+      await page.mouse.move(640, 600); // off whatever would show a hover
       await page.screenshot({ path: join(folder, `${name}.png`) });
     },
   };

@@ -49,12 +49,12 @@ describe('settings', () => {
     });
   });
 
-  it('takes relative paths from the folder', async () => {
+  it("takes an archive's path from the folder and leaves the target's name as it is", async () => {
     await write('target.snapshot', 'clparity.snapshot.yaml');
-    await write('archive', '/images/base.tar');
+    await write('archive', 'images/base.tar');
     const { snapshot, archive } = settingsOf(folder());
-    assert.equal(snapshot, join(folder().uri.fsPath, 'clparity.snapshot.yaml'));
-    assert.equal(archive, '/images/base.tar');
+    assert.equal(snapshot, 'clparity.snapshot.yaml');
+    assert.equal(archive, join(folder().uri.fsPath, 'images', 'base.tar'));
   });
 
   it('a chosen context takes the place of a snapshot, also of one in the user settings', async () => {

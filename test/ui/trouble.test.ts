@@ -1,0 +1,41 @@
+import { after, before, test } from 'node:test';
+import { openWorkbench, type Workbench } from './workbench.ts';
+
+let bench: Workbench;
+
+before(async () => {
+  bench = await openWorkbench({
+    folders: { manifests: 'test/fixtures/shop' },
+    settings: { 'clparity.image': 'none', 'clparity.target.snapshot': 'manifests', 'clparity.cluster': 'kind:none' },
+    env: { DOCKER_HOST: 'unix:///nowhere/docker.sock' },
+  });
+});
+after(() => bench?.close());
+
+test('a dead Docker daemon is named, with the doctor a click away', async () => {
+  await bench.run('Container Linux Parity: Sync');
+  const error = bench.toast('/nowhere/docker.sock');
+  await error.waitFor();
+  await error.locator('.monaco-button', { hasText: 'Show Log' }).waitFor();
+  await bench.shot('docker-unreachable');
+  await error.locator('.monaco-button', { hasText: 'Run Doctor' }).click();
+  await bench.preview().locator('h1', { hasText: 'Doctor' }).waitFor();
+  await bench.preview().locator('h2', { hasText: 'Docker daemon' }).waitFor();
+  await bench.shot('doctor');
+});
+
+test('what needs no Docker still works: the matrix of a folder of manifests', async () => {
+  await bench.run('Container Linux Parity: Show Connection Matrix');
+  await bench.page.locator('.tab', { hasText: 'Connection Matrix' }).waitFor();
+  await bench.page.locator('.view-line', { hasText: '"groups"' }).waitFor();
+});
+
+test('the walkthrough leads through the first sync', async () => {
+  await bench.clear();
+  await bench.run('Welcome: Open Walkthrough');
+  await bench.line('Make a local cluster like production').click();
+  await bench.page.locator('.getting-started-step', { hasText: 'Check this machine' }).waitFor();
+  await bench.page.locator('.getting-started-step', { hasText: 'Choose what to be like' }).click();
+  await bench.page.locator('.getting-started-step .monaco-button', { hasText: 'Select Target' }).waitFor();
+  await bench.shot('walkthrough');
+});
