@@ -1,6 +1,7 @@
 import type { CompiledModel, CompiledRule, Isolation } from './compile.ts';
 import type { Connection, Direction, Endpoint, PodEndpoint } from './model.ts';
 import { allowsPort } from './ports.ts';
+import { isSame } from './select.ts';
 
 /** Why one side doesn't ask the policies at all. */
 export type Exemption = 'no enforcement' | 'outside' | 'host network' | 'itself' | 'own node' | 'not selected';
@@ -23,7 +24,7 @@ export function sideOf(compiled: CompiledModel, from: Endpoint, to: Endpoint, di
   if (own.type === 'address') return { exempt: 'outside' };
   if (!semantics.enforces) return { exempt: 'no enforcement' };
   if (own.hostNetwork) return { exempt: 'host network' };
-  if (own.id === peer.id) return { exempt: 'itself' };
+  if (isSame(own, peer)) return { exempt: 'itself' };
   const isolation = compiled.isolation(own, direction);
   if (!isolation) return { exempt: 'not selected' };
   const passesNode = direction === 'ingress' || semantics.ownNodeEgress;

@@ -4,6 +4,7 @@ import { parseAddress } from './addresses.ts';
 import { parsePolicies } from './dialect/index.ts';
 import type { Endpoint, PodEndpoint, PolicyModel } from './model.ts';
 import { nearest } from './near.ts';
+import { isSame } from './select.ts';
 
 /** The kinds that a peer `namespace/Kind/name` may name. */
 const KINDS = ['Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob', 'ReplicaSet', 'Pod'] as const;
@@ -77,7 +78,7 @@ export interface Pair {
 export function resolvePairs(model: PolicyModel, from: string, to: string): Pair[] {
   const destinations = resolvePeer(model, to);
   const pairs = resolvePeer(model, from).flatMap((f) => destinations.map((t) => ({ from: f, to: t })));
-  const different = pairs.filter((p) => p.from.id !== p.to.id);
+  const different = pairs.filter((p) => !isSame(p.from, p.to));
   if (different.length > 0) return different;
   const isWorkload = to.split('/').length === 3;
   return isWorkload ? pairs.map((p) => ({ from: p.from, to: otherReplica(p.to) })) : pairs;

@@ -1,5 +1,5 @@
 import type { LabelSelector } from '../snapshot/model.ts';
-import type { PodEndpoint, PodMatch, PolicyModel } from './model.ts';
+import type { Endpoint, PodEndpoint, PodMatch, PolicyModel } from './model.ts';
 
 type Labels = Readonly<Record<string, string>>;
 type Requirement = NonNullable<LabelSelector['matchExpressions']>[number];
@@ -44,4 +44,10 @@ export function matchesPod(match: PodMatch, pod: PodEndpoint, labelsOfNamespace:
   if (match.namespace !== undefined && match.namespace !== pod.namespace) return false;
   if (match.namespaceSelector && !matchesLabels(match.namespaceSelector, labelsOfNamespace)) return false;
   return matchesLabels(match.podSelector, pod.labels);
+}
+
+/** Whether two endpoints are one. Workloads of two kinds that were never run may count as pods of the same name. */
+export function isSame(a: Endpoint, b: Endpoint): boolean {
+  if (a.type === 'address' || b.type === 'address') return a.id === b.id;
+  return a.id === b.id && a.workload === b.workload;
 }

@@ -7,7 +7,7 @@ import { matchesLabels } from '../../src/policy/select.ts';
 import type { LabelSelector, Protocol } from '../../src/snapshot/model.ts';
 import { modelFrom, type World } from './policy-world.ts';
 
-/** Two namespaces, two nodes; `host` uses its node's network; `blank` was never run. */
+/** Two namespaces, two nodes; `host` and `agent` use their node's network; `blank` was never run. */
 const PODS = `
 kind: Namespace
 metadata: {name: shop, labels: {team: a}}
@@ -39,6 +39,11 @@ status: {podIPs: [{ip: 10.244.2.6}]}
 ---
 kind: Pod
 metadata: {name: blank, namespace: shop, labels: {app: blank}}
+---
+kind: Pod
+metadata: {name: agent, namespace: shop, labels: {app: agent}}
+spec: {nodeName: n2, hostNetwork: true}
+status: {podIPs: [{ip: 172.18.0.3}]}
 ---
 kind: Pod
 metadata: {name: probe, namespace: ops, labels: {app: probe}}
@@ -170,6 +175,14 @@ const TABLE: readonly [title: string, specs: readonly string[], expected: readon
       ['ip:172.18.0.3', 'shop/web', false],
       ['ops/host', 'shop/web', true],
       ['ops/host', 'shop/api', false],
+    ],
+  ],
+  [
+    'hostNetwork pods are not selected',
+    ['{policyTypes: [Ingress, Egress]}'],
+    [
+      ['shop/agent', 'ops/probe', true],
+      ['ops/probe', 'shop/agent', true],
     ],
   ],
   [

@@ -129,6 +129,7 @@ for (const [spec, message] of [
   ['ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/8]}}]}]', /strictly inside/],
   ['ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [0.0.0.0/0]}}]}]', /strictly inside/],
   ['ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0, except: ["fd00::/8"]}}]}]', /strictly inside/],
+  ['ingress: [{from: [{ipBlock: {cidr: "::/0", except: [10.0.0.0/8]}}]}]', /strictly inside/],
   ['ingress: [{ports: [{endPort: 90}]}]', /endPort needs a numeric port/],
   ['ingress: [{ports: [{port: http, endPort: 90}]}]', /endPort needs a numeric port/],
   ['ingress: [{ports: [{port: 80, endPort: 79}]}]', /must not be below the port/],

@@ -5,6 +5,7 @@ import { parseAssertions } from '../../src/policy/assertions.ts';
 import { check, checkText } from '../../src/policy/check.ts';
 import { modelOf, resolvePeer } from '../../src/policy/endpoints.ts';
 import { explain, explainText } from '../../src/policy/explain.ts';
+import { matrix } from '../../src/policy/matrix.ts';
 import type { PolicyModel } from '../../src/policy/model.ts';
 import { podIn, workload, worldOf } from './policy-world.ts';
 
@@ -191,6 +192,13 @@ test('a workload to itself means one pod to another, also where only one is know
     [],
   );
   assert.equal(results[0]?.because[0], 'shop/cart-1 to shop/cart-2, of 6 pairs');
+});
+
+test('two workloads of one name that were never run are not one pod', () => {
+  const both = ['Deployment', 'StatefulSet'].map((kind) => workload(kind, 'shop', 'twin'));
+  const model = modelOf(worldOf(POLICIES, { workloads: both }));
+  assert.equal(explain(model, 'shop/Deployment/twin', 'shop/StatefulSet/twin', 'TCP', 80).verdict, 'denied');
+  assert.deepEqual(matrix(model, { pods: true }).connections, []);
 });
 
 test('an assertion about a peer that is not there names its line', () => {
