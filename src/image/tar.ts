@@ -32,15 +32,26 @@ export async function* readTar(source: Readable, what: string): AsyncGenerator<T
     if (!whole) entries.destroy(failure ?? new Error('it ends early'));
   });
   source.pipe(entries);
+  const broken = (cause: unknown) => {
+    const found = failure ?? cause;
+    if (found instanceof ParityError) return found;
+    return inputError(`${what} is not a whole tar archive: ${messageOf(found)}`, { cause: found });
+  };
+  async function* checked(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* content;
+    } catch (cause) {
+      throw broken(cause);
+    }
+  }
   try {
     for await (const entry of entries) {
       const { name, size, type } = entry.header;
-      yield { name: name.replace(/^(?:\.\/)+/, ''), size, type, content: entry as AsyncIterable<Uint8Array> };
+      yield { name: name.replace(/^(?:\.\/)+/, ''), size, type, content: checked(entry as AsyncIterable<Uint8Array>) };
       entry.resume();
     }
   } catch (cause) {
-    if (failure instanceof ParityError || cause instanceof ParityError) throw failure ?? cause;
-    throw inputError(`${what} is not a whole tar archive: ${messageOf(failure ?? cause)}`, { cause: failure ?? cause });
+    throw broken(cause);
   } finally {
     source.destroy();
   }

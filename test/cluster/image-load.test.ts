@@ -36,10 +36,10 @@ async function pulled(name: string, options: StandInOptions = {}): Promise<Image
   return lock;
 }
 
-const pod = (name: string, image: string, nodeName: string) => ({
+const pod = (group: string, name: string, image: string, nodeName: string) => ({
   apiVersion: 'v1',
   kind: 'Pod',
-  metadata: { name, namespace: NAMESPACE },
+  metadata: { name: `${group}-${name}`, namespace: NAMESPACE, labels: { group } },
   spec: {
     nodeName,
     terminationGracePeriodSeconds: 0,
@@ -48,16 +48,16 @@ const pod = (name: string, image: string, nodeName: string) => ({
 });
 
 /** Starts pods on every node, one by each name, waits until they run and returns their containers' image IDs. */
-async function imageIds(prefix: string, images: readonly string[]): Promise<string[]> {
+async function imageIds(group: string, images: readonly string[]): Promise<string[]> {
   const items = world.cluster.nodes.flatMap((node, n) =>
-    images.map((image, i) => pod(`${prefix}-${n}-${i}`, image, node.name)),
+    images.map((image, i) => pod(group, `${n}-${i}`, image, node.name)),
   );
   await serviceAccount();
   await kubectl(world.cluster, ['create', '-f', '-'], { apiVersion: 'v1', kind: 'List', items });
-  const names = items.map((item) => `pod/${item.metadata.name}`);
-  await kubectl(world.cluster, ['-n', NAMESPACE, 'wait', '--for=condition=Ready', '--timeout=50s', ...names]);
+  const pods = ['pod', '-l', `group=${group}`];
+  await kubectl(world.cluster, ['-n', NAMESPACE, 'wait', '--for=condition=Ready', '--timeout=50s', ...pods]);
   const path = 'jsonpath={range .items[*]}{.status.containerStatuses[0].imageID}{"\\n"}{end}';
-  return (await kubectl(world.cluster, ['-n', NAMESPACE, 'get', ...names, '-o', path])).trim().split('\n');
+  return (await kubectl(world.cluster, ['-n', NAMESPACE, 'get', ...pods, '-o', path])).trim().split('\n');
 }
 
 /** A new namespace gets its default service account a moment later. */
@@ -179,7 +179,7 @@ async function assertNothingLeft(lock: ImageLock): Promise<void> {
 }
 
 test('one node that fails stops the others, and nothing is left', onCluster, async () => {
-  const lock = await pulled('half', { filling: 20_000_000 });
+  const lock = await pulled('half', { filling: 6_000_000 });
   const cluster = withBrokenNode(async (_node, _argv, { stdin }) => {
     assert.ok(typeof stdin === 'object');
     for await (const _chunk of stdin) break;
@@ -193,7 +193,7 @@ test('one node that fails stops the others, and nothing is left', onCluster, asy
 });
 
 test('a cancel midway leaves nothing, and says so', onCluster, async () => {
-  const lock = await pulled('cancelled', { filling: 20_000_000 });
+  const lock = await pulled('cancelled', { filling: 6_000_000 });
   const stop = new AbortController();
   const cancelling = watchedRun(stop.signal, (p) => {
     if ((p.done ?? 0) > 1_000_000) stop.abort();
