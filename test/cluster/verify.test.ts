@@ -27,9 +27,9 @@ const SIGNAL = AbortSignal.timeout(600_000);
 
 /** Skipped where no such cluster is named; on CI that is a failure. */
 function clusterFrom(variable: string): { id: string; skip: string | false } {
-  const id = process.env[variable] ?? '';
-  if (id === '' && process.env.CI) throw new Error(`${variable} must name a kind cluster, for example kind:ver`);
-  return { id, skip: id === '' && `${variable} names no cluster` };
+  const name = (process.env[variable] ?? '').replace(/^kind:/, '');
+  if (name === '' && process.env.CI) throw new Error(`${variable} must name a kind cluster, for example dev`);
+  return { id: `kind:${name}`, skip: name === '' && `${variable} names no cluster` };
 }
 
 interface Stage {

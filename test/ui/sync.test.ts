@@ -5,14 +5,15 @@ import { after, before, test } from 'node:test';
 import { openWorkbench, settled, type Workbench } from './workbench.ts';
 
 /** Named by whoever runs the tests; a kind cluster that enforces policies, for this run alone. */
-const cluster = process.env.CLPARITY_TEST_CLUSTER ?? '';
+const name = process.env.CLPARITY_TEST_CLUSTER?.replace(/^kind:/, '');
+const cluster = `kind:${name}`;
 /** Milliseconds for a whole sync: some thousand probes, on a small machine. */
 const SYNC = 300_000;
 
 let bench: Workbench;
 
 before(async () => {
-  assert.ok(cluster, 'CLPARITY_TEST_CLUSTER names the kind cluster to use, for example kind:dev');
+  assert.ok(name, 'CLPARITY_TEST_CLUSTER names the kind cluster to use, for example dev');
   bench = await openWorkbench({ folders: { manifests: 'test/fixtures/shop' }, settings: { 'clparity.image': 'none' } });
 });
 after(() => bench?.close());
