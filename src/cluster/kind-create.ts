@@ -62,6 +62,7 @@ async function create(
     apiVersion: 'kind.x-k8s.io/v1alpha4',
     nodes: [{ role: 'control-plane' }, ...workers],
   });
+  let done = false;
   const { exitCode, stderr, stdout } = await host.exec(
     [
       ...['kind', 'create', 'cluster', '--name', made.name, '--config', '-', '--wait', '3m'],
@@ -72,12 +73,18 @@ async function create(
       env: ENV,
       stdin: config,
       onLine(line) {
+        // Its last lines tell how to use the kubeconfig that is about to go.
+        done ||= line.startsWith('Set kubectl context');
+        if (done) return;
         run.log('info', line);
         onNote(line.trim());
       },
     },
   );
-  if (exitCode === 0) return;
+  if (exitCode === 0) {
+    run.log('info', `kubectl gets access to it with "kind export kubeconfig --name ${made.name}"`);
+    return;
+  }
   throw environmentError(`kind can't make the cluster ${made.name}: ${lastLines(stderr || stdout)}`, {
     action: 'Run "clparity doctor"; on WSL see https://kind.sigs.k8s.io/docs/user/using-wsl2.',
   });
