@@ -1,5 +1,5 @@
 import { ApiError, type KubeObject, type ReadClient, type Resource, resourcePath } from '../target/rest.ts';
-import { FIELD_MANAGER, MANAGED_BY } from './ownership.ts';
+import { isOurs } from './ownership.ts';
 
 /**
  * What lives in the namespaces and is neither ours nor made by the cluster itself, e.g. `Pod web-0`, by namespace.
@@ -38,14 +38,21 @@ export async function occupantsOf(
 /** Kinds that the cluster fills in by itself, or that mirror other objects. */
 const DERIVED_KINDS = ['Event', 'Endpoints', 'EndpointSlice', 'PodMetrics', 'CiliumEndpoint', 'Lease'];
 
-function isOccupant(kind: string, { metadata }: KubeObject): boolean {
+function isOccupant(kind: string, object: KubeObject): boolean {
+  const { metadata } = object;
   if (DERIVED_KINDS.includes(kind)) return false;
-  if (metadata.labels?.[MANAGED_BY] === FIELD_MANAGER) return false;
+  // Marks can be copied along with a policy; nobody copies those of our stand-ins.
+  if (kind === 'NetworkPolicy' ? isOurs(object) : hasMark(metadata.labels) || hasMark(metadata.annotations))
+    return false;
   // A controlled object goes and counts with its owner.
   if (metadata.ownerReferences?.some((owner) => owner.controller)) return false;
   if (kind === 'ServiceAccount') return metadata.name !== 'default';
   if (kind === 'ConfigMap') return !['kube-root-ca.crt', 'istio-ca-root-cert'].includes(metadata.name);
   return true;
+}
+
+function hasMark(record: Readonly<Record<string, string>> = {}): boolean {
+  return Object.keys(record).some((key) => key.startsWith('clparity.dev/'));
 }
 
 interface ApiResource {
