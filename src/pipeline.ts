@@ -97,7 +97,7 @@ export async function remove(run: Run, project: Project, approve: Approve): Prom
     const removal: Plan = {
       ...planRemoval(await readLocalState(client, run.signal)),
       cluster: cluster.id,
-      target: 'nothing',
+      target: 'it was before',
       images: [],
       warnings: standIns.map((line) => `will also be removed: ${line}`),
     };
@@ -110,7 +110,7 @@ export async function remove(run: Run, project: Project, approve: Approve): Prom
     await stage('removing policies', async () => changed(...(await applyPlan(client, removal, run))));
     await stage('removing images', async () => {
       for (const [node, names] of await unloadImages(cluster, run))
-        run.log('info', `${node}: removed ${names.join(', ')}`);
+        if (names.length > 0) run.log('info', `${node}: removed ${names.join(', ')}`);
     });
     return removal;
   } finally {

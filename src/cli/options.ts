@@ -60,7 +60,11 @@ export const OPTIONS = {
       'text',
       'json',
     ]),
-  folder: () => new Option('--folder <path>', 'project folder: lock file and last report').default('.'),
+  folder: () =>
+    new Option(
+      '--folder <path>',
+      'project folder: where relative paths start, the lock file and the last report are',
+    ).default('.'),
   verbose: () => new Option('--verbose', 'log what is done in detail'),
 } as const;
 

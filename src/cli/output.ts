@@ -1,4 +1,4 @@
-import { isCancelled, messageOf, ParityError } from '../host/errors.ts';
+import { isCancelled, isParityError, messageOf } from '../host/errors.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Prints a result on stdout: JSON alone, or text. */
@@ -10,16 +10,16 @@ export function emit(terminal: Terminal, json: boolean, value: unknown, text: (c
 /** 2 bad input or refused, 3 environment, 130 cancelled; 1 is kept for differences. */
 export function exitCodeOf(error: unknown): number {
   if (isCancelled(error)) return 130;
-  if (error instanceof ParityError && error.kind !== 'environment') return 2;
+  if (isParityError(error) && error.kind !== 'environment') return 2;
   return 3;
 }
 
 /** What happened, what to do next, and with `verbose` the whole chain of causes. */
 export function errorText(error: unknown, verbose: boolean): string {
-  if (isCancelled(error)) return error instanceof ParityError ? `Cancelled: ${error.message}` : 'Cancelled.';
+  if (isCancelled(error)) return isParityError(error) ? `Cancelled: ${error.message}` : 'Cancelled.';
   const lines = [`error: ${messageOf(error)}`];
-  if (error instanceof ParityError && error.action) lines.push(`  ${error.action}`);
-  if (!(error instanceof ParityError) || verbose) {
+  if (isParityError(error) && error.action) lines.push(`  ${error.action}`);
+  if (!isParityError(error) || verbose) {
     for (let e: unknown = error, depth = 0; e instanceof Error && depth < 5; e = e.cause, depth++)
       lines.push(e.stack ?? String(e));
   }

@@ -191,7 +191,7 @@ export function registerVerbs(verb: Register): void {
       return false;
     };
     const done = await v.core.remove(v.run, v.project, v.flags.dryRun ? dryRun : v.approve);
-    if (done) v.show(done, () => v.core.planText(done));
+    if (done) v.show(done, () => `Removed ${done.objects.length} objects of ours from ${done.cluster}.`);
     return 0;
   });
   verb(

@@ -32,10 +32,15 @@ export function refusedError(message: string, options: { action?: string; cause?
   return new ParityError('refused', message, options);
 }
 
+/** By shape, not `instanceof`: the front ends and the core are bundles with a class of their own each. */
+export function isParityError(error: unknown): error is ParityError {
+  return error instanceof Error && error.name === 'ParityError' && 'kind' in error;
+}
+
 /** True where the failure is the user's own cancel, however deep an AbortError lies. */
 export function isCancelled(error: unknown): boolean {
   for (let e: unknown = error, depth = 0; e instanceof Error && depth < 8; e = e.cause, depth++) {
-    if (e.name === 'AbortError' || (e instanceof ParityError && e.kind === 'cancelled')) return true;
+    if (e.name === 'AbortError' || (isParityError(e) && e.kind === 'cancelled')) return true;
   }
   return false;
 }

@@ -1,4 +1,4 @@
-import { isCancelled, ParityError } from './errors.ts';
+import { isCancelled, isParityError, ParityError } from './errors.ts';
 import type { Run } from './run.ts';
 
 /** A verb's stages in order, and what they have changed so far. */
@@ -29,7 +29,7 @@ export function startStages(run: Run): Stages {
       } catch (error) {
         if (isCancelled(error)) {
           const left =
-            error instanceof ParityError && error.kind === 'cancelled' ? `: ${error.message.replace(/\.$/, '')}` : '';
+            isParityError(error) && error.kind === 'cancelled' ? `: ${error.message.replace(/\.$/, '')}` : '';
           throw new ParityError('cancelled', `while ${name}${left}. ${before()}`, { cause: error });
         }
         if (changes.length > 0) run.log('warn', `${name} failed. ${before()}`);

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { ErrorKind } from '../host/errors.ts';
+import { type ErrorKind, isParityError } from '../host/errors.ts';
 import { sentences } from './text.ts';
 import type { Ui } from './ui.ts';
 
@@ -10,9 +10,7 @@ export interface Failure {
   readonly action: string | undefined;
 }
 
-/**
- * Reads whatever was thrown. By shape rather than `instanceof`: the core is another bundle with its own classes.
- */
+/** Reads whatever was thrown. */
 export function failureOf(error: unknown): Failure {
   const parity = find(error, isParityError);
   const aborted = find(error, (e): e is Error => e.name === 'AbortError');
@@ -23,21 +21,20 @@ export function failureOf(error: unknown): Failure {
   return { kind: 'unexpected', message: error instanceof Error ? error.message : String(error), action: undefined };
 }
 
-type ParityShape = Error & { readonly kind: ErrorKind; readonly action: string | undefined };
-
-function isParityError(error: Error): error is ParityShape {
-  return error.name === 'ParityError' && 'kind' in error;
-}
-
 /** The outermost error of a kind in the chain of causes. */
 function find<E extends Error>(error: unknown, is: (e: Error) => e is E): E | undefined {
   for (let e = error, depth = 0; e instanceof Error && depth < 8; e = e.cause, depth++) if (is(e)) return e;
   return undefined;
 }
 
+function inWords(ui: Ui, failure: Failure): Failure {
+  const { message, action } = failure;
+  return { ...failure, message: ui.inPaletteWords(message), action: action && ui.inPaletteWords(action) };
+}
+
 /** Tells the user about a failure, once, and logs it. Never waits for the answer. */
 export function showFailure(ui: Ui, title: string, error: unknown): void {
-  const failure = failureOf(error);
+  const failure = inWords(ui, failureOf(error));
   if (failure.kind === 'cancelled') {
     showCancelled(ui, title, failure);
     return;

@@ -1,0 +1,283 @@
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { VouchedCluster } from '../../src/cluster/provider.ts';
+import type { Report } from '../../src/report/model.ts';
+import { type CliResult, clparity } from './cli.ts';
+import { startRegistry, type TestRegistry } from './registry.ts';
+import { pushStandInImage, type StandIn } from './standin-image.ts';
+import { kubectl, onCluster, openTestCluster } from './test-cluster.ts';
+
+const SHOP = fileURLToPath(new URL('../fixtures/shop', import.meta.url));
+
+/** The main job as a user runs it, on the sample target: every line of "done" in one story, in order. */
+describe('sync, from the command line', onCluster, () => {
+  let cluster: VouchedCluster;
+  let registry: TestRegistry;
+  let image: StandIn;
+  let folder: string;
+  let shop: string;
+  let asBefore: unknown;
+
+  before(async () => {
+    cluster = await openTestCluster();
+    registry = await startRegistry();
+    image = await pushStandInImage(registry.host, 'sync/base', '3.0', { note: `made at ${Date.now()}` });
+    folder = await mkdtemp(join(tmpdir(), 'clparity-sync-'));
+    shop = join(folder, 'shop');
+    await cp(SHOP, shop, { recursive: true });
+    await run(['remove', '--yes']);
+    asBefore = await visible();
+  });
+  after(async () => {
+    if (cluster) await run(['remove', '--yes']);
+    await registry?.close();
+    if (folder) await rm(folder, { recursive: true, force: true });
+  });
+
+  const run = (args: readonly string[], interruptAt?: RegExp): Promise<CliResult> =>
+    clparity([...args, '--cluster', cluster.id], { cwd: folder, ...(interruptAt ? { interruptAt } : {}) });
+  const sync = (...more: string[]) => run(['sync', '--snapshot', 'shop', '--image', image.reference, '--yes', ...more]);
+  const reportOf = ({ stdout }: CliResult) => JSON.parse(stdout) as Report;
+
+  /** Namespaces, policies and pods outside of the system, as kubectl sees them. */
+  async function visible(): Promise<unknown> {
+    const get = async (kind: string) => {
+      const { items } = JSON.parse(await kubectl(cluster, ['get', kind, '-A', '-o', 'json'])) as {
+        items: { metadata: { namespace?: string; name: string; labels?: object }; spec?: object }[];
+      };
+      return items
+        .filter((i) => i.metadata.namespace !== 'kube-system')
+        .map((i) => [kind, i.metadata.namespace, i.metadata.name, i.metadata.labels, kind === 'pods' ? null : i.spec]);
+    };
+    return [...(await get('namespaces')), ...(await get('networkpolicies')), ...(await get('pods'))];
+  }
+
+  test('without a terminal and without --yes, nothing is written', async () => {
+    const result = await run(['sync', '--snapshot', 'shop', '--image', image.reference]);
+    assert.equal(result.code, 2, result.stderr);
+    assert.match(result.stderr, /--yes/);
+    assert.deepEqual(await visible(), asBefore);
+  });
+
+  test('plan shows every change and exits 1', async () => {
+    const result = await run(['plan', '--snapshot', 'shop', '--image', image.reference]);
+    assert.equal(result.code, 1, result.stderr);
+    const plan = JSON.parse(result.stdout) as { objects: unknown[]; images: { digest: string; nodes: string[] }[] };
+    assert.equal(plan.objects.length, 26);
+    assert.deepEqual(
+      plan.images.map((i) => [i.digest, i.nodes.length]),
+      [[image.digest, cluster.nodes.length]],
+    );
+    assert.deepEqual(await visible(), asBefore);
+  });
+
+  const CANCELS: [stage: string, at: RegExp, left: RegExp][] = [
+    ['reading the target', /Read the target .* …/, /Nothing was changed before that/],
+    ['pulling the image', /Pull .* …/, /pull/i],
+    ['loading the image', /Load .* into kind.* …/, /Done before that: pulled/],
+    ['mirroring policies', /Change the local cluster …/, /rolled back|nothing was changed/i],
+    ['verifying', /Start stand-ins …/, /removed again.* Done before that: .*created Namespace/],
+  ];
+  for (const [stage, at, left] of CANCELS) {
+    test(`cancel while ${stage} says what it leaves, and leaves that`, async () => {
+      const result = await run(['sync', '--snapshot', 'shop', '--image', image.reference, '--yes'], at);
+      assert.equal(result.code, 130, result.stderr);
+      assert.match(result.stderr, new RegExp(`Cancelled: while ${stage}`));
+      assert.match(result.stderr, left);
+      const now = JSON.stringify(await visible());
+      assert.ok(!now.includes('clparity-standin'), 'stand-ins are left');
+      if (stage !== 'verifying') assert.equal(now, JSON.stringify(asBefore));
+      else assert.ok(now.includes('shop-web'), 'the mirrored policies stay, as the message says');
+    });
+  }
+
+  test('sync makes the cluster equal and proves it', async () => {
+    await run(['remove', '--yes']);
+    assert.deepEqual(await visible(), asBefore);
+    const result = await sync();
+    assert.equal(result.code, 0, `${result.stderr}\n${result.stdout}`);
+    const report = reportOf(result);
+    assert.equal(report.equal, true);
+    assert.equal(report.verify?.enforcement.enforced, true);
+    assert.deepEqual(report.verify?.differences, []);
+    assert.ok((report.verify?.counts.TCP.probed ?? 0) > 500);
+    assert.ok((report.verify?.counts.UDP.probed ?? 0) > 100);
+    assert.equal(report.changes.filter((c) => c.startsWith('created')).length, 26);
+    const lock = JSON.parse(await readFile(join(folder, 'clparity.lock.json'), 'utf8')) as object;
+    assert.ok(JSON.stringify(lock).includes(image.digest));
+  });
+
+  test('the second sync changes nothing', async () => {
+    const result = await sync();
+    assert.equal(result.code, 0, result.stderr);
+    assert.deepEqual(reportOf(result).changes, []);
+    assert.match((await run(['report', '--format', 'text'])).stdout, /No changes\./);
+  });
+
+  test("a pod starts by production's digest and by tag, with the registry stopped", async () => {
+    await registry.stop();
+    try {
+      const repository = image.reference.replace(/:[^:/]*$/, '');
+      for (const [name, reference] of [
+        ['by-digest', `${repository}@${image.digest}`],
+        ['by-tag', image.reference],
+      ] as const) {
+        await kubectl(cluster, ['apply', '-f', '-'], {
+          apiVersion: 'v1',
+          kind: 'Pod',
+          metadata: { name, namespace: 'default' },
+          spec: {
+            terminationGracePeriodSeconds: 0,
+            tolerations: [{ operator: 'Exists' }],
+            containers: [{ name: 'c', image: reference, imagePullPolicy: 'IfNotPresent' }],
+          },
+        });
+        await kubectl(cluster, ['wait', '--for=condition=Ready', `pod/${name}`, '-n', 'default', '--timeout=50s']);
+        const id = await kubectl(cluster, [
+          'get',
+          'pod',
+          name,
+          '-n',
+          'default',
+          '-o',
+          'jsonpath={.status.containerStatuses[0].imageID}',
+        ]);
+        assert.ok(id.endsWith(image.digest), `${name} runs ${id}`);
+      }
+    } finally {
+      await kubectl(cluster, ['delete', 'pod', 'by-digest', 'by-tag', '-n', 'default', '--ignore-not-found', '--now']);
+      await registry.restart();
+    }
+  });
+
+  test('a policy broken on purpose here turns the report red, with connection and rule', async () => {
+    await kubectl(cluster, ['delete', 'networkpolicy', 'ledger', '-n', 'payments']);
+    await kubectl(cluster, ['apply', '-f', '-'], {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'hole', namespace: 'payments' },
+      spec: { podSelector: { matchLabels: { app: 'ledger' } }, policyTypes: ['Ingress'], ingress: [{}] },
+    });
+    const result = await run(['verify', '--snapshot', 'shop', '--yes']);
+    assert.equal(result.code, 1, result.stderr);
+    const report = reportOf(result);
+    assert.equal(report.equal, false);
+    const hole = report.verify?.differences.find((d) => d.to.endsWith('/ledger') && d.measured === 'allowed');
+    assert.equal(hole?.expected, 'denied');
+    const why = JSON.stringify(hole?.because);
+    assert.match(why, /default-deny|ledger/, 'the rule of the target');
+    assert.match(why, /hole/, 'the rule here');
+    assert.match(why, /payments\.yaml/, 'the file');
+    await kubectl(cluster, ['delete', 'networkpolicy', 'hole', '-n', 'payments']);
+  });
+
+  test('what the target no longer has is pruned; what is missing comes back', async () => {
+    const file = join(shop, 'monitoring.yaml');
+    const documents = (await readFile(file, 'utf8')).split(/^---$/m);
+    const kept = documents.filter((d) => !(d.includes('kind: NetworkPolicy') && d.includes('name: statsd')));
+    assert.equal(kept.length, documents.length - 1);
+    await writeFile(file, kept.join('---'));
+    const result = await sync();
+    assert.equal(result.code, 0, result.stderr);
+    const { changes } = reportOf(result);
+    assert.deepEqual(changes.toSorted(), [
+      'created NetworkPolicy payments/ledger',
+      'deleted NetworkPolicy monitoring/statsd',
+    ]);
+    await cp(SHOP, shop, { recursive: true });
+  });
+
+  test('a foreign policy of the same name is refused with its owner named, and left alone', async () => {
+    const foreign = {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'statsd', namespace: 'monitoring' },
+      spec: { podSelector: { matchLabels: { app: 'mine' } } },
+    };
+    await kubectl(cluster, ['apply', '--server-side', '--field-manager=team-tool', '-f', '-'], foreign);
+    const result = await sync();
+    assert.equal(result.code, 1, result.stderr);
+    assert.ok(
+      reportOf(result).findings.some((f) => f.state === 'differs' && f.title.includes('team-tool')),
+      result.stdout,
+    );
+    const now = await kubectl(cluster, [
+      'get',
+      'networkpolicy',
+      'statsd',
+      '-n',
+      'monitoring',
+      '-o',
+      'jsonpath={.spec.podSelector.matchLabels.app}',
+    ]);
+    assert.equal(now, 'mine');
+    await kubectl(cluster, ['delete', 'networkpolicy', 'statsd', '-n', 'monitoring']);
+  });
+
+  test('check --live sends packets for each assertion', async () => {
+    const assertions = [
+      { from: 'shop-api/Deployment/orders', to: 'payments/Deployment/gateway', port: 8443, allowed: true },
+      { from: 'shop-web/Deployment/storefront', to: 'payments/Deployment/gateway', port: 8443, allowed: true },
+    ];
+    await writeFile(join(folder, 'assertions.json'), JSON.stringify(assertions));
+    await sync();
+    for (const live of [[], ['--live', '--yes', '--cluster', cluster.id]]) {
+      const result = await clparity(['check', 'assertions.json', '--snapshot', 'shop', ...live], { cwd: folder });
+      assert.equal(result.code, 1, result.stderr);
+      const { passed, failed, results } = JSON.parse(result.stdout) as {
+        passed: number;
+        failed: number;
+        results: { actual: string }[];
+      };
+      assert.deepEqual([passed, failed, ...results.map((r) => r.actual)], [1, 1, 'allowed', 'denied']);
+    }
+  });
+
+  test('bad input and a dead daemon have their own exit codes and a way out', async () => {
+    await writeFile(join(folder, 'bad.yaml'), 'kind: NetworkPolicy\nmetadata: {name: a\n');
+    const cases: [args: string[], code: number, text: RegExp, env?: Record<string, string>][] = [
+      [['sync', '--yes'], 2, /--context NAME|--snapshot PATH/],
+      [['plan', '--snapshot', 'bad.yaml'], 2, /bad\.yaml:\d+/],
+      [['plan', '--snapshot', 'nowhere'], 2, /nowhere/],
+      [['plan', '--context', 'no-such-context'], 2, /no-such-context/],
+      [['plan', '--snapshot', 'shop', '--image', 'none', '--cluster', 'kind:no-such'], 2, /kind:no-such/],
+      [['plan', '--snapshot', 'shop', '--image', 'NOT A REFERENCE', '--cluster', cluster.id], 2, /NOT A REFERENCE/],
+      [['plan', '--snapshot', 'shop', '--image', '127.0.0.1:1/a/b:c', '--cluster', cluster.id], 3, /127\.0\.0\.1:1/],
+      [['sync', '--snapshot', 'shop', '--yes'], 3, /Docker daemon/, { DOCKER_HOST: 'unix:///no/such.sock' }],
+      [['frobnicate'], 2, /unknown command/],
+    ];
+    for (const [args, code, text, env] of cases) {
+      const result = await clparity(args, { cwd: folder, ...(env ? { env } : {}) });
+      assert.equal(result.code, code, `${args.join(' ')}: ${result.stderr}`);
+      assert.match(result.stderr, text);
+      assert.equal(result.stdout, '');
+    }
+  });
+
+  test('remove leaves the cluster as it was before the first sync', async () => {
+    const result = await run(['remove', '--yes']);
+    assert.equal(result.code, 0, result.stderr);
+    assert.deepEqual(await visible(), asBefore);
+  });
+});
+
+test('a cluster that enforces nothing is never called equal', {
+  skip: process.env.CLPARITY_TEST_PLAIN || process.env.CI ? false : 'CLPARITY_TEST_PLAIN names no kind cluster',
+}, async () => {
+  const id = `kind:${process.env.CLPARITY_TEST_PLAIN}`;
+  const folder = await mkdtemp(join(tmpdir(), 'clparity-plain-'));
+  try {
+    const args = ['--cluster', id, '--yes', '--format', 'text'];
+    const result = await clparity(['sync', '--snapshot', SHOP, '--image', 'none', ...args], { cwd: folder });
+    assert.equal(result.code, 1, result.stderr);
+    assert.match(result.stdout, /NOTHING ENFORCES NETWORK POLICIES HERE/);
+    assert.match(result.stdout, /Not equal/);
+    assert.equal((await clparity(['remove', ...args], { cwd: folder })).code, 0);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
