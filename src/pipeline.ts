@@ -94,20 +94,21 @@ export async function remove(run: Run, project: Project, approve: Approve): Prom
   const client = writeClient(cluster);
   try {
     const standIns = await listStandIns(client, run.signal);
+    const objects = planRemoval(await readLocalState(client, run.signal));
     const removal: Plan = {
-      ...planRemoval(await readLocalState(client, run.signal)),
+      ...objects,
       cluster: cluster.id,
       target: 'it was before',
       images: [],
-      warnings: standIns.map((line) => `will also be removed: ${line}`),
+      warnings: [...objects.warnings, ...standIns.map((line) => `will be removed too: ${line}`)],
     };
     if (!(await approve(removal))) return undefined;
+    // Policies first: a namespace that holds some of ours would not count as empty to the stand-ins' removal.
+    await stage('removing policies', async () => changed(...(await applyPlan(client, removal, run))));
     await stage('removing stand-ins', async () => {
-      const left = await removeStandIns(client, run);
-      for (const line of left) run.log('warn', `Left: ${line}`);
+      for (const line of await removeStandIns(client, run)) run.log('warn', `Left: ${line}`);
       changed(...standIns.map((line) => `removed ${line}`));
     });
-    await stage('removing policies', async () => changed(...(await applyPlan(client, removal, run))));
     await stage('removing images', async () => {
       for (const [node, names] of await unloadImages(cluster, run))
         if (names.length > 0) run.log('info', `${node}: removed ${names.join(', ')}`);
