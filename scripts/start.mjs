@@ -51,7 +51,7 @@ async function sync(name, image) {
   const folder = join(ROOT, '.clparity-work', name);
   mkdirSync(folder, { recursive: true });
   const snapshot = join(ROOT, 'test', 'fixtures', 'shop');
-  const options = ['--snapshot', snapshot, '--cluster', `kind:${name}`, '--image', image, '--yes'];
+  const options = ['--snapshot', snapshot, '--cluster', `kind:${name}`, '--image', image, '--yes', '--format', 'text'];
   console.error(`Running clparity sync ${options.join(' ')}`);
   const cli = spawn(process.execPath, [join(ROOT, 'dist', 'cli.js'), 'sync', ...options], {
     cwd: folder,
@@ -59,6 +59,9 @@ async function sync(name, image) {
   });
   process.on('SIGINT', () => {}); // the CLI gets it as well, tidies up and ends; so do we, after it
   const [code] = await once(cli, 'exit');
+  console.error(
+    `\nFor kubectl: kind export kubeconfig --name ${name}. To take it away: kind delete cluster --name ${name}.`,
+  );
   return code ?? 3;
 }
 
