@@ -167,7 +167,7 @@ async function listPages(
     if (options.labelSelector) query.set('labelSelector', options.labelSelector);
     const path = `${resourcePath(resource, options.namespace)}?${query}`;
     const accept = options.metadataOnly ? { accept: METADATA_ONLY } : {};
-    const page = (await transport.send({ method: 'GET', path, signal, ...accept })) as {
+    const page = ((await transport.send({ method: 'GET', path, signal, ...accept })) ?? {}) as {
       apiVersion?: string;
       kind?: string;
       metadata?: { continue?: string };

@@ -262,6 +262,9 @@ test('ranges come from the best source, and each says which', async () => {
   assert.deepEqual((await ranges({ 'servicecidrs.networking.k8s.io': service })).services, ['10.5.0.0/16']);
   assert.deepEqual((await ranges({ configmaps: [proxy] })).pods, ['10.6.0.0/16']);
   assert.deepEqual((await ranges({})).pods, ['10.9.0.0/24']);
+  const broken = await capture({ nodes, configmaps: [config('kube-proxy', { 'config.conf': 'a: 1\na: 2\n' })] });
+  assert.deepEqual(broken.ranges.pods, ['10.9.0.0/24']);
+  assert.match(broken.gaps.map((gap) => gap.message).join('\n'), /passed over: ConfigMap kube-system\/kube-proxy:2/);
 });
 
 test('other policy kinds are counted by group; absent groups are no gaps, forbidden ones are', async () => {

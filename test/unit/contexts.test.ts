@@ -231,7 +231,10 @@ test('a plugin that fails, is missing, wants a terminal or answers nonsense is n
   await fails(await plugin('', missing), /no-such-kubelogin was not found/, /Get it from the shop/);
 });
 
-test('a plugin that waits for a sign-in is given up, and cancelled at once when asked', async () => {
+// The limit is far below the 60 s after which the plugin would be ended anyway.
+test('a plugin that waits for a sign-in is given up, and cancelled at once when asked', {
+  timeout: 30_000,
+}, async () => {
   const login = join(folder, 'kubelogin');
   await writeFile(login, `#!${process.execPath}\nsetInterval(() => {}, 1000);\n`);
   await chmod(login, 0o755);
