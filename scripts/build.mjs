@@ -55,6 +55,7 @@ const suites = {
   outdir: 'dist-test',
   outbase: 'test/host',
   external: ['vscode', 'mocha'],
+  plugins: [coreApart],
 };
 
 const out = tests ? 'dist-test' : 'dist';

@@ -14,18 +14,33 @@ export interface Ui {
   readonly log: vscode.LogOutputChannel;
   readonly documents: Documents;
   readonly running: Set<RunningTask>;
+  /** The command line's `clparity VERB` in a text of the core, said as the palette says it. */
+  readonly inPaletteWords: (text: string) => string;
 }
 
 /** Makes the shared parts and ties their lifetime to the extension's. Contacts nothing. */
-export function createUi(context: Pick<vscode.ExtensionContext, 'subscriptions'>): Ui {
+export function createUi(context: Pick<vscode.ExtensionContext, 'subscriptions' | 'extension'>): Ui {
   const log = vscode.window.createOutputChannel('Container Linux Parity', { log: true });
   const documents = createDocuments();
   context.subscriptions.push(log, documents);
-  return { log, documents, running: new Set() };
+  return { log, documents, running: new Set(), inPaletteWords: paletteWords(context.extension.packageJSON) };
 }
 
 /** Cancels whatever still runs and waits for it to have cleaned up. */
 export async function stopAll(ui: Ui): Promise<void> {
   for (const task of ui.running) task.abort();
   await Promise.allSettled([...ui.running].map((task) => task.finished));
+}
+
+interface Manifest {
+  readonly contributes: {
+    readonly commands: readonly { readonly command: string; readonly title: string; readonly category: string }[];
+  };
+}
+
+function paletteWords({ contributes }: Manifest): Ui['inPaletteWords'] {
+  const titles = new Map(
+    contributes.commands.map(({ command, category, title }) => [command, `${category}: ${title.replace('…', '')}`]),
+  );
+  return (text) => text.replace(/\bclparity ([a-z]+)/g, (all, verb) => titles.get(`clparity.${verb}`) ?? all);
 }

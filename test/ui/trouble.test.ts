@@ -37,5 +37,6 @@ test('the walkthrough leads through the first sync', async () => {
   await bench.page.locator('.getting-started-step', { hasText: 'Check this machine' }).waitFor();
   await bench.page.locator('.getting-started-step', { hasText: 'Choose what to be like' }).click();
   await bench.page.locator('.getting-started-step .monaco-button', { hasText: 'Select Target' }).waitFor();
+  await bench.run('View: Toggle Primary Side Bar Visibility'); // the drawing needs its width
   await bench.shot('walkthrough');
 });

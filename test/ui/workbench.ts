@@ -37,6 +37,12 @@ export interface WorkbenchOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** The kind cluster that tests may write to, `kind:NAME`; undefined where none was named to them. */
+export function testCluster(): string | undefined {
+  const name = process.env.CLPARITY_TEST_CLUSTER;
+  return name && (name.includes(':') ? name : `kind:${name}`);
+}
+
 /** Milliseconds for anything to appear, unless told otherwise. */
 const PATIENCE = 30_000;
 

@@ -17,7 +17,7 @@ export const doctor = command<true, Diagnoses>({
   ask: nothingToAsk,
   work: ({ core, run, project }) => core.doctor(run, project),
   async show(diagnoses, _place, ui) {
-    await openRendered(ui.documents.put(RESULT_SCHEME, 'Doctor.md', doctorMarkdown(diagnoses)));
+    await openRendered(ui.documents.put(RESULT_SCHEME, 'Doctor.md', ui.inPaletteWords(doctorMarkdown(diagnoses))));
   },
 });
 

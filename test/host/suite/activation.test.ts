@@ -31,7 +31,7 @@ function manifest(): Manifest {
 
 /** The bundles of ours that this host has loaded. */
 function loadedBundles(): string[] {
-  const dist = vscode.Uri.joinPath(extension().extensionUri, 'dist').fsPath;
+  const dist = vscode.Uri.joinPath(extension().extensionUri, 'dist', '/').fsPath;
   return Object.keys(require.cache).filter((file) => file.startsWith(dist));
 }
 

@@ -14,14 +14,15 @@ interface Shown {
 }
 
 describe('every command', () => {
-  const disposables: vscode.Disposable[] = [];
   const shown: Shown[] = [];
   const { showErrorMessage, showInformationMessage } = vscode.window;
   const core = { localHost: () => ({ name: 'local' }) } as unknown as Core;
   let ui: Ui;
 
   before(() => {
-    ui = createUi({ subscriptions: disposables });
+    const extension = vscode.extensions.getExtension('container-linux-parity.container-linux-parity');
+    assert.ok(extension);
+    ui = createUi({ subscriptions: [], extension });
     const note =
       (kind: Shown['kind']) =>
       async (text: string, ...buttons: string[]) => {
@@ -35,7 +36,7 @@ describe('every command', () => {
   });
   after(() => {
     Object.assign(vscode.window, { showErrorMessage, showInformationMessage });
-    for (const disposable of disposables) disposable.dispose();
+    ui.documents.dispose(); // not the log: by its name it is the extension's own
   });
   beforeEach(() => {
     shown.length = 0;
@@ -66,6 +67,15 @@ describe('every command', () => {
         buttons: ['Run Doctor', 'Show Log'],
       },
     ]);
+  });
+
+  it('names our commands as the palette does, not as the command line does', async () => {
+    const none = environmentError('There is no cluster', {
+      action: 'Run "clparity create", or see "clparity --help".',
+    });
+    await handler(() => Promise.reject(none))();
+    const action = 'Run "Container Linux Parity: Create Local Cluster", or see "clparity --help".';
+    assert.equal(shown[0]?.text, `Work: There is no cluster. ${action}`);
   });
 
   it('reads the errors of another bundle too', async () => {
