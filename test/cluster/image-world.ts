@@ -38,12 +38,14 @@ export async function openImageWorld(): Promise<ImageWorld> {
   };
 }
 
-/** Removes the daemon's images whose name starts with a registry's host. */
+/** Removes the daemon's names that start with a registry's host; other names of the same images stay. */
 export async function forgetImages(docker: Docker, host: string): Promise<void> {
-  for (const image of await docker.listImages()) {
-    const names = [...(image.RepoTags ?? []), ...(image.RepoDigests ?? [])];
-    if (names.some((name) => name.startsWith(`${host}/`))) await docker.getImage(image.Id).remove({ force: true });
-  }
+  const names = async () =>
+    (await docker.listImages())
+      .flatMap((image) => [...(image.RepoTags ?? []), ...(image.RepoDigests ?? [])])
+      .filter((name) => name.startsWith(`${host}/`));
+  // The last tag of a repository takes its digests with it, so look again after each.
+  for (let [name] = await names(); name !== undefined; [name] = await names()) await docker.getImage(name).remove();
 }
 
 /** A run that keeps what it is told. */
