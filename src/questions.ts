@@ -1,15 +1,20 @@
 import { readFile } from 'node:fs/promises';
+import { writeClient } from './apply/client.ts';
+import { assertNotTarget } from './cluster/guard.ts';
 import { inputError, messageOf } from './host/errors.ts';
 import type { Run } from './host/run.ts';
-import { openTarget } from './open.ts';
+import { openLocal, openTarget } from './open.ts';
 import type { Project } from './pipeline.ts';
+import { renamer } from './plan/rename.ts';
+import { scopeTarget } from './plan/scope.ts';
 import { type Assertion, parseAssertions } from './policy/assertions.ts';
-import { type CheckReport, check as evaluateAssertions } from './policy/check.ts';
+import { type CheckReport, connectionsOf, type Judgement, check as judge } from './policy/check.ts';
 import { modelOf } from './policy/endpoints.ts';
 import { type Explanation, explain as explainConnection, explainText } from './policy/explain.ts';
 import { type Matrix, matrix as matrixOf } from './policy/matrix.ts';
-import type { PolicyModel } from './policy/model.ts';
+import type { Connection as PolicyConnection, PolicyModel } from './policy/model.ts';
 import type { Protocol } from './snapshot/model.ts';
+import { askPackets } from './verify/verify.ts';
 
 /** A connection as the user asks about it. Peers: `namespace/pod`, `namespace/Kind/name`, `ip:ADDRESS`. */
 export interface Question {
@@ -35,10 +40,42 @@ export async function explain(run: Run, project: Project, question: Question): P
   return { ...explanation, text: explainText(explanation) };
 }
 
-/** Judges the assertions of a file against the target's policies, without a cluster. */
-export async function checkOffline(run: Run, project: Project, file: string): Promise<CheckReport> {
+/** Judges the assertions of a file: by the target's policies, or `live` with real packets in the local cluster. */
+export async function check(run: Run, project: Project, file: string, live: boolean): Promise<CheckReport> {
   const assertions = await readAssertions(file);
-  return evaluateAssertions(await targetModel(run, project), assertions);
+  if (live) return checkLive(run, project, assertions);
+  return judge(await targetModel(run, project), assertions);
+}
+
+/** Sends packets between the target's workloads as they are played locally: by stand-ins, or by the developer's pods. */
+async function checkLive(run: Run, project: Project, targetNames: readonly Assertion[]): Promise<CheckReport> {
+  const { settings } = project;
+  const { snapshot, connection } = await openTarget(run, project);
+  const target = scopeTarget(snapshot, settings);
+  const model = modelOf(target);
+  const rename = renamer(settings.namespaceMap);
+  const local = (peer: string) => peer.replace(/^[^/:]+(?=\/)/, rename);
+  const assertions = targetNames.map((a) => ({ ...a, from: local(a.from), to: local(a.to) }));
+  // One object a connection: the answers are looked up by it.
+  const asked = new Map(assertions.map((a) => [a, connectionsOf(model, a)]));
+  const cluster = await openLocal(run, project);
+  assertNotTarget(cluster, snapshot.source, connection);
+  const client = writeClient(cluster);
+  try {
+    const answers = await askPackets({ target, cluster, client, settings }, [...asked.values()].flat(), run);
+    return judge(model, assertions, judgeAnswer(answers), (a) => asked.get(a) ?? []);
+  } finally {
+    await client.close();
+  }
+}
+
+function judgeAnswer(answers: Awaited<ReturnType<typeof askPackets>>): (connection: PolicyConnection) => Judgement {
+  return (connection) => {
+    const answer = answers.get(connection);
+    if (!answer) return { actual: 'unreachable', because: ['no packet was sent: nobody plays one of the two here'] };
+    const detail = answer.detail ? [answer.detail] : [];
+    return { actual: answer.verdict, because: [`measured with real packets: ${answer.verdict}`, ...detail] };
+  };
 }
 
 /** The assertions of a file. Throws an input error naming file and line for what can't be meant. */
@@ -60,9 +97,4 @@ function protocolOf(text: string): Protocol {
   const name = text.toUpperCase();
   if (name === 'TCP' || name === 'UDP' || name === 'SCTP') return name;
   throw inputError(`"${text}" is not a protocol: TCP, UDP or SCTP`);
-}
-
-/** Judges the assertions of a file: by the target's policies, or `live` with real packets in the local cluster. */
-export async function check(run: Run, project: Project, file: string, _live: boolean): Promise<CheckReport> {
-  return checkOffline(run, project, file);
 }

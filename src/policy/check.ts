@@ -3,10 +3,16 @@ import type { Protocol } from '../snapshot/model.ts';
 import type { Assertion } from './assertions.ts';
 import { type Pair, resolvePairs } from './endpoints.ts';
 import { evaluator } from './evaluate.ts';
-import type { Connection, PolicyModel, Verdict } from './model.ts';
+import type { Connection, PolicyModel } from './model.ts';
 import { verdictReasons } from './reasons.ts';
 
 export type Outcome = 'allowed' | 'denied';
+
+/** What became of a connection, and why. `unreachable` only where packets were sent: they say neither. */
+export interface Judgement {
+  readonly actual: Outcome | 'unreachable';
+  readonly because: readonly string[];
+}
 
 export interface CheckResult {
   readonly from: string;
@@ -14,7 +20,7 @@ export interface CheckResult {
   readonly protocol: Protocol;
   readonly port: number;
   readonly expected: Outcome;
-  readonly actual: Outcome;
+  readonly actual: Judgement['actual'];
   /** Both sides' reasons; where a peer is several pods, those of the pair that fails, and the pair's name. */
   readonly because: readonly string[];
 }
@@ -26,35 +32,49 @@ export interface CheckReport {
 }
 
 /**
- * Holds assertions against a model's verdicts. An assertion about several pods must hold for every pair. Throws an
- * input error naming file and line for a peer that isn't there.
+ * Holds assertions against what `judge` says of each connection: the model's own verdicts, unless packets were sent. An
+ * assertion about several pods must hold for every pair. Throws an input error naming file and line for a peer that
+ * isn't there.
  */
-export function check(model: PolicyModel, assertions: readonly Assertion[]): CheckReport {
-  const ask = evaluator(model);
-  const results = assertions.map((assertion) => checkOne(model, ask, assertion));
+export function check(
+  model: PolicyModel,
+  assertions: readonly Assertion[],
+  judge: (connection: Connection) => Judgement = byPolicy(model),
+  connections: (assertion: Assertion) => readonly Connection[] = (assertion) => connectionsOf(model, assertion),
+): CheckReport {
+  const results = assertions.map((assertion) => checkOne(connections(assertion), judge, assertion));
   const passed = results.filter((r) => r.expected === r.actual).length;
   return { passed, failed: results.length - passed, results };
 }
 
-function checkOne(model: PolicyModel, ask: (c: Connection) => Verdict, assertion: Assertion): CheckResult {
-  const { protocol, port, allowed } = assertion;
+/** Every connection that an assertion speaks of. Never empty; throws as `check` does. */
+export function connectionsOf(model: PolicyModel, assertion: Assertion): Connection[] {
+  const { from, to, where, protocol, port } = assertion;
   const pairs = pairsIn(model, assertion);
-  const asked = pairs.map((pair) => ({ pair, verdict: ask({ ...pair, protocol, port }) }));
-  const shown = asked.find((a) => a.verdict.allowed !== allowed) ?? asked[0];
-  if (!shown) throw inputError(`${assertion.where}: ${assertion.from} and ${assertion.to} name no pair of pods`);
-  const because = verdictReasons(shown.verdict);
-  return {
-    from: assertion.from,
-    to: assertion.to,
-    protocol,
-    port,
-    expected: outcome(allowed),
-    actual: outcome(shown.verdict.allowed),
-    because:
-      pairs.length > 1
-        ? [`${shown.pair.from.id} to ${shown.pair.to.id}, of ${pairs.length} pairs`, ...because]
-        : because,
+  if (pairs.length === 0) throw inputError(`${where}: ${from} and ${to} name no pair of pods`);
+  return pairs.map((pair) => ({ ...pair, protocol, port }));
+}
+
+function byPolicy(model: PolicyModel): (connection: Connection) => Judgement {
+  const ask = evaluator(model);
+  return (connection) => {
+    const verdict = ask(connection);
+    return { actual: outcome(verdict.allowed), because: verdictReasons(verdict) };
   };
+}
+
+function checkOne(
+  connections: readonly Connection[],
+  judge: (c: Connection) => Judgement,
+  { from, to, protocol, port, allowed }: Assertion,
+): CheckResult {
+  const expected = outcome(allowed);
+  const asked = connections.map((connection) => ({ connection, ...judge(connection) }));
+  const shown = asked.find((a) => a.actual !== expected) ?? asked[0];
+  if (!shown) throw new TypeError('an assertion without connections');
+  const { connection, actual, because } = shown;
+  const pair = `${connection.from.id} to ${connection.to.id}, of ${connections.length} pairs`;
+  return { from, to, protocol, port, expected, actual, because: connections.length > 1 ? [pair, ...because] : because };
 }
 
 /** Says where the assertion stands that names a peer which isn't there. */

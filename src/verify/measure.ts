@@ -33,13 +33,17 @@ export async function measure(
     readonly networks: ReadonlyMap<string, PodNetwork>;
     readonly endpoints: Endpoints;
     readonly enforcement: Enforcement;
+    /** Probe these alone. */
+    readonly only?: readonly Connection[];
   },
   options: { timeoutMs: number; signal: AbortSignal },
   onProgress: (done: number, total: number) => void,
 ): Promise<Measured> {
   const { model, endpoints, enforcement } = stage;
   const playerOf = (id: string) => endpoints.players.get(id)?.uid;
-  const plan = planConnections(model, { ...endpoints, playerOf }, LIMIT);
+  const plan = stage.only
+    ? { connections: stage.only, total: stage.only.length }
+    : planConnections(model, { ...endpoints, playerOf }, LIMIT);
   const carried = plan.connections.filter((c) => !enforcement.notCarried.has(c.protocol));
   const expect = evaluator(model);
   const measurements = carried.map((connection) => ({

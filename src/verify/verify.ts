@@ -4,19 +4,20 @@ import type { VouchedCluster } from '../cluster/provider.ts';
 import { environmentError, isCancelled, messageOf, ParityError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { modelOf } from '../policy/endpoints.ts';
-import type { PolicyModel } from '../policy/model.ts';
+import type { Connection, Endpoint, PolicyModel } from '../policy/model.ts';
 import type { Settings } from '../settings.ts';
 import type { Snapshot } from '../snapshot/model.ts';
-import { type Cast, castWorkloads } from './cast.ts';
+import { type Cast, castWorkloads, endpointId } from './cast.ts';
 import { compare } from './compare.ts';
 import { checkEnforcement, type Enforcement } from './enforcement.ts';
 import { listStandIns, removeStandIns } from './leftovers.ts';
-import type { LocalPod, PodObject } from './local-pods.ts';
-import { measure } from './measure.ts';
+import type { PodObject } from './local-pods.ts';
+import { type Measured, measure } from './measure.ts';
 import type { VerifyResult } from './model.ts';
-import { podNetworks } from './netns.ts';
+import { type PodNetwork, podNetworks } from './netns.ts';
 import { MARK, PODS } from './ours.ts';
-import { localJudge, targetEndpoints, targetName } from './stage.ts';
+import type { Answer } from './prober.ts';
+import { type Endpoints, localJudge, targetEndpoints, targetName } from './stage.ts';
 import { startStandIns } from './stand-ins.ts';
 
 export interface VerifyInput {
@@ -32,17 +33,52 @@ export interface VerifyInput {
 /** New pods' identities take a moment to reach every node; packets before that prove little. */
 const SETTLE_MS = 3000;
 
+/** What is done once everybody is in place. */
+type Scene<T> = (stage: Stage, endpoints: Endpoints, networks: ReadonlyMap<string, PodNetwork>) => Promise<T>;
+
 /**
  * The proof: is anything enforced here, and do real packets between the target's workloads meet what the target's
  * policies say? Starts stand-ins where needed and removes them again, also on failure and cancel; `keep` leaves them.
  */
 export async function verify(input: VerifyInput, run: Run): Promise<VerifyResult> {
+  const { result, left } = await onStage(input, run, (stage, endpoints, networks) =>
+    probe(input, run, stage, endpoints, networks),
+  );
+  return { ...result, left };
+}
+
+/**
+ * Sends packets for the given connections alone, whose endpoints are of `modelOf(input.target)`; a workload's pods are
+ * all played by one. Returns what came back, connection by connection; undefined where nothing could be sent.
+ */
+export async function askPackets(
+  input: VerifyInput,
+  connections: readonly Connection[],
+  run: Run,
+): Promise<ReadonlyMap<Connection, Answer | undefined>> {
+  const { result } = await onStage(input, run, async (stage, endpoints, networks) => {
+    const players = new Map(endpoints.destinations.map((pod) => [endpointId(pod), pod]));
+    const playerOf = (e: Endpoint) => (e.type === 'pod' ? players.get(endpointId(e)) : undefined);
+    const played = connections.flatMap((asked) => {
+      const [from, to] = [playerOf(asked.from), playerOf(asked.to)];
+      return from && to && from !== to ? [{ asked, connection: { ...asked, from, to } }] : [];
+    });
+    const only = played.map(({ connection }) => connection);
+    const { measurements } = await measureNow(input, run, { ...stage, endpoints, networks, only });
+    const answers = new Map(measurements.map((m) => [m.connection, m.answers.at(-1)]));
+    return new Map(played.map(({ asked, connection }) => [asked, answers.get(connection)]));
+  });
+  return result;
+}
+
+/** Sets the stage, lets `scene` play, and clears the stage, also on failure and cancel. */
+async function onStage<T>(input: VerifyInput, run: Run, scene: Scene<T>): Promise<{ result: T; left: string[] }> {
   const { client, cluster, settings } = input;
   await run.step('Look for leftovers of an earlier run', async () => {
     const left = await removeStandIns(client, run);
     if (left.length > 0) run.log('warn', `Left of an earlier run: ${left.join('; ')}`);
   });
-  let result: Omit<VerifyResult, 'left'>;
+  let result: T;
   try {
     const options = { timeoutMs: settings.probeTimeoutMs, signal: run.signal };
     const image = await pauseImage(cluster, run.signal);
@@ -59,48 +95,55 @@ export async function verify(input: VerifyInput, run: Run): Promise<VerifyResult
       if (cast.standIns.length > 0) await sleep(SETTLE_MS, undefined, { signal: run.signal });
       return started;
     });
-    result = await probe(input, run, { enforcement, cast, players, pods });
+    const model = modelOf(input.target);
+    const endpoints = targetEndpoints(input.target, model, players, pods);
+    result = await scene({ enforcement, cast, model }, endpoints, await podNetworks(cluster, run.signal));
   } catch (cause) {
     throw failure(cause, await cleanUp(client, run), run.signal.aborted);
   }
   const left = settings.keep ? await listStandIns(client, run.signal) : await cleanUp(client, run);
   if (left.length > 0) run.log('warn', `Left in the cluster: ${left.join('; ')}. "clparity remove" takes them away.`);
-  return { ...result, left };
+  return { result, left };
 }
 
 interface Stage {
   readonly enforcement: Enforcement;
   readonly cast: Cast;
-  readonly players: ReadonlyMap<string, LocalPod>;
-  readonly pods: readonly PodObject[];
+  readonly model: PolicyModel;
 }
 
-async function probe(input: VerifyInput, run: Run, stage: Stage): Promise<Omit<VerifyResult, 'left'>> {
+async function probe(
+  input: VerifyInput,
+  run: Run,
+  stage: Stage,
+  endpoints: Endpoints,
+  networks: ReadonlyMap<string, PodNetwork>,
+): Promise<Omit<VerifyResult, 'left'>> {
   const { target, settings } = input;
   const { enforcement, cast } = stage;
-  const model = modelOf(target);
-  const endpoints = targetEndpoints(target, model, stage.players, stage.pods);
-  const networks = await podNetworks(input.cluster, run.signal);
-  const measured = await run.step('Probe connections', (progress) =>
-    measure(
-      { cluster: input.cluster, model, networks, endpoints, enforcement },
-      { timeoutMs: settings.probeTimeoutMs, signal: run.signal },
-      (done, total) => progress({ done, total, unit: 'items' }),
-    ),
-  );
+  const measured = await measureNow(input, run, { ...stage, endpoints, networks });
   const judge = input.localModel && localJudge(input.localModel, target, endpoints.players);
   const compared = compare(measured.measurements, targetName(settings.namespaceMap), (c) => judge?.(c));
-  const { enforced, evidence } = enforcement.check;
-  const passing = compared.differences.filter((d) => d.expected === 'denied' && d.measured === 'allowed').length;
-  const consequence = enforced ? [] : [`${passing} connections that the target denies pass here, measured`];
   return {
-    enforcement: { enforced, evidence: [...evidence, ...consequence] },
+    enforcement: enforcement.check,
     differences: compared.differences,
     counts: compared.counts,
     standIns: cast.standIns.map((w) => targetName(settings.namespaceMap)(w)),
     ownPods: [...cast.ownPods.keys()],
     notProbed: [...cast.notPlayed, ...endpoints.missing, ...measured.notProbed, ...compared.notProbed],
   };
+}
+
+function measureNow(
+  { cluster, settings }: VerifyInput,
+  run: Run,
+  stage: Omit<Parameters<typeof measure>[0], 'cluster'>,
+): Promise<Measured> {
+  return run.step('Probe connections', (progress) =>
+    measure({ ...stage, cluster }, { timeoutMs: settings.probeTimeoutMs, signal: run.signal }, (done, total) =>
+      progress({ done, total, unit: 'items' }),
+    ),
+  );
 }
 
 /** The image that the nodes start every pod's sandbox with: it is there already, and does nothing. */

@@ -115,7 +115,9 @@ describe('sync, from the command line', onCluster, () => {
     const result = await sync();
     assert.equal(result.code, 0, result.stderr);
     assert.deepEqual(reportOf(result).changes, []);
-    assert.match((await run(['report', '--format', 'text'])).stdout, /No changes\./);
+    const shown = await clparity(['report', '--format', 'text'], { cwd: folder });
+    assert.equal(shown.code, 0, shown.stderr);
+    assert.match(shown.stdout, /No changes\./);
   });
 
   test("a pod starts by production's digest and by tag, with the registry stopped", async () => {
