@@ -40,8 +40,8 @@ export function runningPod(pod: PodObject): LocalPod | undefined {
 }
 
 /**
- * Waits until all pods of `namespace/name` run and have addresses. Throws after `timeoutMs` with the reasons of those
- * that don't.
+ * Waits until all pods of `namespace/name`, created before, run and have addresses. Throws with the reasons of those
+ * that don't after `timeoutMs`, or at once where one was deleted.
  */
 export async function waitForPods(
   client: ReadClient,
@@ -65,11 +65,13 @@ export async function waitForPods(
     }
     onProgress(running.size);
     if (running.size === names.length) return running;
-    if (Date.now() > end) {
+    // A pod that was deleted doesn't come back.
+    if (Date.now() > end || names.some((name) => !pods.has(name))) {
       const late = names.filter((name) => !running.has(name));
       const reasons = await Promise.all(late.slice(0, 5).map((name) => whyNot(client, name, pods.get(name), signal)));
       throw environmentError(`${late.length} of ${names.length} stand-ins did not start: ${reasons.join('; ')}`, {
-        action: 'Make room in the cluster (nodes, pods per node, CPU, memory) or choose fewer namespaces.',
+        action:
+          'Make room in the cluster (nodes, pods per node, CPU, memory) or choose fewer namespaces, then try again.',
       });
     }
     await sleep(500, undefined, { signal });
@@ -77,7 +79,7 @@ export async function waitForPods(
 }
 
 async function whyNot(client: ReadClient, name: string, pod: PodObject | undefined, signal: AbortSignal) {
-  if (!pod) return `${name} is gone`;
+  if (!pod) return `${name} was deleted by somebody else (a controller, or another run)`;
   const waiting = pod.status?.containerStatuses?.find((s) => s.state?.waiting)?.state?.waiting;
   const unmet = pod.status?.conditions?.find((c) => c.status === 'False' && c.type === 'PodScheduled');
   const events = await client.list(EVENTS, signal, { namespace: pod.metadata.namespace ?? '' });

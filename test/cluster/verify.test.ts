@@ -197,9 +197,8 @@ describe('verify in a cluster that enforces policies', { skip: enforcing.skip },
     await assertNothingLeft(stage);
   });
 
-  it('names the connection and the rule where the local policies differ, wider or narrower', async () => {
+  it('names the connection and the rule where the local policies allow less', async () => {
     const { client } = stage;
-    await client.delete(policy(stage, 'db'), { signal: SIGNAL });
     await client.delete(policy(stage, 'web-to-api'), { signal: SIGNAL });
     try {
       const { differences } = await proof(stage);
@@ -211,19 +210,17 @@ describe('verify in a cluster that enforces policies', { skip: enforcing.skip },
       assert.equal(rule?.source?.object, 'NetworkPolicy proof-shop/web-to-api');
       assert.ok(rule.source.line, 'the line of the rule');
       assert.ok(narrower?.because.some((b) => /^Here, egress: .*proof-shop\/deny-all/.test(b.text)));
-      assert.equal(find('/web', '/db', 5432), undefined, 'deny-all still denies it at the source');
-      // db's own policy is gone: what api may send but db wouldn't take has no other rule, so nothing gets wider there.
+      assert.equal(find('/web', '/db', 5432), undefined, 'deny-all still denies it');
       assert.ok(
         differences.every((d) => d.from.endsWith('/web')),
         JSON.stringify(differences, undefined, 1),
       );
     } finally {
-      await client.create(policy(stage, 'db'), { signal: SIGNAL });
       await client.create(policy(stage, 'web-to-api'), { signal: SIGNAL });
     }
   });
 
-  it('finds a wider local cluster', async () => {
+  it('names them where the local policies allow more', async () => {
     const { client } = stage;
     await client.delete(policy(stage, 'deny-all'), { signal: SIGNAL });
     try {
