@@ -1,6 +1,6 @@
 import type { ImageLock, NodeImage } from '../image/model.ts';
 import type { ObjectPlan, ScopedTarget } from '../plan/model.ts';
-import type { NodeFacts, Snapshot } from '../snapshot/model.ts';
+import type { Gap, NodeFacts, Snapshot } from '../snapshot/model.ts';
 import type { VerifyResult } from '../verify/model.ts';
 import type { Finding, Report } from './model.ts';
 
@@ -9,6 +9,11 @@ export function makeReport(parts: Omit<Report, 'schema' | 'equal'>): Report {
   // Gaps and missing ranges of the target are named but don't turn the verdict; an unknown layer of ours does.
   const open = parts.findings.filter((f) => f.state === 'differs' || (f.state === 'unknown' && f.layer !== 'target'));
   return { schema: 'clparity/report/v1', equal: open.length === 0, ...parts };
+}
+
+/** Whether what couldn't be read is the target's policies themselves. */
+export function isPoliciesGap(gap: Pick<Gap, 'resource'>): boolean {
+  return /^networkpolicies\b/.test(gap.resource);
 }
 
 /** How the target was read and what of it couldn't be. */
@@ -29,7 +34,7 @@ export function targetFindings(snapshot: Snapshot): Finding[] {
   ];
   for (const gap of snapshot.gaps) {
     // Without the target's policies nothing can be said about parity: that gap is the policies' own.
-    const layer = /^networkpolicies/.test(gap.resource) ? 'policies' : 'target';
+    const layer = isPoliciesGap(gap) ? 'policies' : 'target';
     findings.push({
       layer,
       state: 'unknown',

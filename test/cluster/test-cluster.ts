@@ -11,12 +11,12 @@ export const onCluster = {
   skip: NAME || process.env.CI ? false : 'CLPARITY_TEST_CLUSTER names no kind cluster',
 };
 
-/** The kind cluster that CLPARITY_TEST_CLUSTER names, checked by its provider. */
-export async function openTestCluster(): Promise<VouchedCluster> {
-  if (!NAME) throw new Error('CLPARITY_TEST_CLUSTER names no kind cluster');
+/** The kind cluster of that name (by default the one of CLPARITY_TEST_CLUSTER), checked by its provider. */
+export async function openTestCluster(name = NAME): Promise<VouchedCluster> {
+  if (!name) throw new Error('CLPARITY_TEST_CLUSTER names no kind cluster');
   const host = localHost();
   const all = providers(host, await connectDocker(host, AbortSignal.timeout(10_000)));
-  const cluster = await findCluster(`kind:${NAME}`, all, quietRun());
+  const cluster = await findCluster(`kind:${name}`, all, quietRun());
   const [kind] = all;
   if (!kind) throw new Error('There is no provider');
   return kind.vouch(cluster, quietRun());

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { VouchedCluster } from '../../src/cluster/provider.ts';
+import type { Report } from '../../src/report/model.ts';
+import { type CliResult, clparity } from './cli.ts';
+import { kubectl, onCluster, openTestCluster } from './test-cluster.ts';
+
+const NS = 'tgt-live';
+const READ = ['get', 'list', 'watch'];
+
+/** A target that is a cluster of its own, read by accounts that may do little. */
+describe('sync from a live target', onCluster, () => {
+  let local: VouchedCluster;
+  let target: VouchedCluster;
+  let folder: string;
+
+  before(async () => {
+    const name = process.env.CLPARITY_TEST_TARGET;
+    assert.ok(name, 'CLPARITY_TEST_TARGET names no kind cluster');
+    local = await openTestCluster();
+    target = await openTestCluster(name);
+    folder = await mkdtemp(join(tmpdir(), 'clparity-live-'));
+    await apply(
+      namespace,
+      workload('web'),
+      workload('db'),
+      policy('default-deny', {}, []),
+      policy('db', { app: 'db' }, [
+        { from: [{ podSelector: { matchLabels: { app: 'web' } } }], ports: [{ port: 5432 }] },
+      ]),
+    );
+    await apply(...account('reader', ['*']), ...account('narrow', ['', 'apps']));
+    const contexts = await Promise.all(['reader', 'narrow'].map(async (sa) => ({ sa, token: await token(sa) })));
+    await writeFile(join(folder, 'kubeconfig'), kubeconfig(contexts));
+  });
+  after(async () => {
+    if (local) await clparity(['remove', '--yes', '--cluster', local.id], { cwd: folder });
+    if (target) {
+      const roles = ['reader', 'narrow'].map((sa) => `tgt-live-${sa}`);
+      await kubectl(target, ['delete', 'clusterrole,clusterrolebinding', '--ignore-not-found', ...roles]);
+      await kubectl(target, ['delete', 'namespace', NS, '--ignore-not-found']);
+    }
+    if (folder) await rm(folder, { recursive: true, force: true });
+  });
+
+  const apply = (...items: object[]) =>
+    kubectl(target, ['apply', '-f', '-'], { apiVersion: 'v1', kind: 'List', items });
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NS, labels: { team: 'live' } } };
+  const workload = (name: string) => ({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace: NS },
+    spec: {
+      selector: { matchLabels: { app: name } },
+      template: {
+        metadata: { labels: { app: name } },
+        // It never starts, for its image is nowhere: a pod's labels are all that counts here.
+        spec: {
+          containers: [
+            {
+              name: 'c',
+              image: 'registry.invalid/app:1',
+              env: [{ name: 'PASSWORD', value: 'hunter2' }],
+              ports: [{ containerPort: 5432 }],
+            },
+          ],
+        },
+      },
+    },
+  });
+  const policy = (name: string, matchLabels: object, ingress: object[]) => ({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name, namespace: NS },
+    spec: { podSelector: { matchLabels }, policyTypes: ['Ingress'], ingress },
+  });
+  const account = (sa: string, apiGroups: string[]) => {
+    const metadata = { name: `tgt-live-${sa}` };
+    const api = 'rbac.authorization.k8s.io';
+    return [
+      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: sa, namespace: NS } },
+      { apiVersion: `${api}/v1`, kind: 'ClusterRole', metadata, rules: [{ apiGroups, resources: ['*'], verbs: READ }] },
+      {
+        apiVersion: `${api}/v1`,
+        kind: 'ClusterRoleBinding',
+        metadata,
+        roleRef: { apiGroup: api, kind: 'ClusterRole', name: metadata.name },
+        subjects: [{ kind: 'ServiceAccount', name: sa, namespace: NS }],
+      },
+    ];
+  };
+  const token = async (sa: string) => (await kubectl(target, ['create', 'token', sa, '-n', NS])).trim();
+  const kubeconfig = (users: { sa: string; token: string }[]) =>
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [
+        {
+          name: 'target',
+          cluster: {
+            server: target.connection.server,
+            'tls-server-name': 'localhost',
+            'certificate-authority-data': Buffer.from(target.connection.ca ?? '').toString('base64'),
+          },
+        },
+      ],
+      users: users.map(({ sa, token }) => ({ name: sa, user: { token } })),
+      contexts: users.map(({ sa }) => ({ name: sa, context: { cluster: 'target', user: sa } })),
+    });
+
+  const run = (args: string[]): Promise<CliResult> =>
+    clparity(args, { cwd: folder, env: { KUBECONFIG: join(folder, 'kubeconfig') } });
+  const sync = (context: string) =>
+    run(['sync', '--context', context, '--cluster', local.id, '--image', 'none', '--namespace', NS, '--yes']);
+  const reportOf = ({ stdout }: CliResult) => JSON.parse(stdout) as Report;
+
+  test('capture writes a snapshot without secrets that everything works from', async () => {
+    const result = await run(['capture', '--context', 'reader', '-o', 'snap.yaml']);
+    assert.equal(result.code, 0, result.stderr);
+    const text = await readFile(join(folder, 'snap.yaml'), 'utf8');
+    assert.match(text, /tgt-live/);
+    assert.doesNotMatch(text, /hunter2|PASSWORD/);
+    const ask = ['--from', `${NS}/Deployment/web`, '--to', `${NS}/Deployment/db`, '--port', '5432'];
+    const explained = await run(['explain', '--snapshot', 'snap.yaml', '--format', 'text', ...ask]);
+    assert.match(explained.stdout, /ALLOWED/, explained.stderr);
+    assert.match(explained.stdout, /snap\.yaml:\d+/);
+  });
+
+  test('the live target is mirrored and proven; a policy deleted there is pruned here', async () => {
+    const first = await sync('reader');
+    assert.equal(first.code, 0, `${first.stderr}${first.stdout}`);
+    assert.ok(reportOf(first).changes.includes(`created NetworkPolicy ${NS}/db`));
+    await kubectl(target, ['delete', 'networkpolicy', 'db', '-n', NS]);
+    const second = await sync('reader');
+    assert.equal(second.code, 0, second.stderr);
+    assert.deepEqual(reportOf(second).changes, [`deleted NetworkPolicy ${NS}/db`]);
+  });
+
+  test('an account without rights on policies is told so; nothing is pruned, nothing called equal', async () => {
+    const result = await sync('narrow');
+    assert.equal(result.code, 1, result.stderr);
+    assert.match(result.stderr, /networkpolicies.*(403|forbidden)/i);
+    const report = reportOf(result);
+    assert.deepEqual(report.changes, []);
+    assert.ok(report.findings.some((f) => f.layer === 'policies' && f.state === 'unknown'));
+  });
+
+  test('the target is never written to, even when it is named as the local cluster', async () => {
+    const result = await run(['sync', '--context', 'reader', '--cluster', target.id, '--image', 'none', '--yes']);
+    assert.equal(result.code, 2);
+    assert.match(result.stderr, /is the target/);
+  });
+});
