@@ -16,6 +16,7 @@ import { scopeTarget } from './plan/scope.ts';
 import { modelOf } from './policy/endpoints.ts';
 import {
   imageFindings,
+  isPoliciesGap,
   makeReport,
   nodeFindings,
   policyFindings,
