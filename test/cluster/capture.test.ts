@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { parse } from 'yaml';
 import { localHost } from '../../src/host/local.ts';
 import { quietRun } from '../../src/host/run.ts';
 import { captureCluster } from '../../src/snapshot/capture.ts';
@@ -18,15 +19,12 @@ if (name === '' && process.env.CI) throw new Error('CLPARITY_TEST_TARGET must na
 const skip = name === '' && 'CLPARITY_TEST_TARGET names no cluster';
 
 const PREFIX = 'tgt-';
-const ADMIN = ['--context', `kind-${name}`];
 const READ = ['get', 'list', 'watch'];
 
-function kubectl(args: readonly string[], input?: string): string {
-  return execFileSync('kubectl', [...ADMIN, ...args], {
-    encoding: 'utf8',
-    stdio: ['pipe', 'pipe', 'pipe'],
-    ...(input === undefined ? {} : { input }),
-  });
+/** The real kubectl inside the control-plane node, which needs no kubeconfig on this machine. */
+function kubectl(args: readonly string[], input = ''): string {
+  const inNode = ['exec', '-i', `${name}-control-plane`, 'kubectl', '--kubeconfig', '/etc/kubernetes/admin.conf'];
+  return execFileSync('docker', [...inNode, ...args], { encoding: 'utf8', input, stdio: 'pipe' });
 }
 
 /** Renames what the fixture's namespaces are called, in objects and in selectors alike. */
@@ -106,9 +104,8 @@ describe('capture of a live cluster', { skip }, () => {
   /** Captures as a service account, by a kubeconfig of its own that holds nothing but its token. */
   async function captureAs(sa: string): Promise<Snapshot> {
     const token = kubectl(['-n', `${PREFIX}monitoring`, 'create', 'token', sa]).trim();
-    const [cluster] = (
-      JSON.parse(kubectl(['config', 'view', '--raw', '--minify', '-o', 'json'])) as { clusters: { cluster: object }[] }
-    ).clusters;
+    const kind = execFileSync('kind', ['get', 'kubeconfig', '--name', name], { encoding: 'utf8' });
+    const [cluster] = (parse(kind) as { clusters: { cluster: object }[] }).clusters;
     const file = join(folder, sa);
     await writeFile(
       file,
