@@ -8,6 +8,7 @@ bootstrap();
 const { check, suite } = await import('./suite.mjs');
 const { testClusters, removeTestClusters } = await import('./clusters.mjs');
 const { ensureChromium } = await import('../scripts/setup.mjs');
+const { installHost } = await import('./host/install.ts');
 const { globSync } = await import('node:fs');
 
 const PARTS = ['unit', 'cluster', 'host', 'ui'];
@@ -73,6 +74,7 @@ if (wanted('cluster') && prepared('clusters', () => Object.assign(clusters, test
 
 const editor = () => {
   ensureChromium();
+  installHost();
   Object.assign(clusters, testClusters(['CLPARITY_TEST_CLUSTER']));
 };
 if (built && wanted('host') && prepared('editor', editor)) {
