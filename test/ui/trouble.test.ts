@@ -1,5 +1,5 @@
-import { after, before, test } from 'node:test';
-import { openWorkbench, type Workbench } from './workbench.ts';
+import { after, before } from 'node:test';
+import { openWorkbench, story, type Workbench } from './workbench.ts';
 
 let bench: Workbench;
 
@@ -12,7 +12,9 @@ before(async () => {
 });
 after(() => bench?.close());
 
-test('a dead Docker daemon is named, with the doctor a click away', async () => {
+const step = story(() => bench);
+
+step('a dead Docker daemon is named, with the doctor a click away', async () => {
   await bench.run('Container Linux Parity: Sync');
   const error = bench.toast('/nowhere/docker.sock');
   await error.waitFor();
@@ -24,13 +26,13 @@ test('a dead Docker daemon is named, with the doctor a click away', async () => 
   await bench.shot('doctor');
 });
 
-test('what needs no Docker still works: the matrix of a folder of manifests', async () => {
+step('what needs no Docker still works: the matrix of a folder of manifests', async () => {
   await bench.run('Container Linux Parity: Show Connection Matrix');
   await bench.page.locator('.tab', { hasText: 'Connection Matrix' }).waitFor();
   await bench.page.locator('.view-line', { hasText: '"groups"' }).waitFor();
 });
 
-test('the walkthrough leads through the first sync', async () => {
+step('the walkthrough leads through the first sync', async () => {
   await bench.clear();
   await bench.run('Welcome: Open Walkthrough');
   await bench.line('Make a local cluster like production').click();

@@ -4,6 +4,7 @@ import type { Snapshot, Workload } from '../../snapshot/model.ts';
 import { command, nothingToAsk } from '../command.ts';
 import type { Core } from '../core-api.ts';
 import { openRendered, openText, RESULT_SCHEME } from '../documents.ts';
+import { checkedMarkdown, type Explained, explainedMarkdown } from '../markdown.ts';
 import type { Place } from '../place.ts';
 import { askInTurn, BACK, type Choice, choose } from '../quick-pick.ts';
 
@@ -25,12 +26,13 @@ export const matrix = command<true, object>({
     openText(ui.documents.put(RESULT_SCHEME, 'Connection Matrix.json', `${JSON.stringify(matrix, null, 2)}\n`)),
 });
 
-export const explain = command<Connection, { text: string }>({
+export const explain = command<Connection, Explained>({
   title: () => vscode.l10n.t('Explain Connection'),
   needs: { target: true },
   ask: (place, argument) => (isConnection(argument) ? Promise.resolve(argument) : askConnection(place)),
   work: ({ core, run, project }, connection) => core.explain(run, project, connection),
-  show: async ({ text }, _place, ui) => openText(ui.documents.put(RESULT_SCHEME, 'Explanation.txt', `${text}\n`)),
+  show: async (explained, _place, ui) =>
+    openRendered(ui.documents.put(RESULT_SCHEME, 'Explanation.md', explainedMarkdown(explained))),
 });
 
 function isConnection(value: unknown): value is Connection {
@@ -146,25 +148,4 @@ async function askLive(): Promise<boolean | undefined> {
     ],
   });
   return answer === undefined || answer === BACK ? undefined : answer === 'packets';
-}
-
-/** A table of the results, failures first. */
-export function checkedMarkdown({ passed, failed, results }: Checked): string {
-  const cell = (text: string) => text.replace(/[\\`*_[\]<>|]/g, '\\$&');
-  const rows = results
-    .toSorted((a, b) => Number(a.expected === a.actual) - Number(b.expected === b.actual))
-    .map(({ from, to, protocol, port, expected, actual, because }) => {
-      const mark = expected === actual ? '✅' : '🔴';
-      return `| ${mark} | ${cell(from)} | ${cell(to)} | ${protocol} ${port} | ${expected} | ${actual} | ${cell(because.join('; '))} |`;
-    });
-  return [
-    `# ${vscode.l10n.t('Checked connections')}`,
-    '',
-    `**${vscode.l10n.t('{0} as expected, {1} not.', passed, failed)}**`,
-    '',
-    `| | ${['From', 'To', 'Port', 'Expected', 'Actual', 'Because'].join(' | ')} |`,
-    '|---|---|---|---|---|---|---|',
-    ...rows,
-    '',
-  ].join('\n');
 }

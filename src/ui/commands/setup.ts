@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { command, type Handler, nothingToAsk, nothingToShow } from '../command.ts';
 import type { Core } from '../core-api.ts';
 import { openRendered, RESULT_SCHEME } from '../documents.ts';
+import { doctorMarkdown } from '../markdown.ts';
 import { pickCluster } from '../pick-cluster.ts';
 import { pickImage } from '../pick-image.ts';
 import { pickTarget } from '../pick-target.ts';
@@ -20,31 +21,6 @@ export const doctor = command<true, Diagnoses>({
     await openRendered(ui.documents.put(RESULT_SCHEME, 'Doctor.md', ui.inPaletteWords(doctorMarkdown(diagnoses))));
   },
 });
-
-/** What was looked at, faults first, each with what mends it. */
-export function doctorMarkdown(diagnoses: Diagnoses): string {
-  const faults = diagnoses.filter(({ ok }) => !ok);
-  const plain = (text: string) => text.replace(/[\\`*_[\]<>#]/g, '\\$&').replace(/\s*\n\s*/g, ' ');
-  const verdict =
-    faults.length === 0
-      ? vscode.l10n.t('Everything is in place.')
-      : vscode.l10n.t('{0} of {1} need your attention.', faults.length, diagnoses.length);
-  return [
-    `# ${vscode.l10n.t('Doctor')}`,
-    '',
-    `**${verdict}**`,
-    '',
-    ...faults.flatMap(({ title, detail, fix }) => [
-      `## 🔴 ${plain(title)}`,
-      '',
-      plain(detail),
-      '',
-      ...(fix ? [`${vscode.l10n.t('To fix it:')}`, '', '```text', fix, '```', ''] : []),
-    ]),
-    ...diagnoses.filter(({ ok }) => ok).map(({ title, detail }) => `- ✅ **${plain(title)}**: ${plain(detail)}`),
-    '',
-  ].join('\n');
-}
 
 export const create = command<string, string>({
   title: () => vscode.l10n.t('Create Local Cluster'),

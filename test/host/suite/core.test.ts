@@ -25,15 +25,6 @@ metadata: { name: db, namespace: shop, labels: { app: db } }
 spec: { containers: [{ name: db, image: db, ports: [{ containerPort: 5432 }] }] }
 `;
 
-/** Waits for the active editor to show a text: a document that is open already is refreshed a moment later. */
-async function shown(text: string): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
-    if (vscode.window.activeTextEditor?.document.getText() === text) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  assert.equal(vscode.window.activeTextEditor?.document.getText(), text);
-}
-
 /** Commands on the real core, with a target of files: no cluster and no Docker is needed. */
 describe('with the real core', () => {
   let file: (name: string) => vscode.Uri;
@@ -63,7 +54,7 @@ describe('with the real core', () => {
     assert.equal(vscode.window.activeTextEditor?.document.uri.toString(), uri.toString());
   });
 
-  it('explain says which rule decides, as a document', async () => {
+  it('explain says which rule decides, and where it stands', async () => {
     for (const [from, verdict] of [
       ['web', /: ALLOWED/],
       ['job', /: DENIED/],
@@ -72,7 +63,6 @@ describe('with the real core', () => {
       const { text } = await vscode.commands.executeCommand<{ text: string }>('clparity.explain', question);
       assert.match(text, verdict);
       assert.match(text, /web-only/);
-      await shown(`${text}\n`);
     }
   });
 

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { portChoice } from '../../../src/ui/commands/connections.ts';
+import { checkedMarkdown, doctorMarkdown, explainedMarkdown } from '../../../src/ui/markdown.ts';
+
+describe('rendered documents', () => {
+  it('explain: verdicts, rules and their lines', () => {
+    const denied = {
+      allowed: false,
+      isolated: true,
+      because: [
+        {
+          text: 'NetworkPolicy shop/db_only allows nothing',
+          source: { object: 'NetworkPolicy shop/db_only', file: 'p.yaml', line: 12 },
+        },
+      ],
+    };
+    const text = explainedMarkdown({
+      ...{
+        from: 'shop/job',
+        to: 'shop/db',
+        protocol: 'TCP',
+        port: 5432,
+        engine: 'cilium',
+        verdict: 'denied',
+        text: '',
+      },
+      cases: [
+        {
+          ...{ from: 'shop/job', to: 'shop/db', pairs: 1, allowed: false, ingress: denied },
+          egress: { allowed: true, isolated: false, because: [] },
+        },
+      ],
+    });
+    assert.match(text, /^# shop\/job → shop\/db$/m);
+    assert.match(text, /^\*\*TCP 5432: ⛔ denied\*\* \(engine: cilium\)$/m);
+    assert.match(text, /^### Leaving shop\/job: ✅ allowed$/m);
+    assert.match(text, /^- NetworkPolicy shop\/db\\_only allows nothing \(`p\.yaml:12`\)$/m);
+  });
+
+  it('check: failures first, names never markup', () => {
+    const result = { from: 'a/b', to: 'c/<d>', protocol: 'TCP', port: 80, because: ['x|y'] } as const;
+    const text = checkedMarkdown({
+      passed: 1,
+      failed: 1,
+      results: [
+        { ...result, expected: 'allowed', actual: 'allowed' },
+        { ...result, expected: 'allowed', actual: 'denied' },
+      ],
+    });
+    const rows = text.split('\n').filter((line) => /^\| [✅🔴]/u.test(line));
+    assert.deepEqual(rows, [
+      '| 🔴 | a/b | c/\\<d\\> | TCP 80 | allowed | denied | x\\|y |',
+      '| ✅ | a/b | c/\\<d\\> | TCP 80 | allowed | allowed | x\\|y |',
+    ]);
+  });
+
+  it('doctor: faults with what mends them, then the rest', () => {
+    const text = doctorMarkdown([
+      { title: 'kind', ok: true, detail: 'v0.33.0' },
+      { title: 'Docker daemon', ok: false, detail: 'dead', fix: 'sudo systemctl start docker' },
+    ]);
+    assert.match(text, /1 of 2 need your attention/);
+    assert.match(text, /## 🔴 Docker daemon\n\ndead\n\nTo fix it:\n\n```text\nsudo systemctl start docker\n```/);
+    assert.ok(text.indexOf('Docker daemon') < text.indexOf('**kind**'));
+  });
+
+  it('a typed port is read with its protocol, and nothing else is', () => {
+    const read = (text: string) => portChoice(text)?.value;
+    assert.deepEqual(['8080', 'udp 53', '53/UDP', 'SCTP/9', '0', '70000', 'http', '80 81'].map(read), [
+      'TCP 8080',
+      'UDP 53',
+      'UDP 53',
+      'SCTP 9',
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+});
