@@ -1,5 +1,6 @@
 import { applyPlan } from './apply/apply.ts';
 import { type WriteClient, writeClient } from './apply/client.ts';
+import { withLease } from './apply/lease.ts';
 import { assertNotTarget } from './cluster/guard.ts';
 import type { VouchedCluster } from './cluster/provider.ts';
 import type { Host } from './host/host.ts';
@@ -40,7 +41,10 @@ export interface Project {
   readonly settings: Settings;
 }
 
-/** Shows the plan to the user and answers whether to carry it out. Only asked when there is something to change. */
+/**
+ * Shows the plan to the user and answers whether to carry it out. Also asked where the plan holds no changes (see
+ * hasChanges) and the proof is still to come, which puts stand-ins into the cluster for its time.
+ */
 export type Approve = (plan: Plan) => Promise<boolean>;
 
 /** Reads the target. Writes nothing anywhere: the caller stores the snapshot. */
@@ -85,39 +89,33 @@ export async function mirror(run: Run, project: Project, approve: Approve): Prom
 export async function verify(run: Run, project: Project): Promise<Report> {
   const stages = startStages(run);
   const work = await prepare(run, { ...project, settings: { ...project.settings, image: 'none' } }, stages.stage);
-  return conclude(run, project, stages, work, true);
+  return alone(work.cluster, run, (client, held) => conclude(held, project, stages, work, client, true));
 }
 
 /** Takes everything of ours out of the local cluster. Undefined when not approved. */
 export async function remove(run: Run, project: Project, approve: Approve): Promise<Plan | undefined> {
   const { stage, changed } = startStages(run);
   const cluster = await stage('finding the local cluster', () => openLocal(run, project));
-  const client = writeClient(cluster);
-  try {
+  const removal = await withClient(cluster, async (client): Promise<Plan> => {
     const standIns = await listStandIns(client, run.signal);
     const objects = planRemoval(await readLocalState(client, run.signal));
-    const removal: Plan = {
-      ...objects,
-      cluster: cluster.id,
-      target: 'it was before',
-      images: [],
-      warnings: [...objects.warnings, ...standIns.map((line) => `will be removed too: ${line}`)],
-    };
-    if (!(await approve(removal))) return undefined;
+    const warnings = [...objects.warnings, ...standIns.map((line) => `will be removed too: ${line}`)];
+    return { ...objects, cluster: cluster.id, target: 'it was before', images: [], warnings };
+  });
+  if (!(await approve(removal))) return undefined;
+  await alone(cluster, run, async (client, held) => {
     // Policies first: a namespace that holds some of ours would not count as empty to the stand-ins' removal.
-    await stage('removing policies', async () => changed(...(await applyPlan(client, removal, run))));
+    await stage('removing policies', async () => changed(...(await applyPlan(client, removal, held))));
     await stage('removing stand-ins', async () => {
-      for (const line of await removeStandIns(client, run)) run.log('warn', `Left: ${line}`);
-      changed(...standIns.map((line) => `removed ${line}`));
+      for (const line of await removeStandIns(client, held)) run.log('warn', `Left: ${line}`);
     });
     await stage('removing images', async () => {
-      for (const [node, names] of await unloadImages(cluster, run))
+      for (const [node, names] of await unloadImages(cluster, held)) {
         if (names.length > 0) run.log('info', `${node}: removed ${names.join(', ')}`);
+      }
     });
-    return removal;
-  } finally {
-    await client.close();
-  }
+  });
+  return removal;
 }
 
 /** What sync, mirror, verify and plan start from: everything read, nothing written. */
@@ -154,62 +152,71 @@ async function change(run: Run, project: Project, approve: Approve, proof: boole
   const work = await prepare(run, project, stage);
   const { cluster, pinned } = work;
   for (const warning of work.plan.warnings) run.log('warn', warning);
-  if (hasChanges(work.plan) && !(await approve(work.plan))) return undefined;
+  // The proof writes as well, if only for its time: it is asked for even where nothing else is to change.
+  if ((proof || hasChanges(work.plan)) && !(await approve(work.plan))) return undefined;
   if (pinned) {
     await stage('pulling the image', async () => {
-      if ((await pullPinned(run, project, pinned)) === 'pulled')
+      if ((await pullPinned(run, project, pinned)) === 'pulled') {
         changed(`pulled ${pinned.lock.repository}@${pinned.lock.digest}`);
-    });
-    await stage('loading the image', async () => {
-      const loaded = (await loadPinned(run, pinned, cluster)).filter((n) => n.state === 'loaded');
-      changed(...loaded.map((n) => `loaded ${pinned.lock.reference} into node ${n.node}`));
+      }
     });
   }
-  await stage('mirroring policies', () =>
-    withClient(cluster, async (client) => changed(...(await applyPlan(client, work.plan, run)))),
-  );
-  return conclude(run, project, stages, work, proof);
+  return alone(cluster, run, async (client, held) => {
+    if (pinned) {
+      await stage('loading the image', async () => {
+        const loaded = (await loadPinned(held, pinned, cluster)).filter((n) => n.state === 'loaded');
+        changed(...loaded.map((n) => `loaded ${pinned.lock.reference} into node ${n.node}`));
+      });
+    }
+    await stage('mirroring policies', async () => changed(...(await applyPlan(client, work.plan, held))));
+    return conclude(held, project, stages, work, client, proof);
+  });
 }
 
 /** Looks at the cluster as it is now, proves it when asked, and keeps the report. */
-async function conclude(run: Run, project: Project, stages: Stages, work: Work, proof: boolean): Promise<Report> {
+async function conclude(
+  run: Run,
+  project: Project,
+  stages: Stages,
+  work: Work,
+  client: WriteClient,
+  proof: boolean,
+): Promise<Report> {
   const { snapshot, target, cluster, pinned } = work;
   const { settings } = project;
-  return withClient(cluster, async (client) => {
-    const objects = await planNow(run, client, target);
-    const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
-    // Without the target's policies there is nothing to hold packets against.
-    const blind = snapshot.gaps.some((gap) => isPoliciesGap(gap));
-    const verified: VerifyResult | undefined =
-      proof && !blind
-        ? await stages.stage('verifying', () =>
-            prove({ target, cluster, client, settings, localModel: modelOf(here) }, run),
-          )
-        : undefined;
-    const findings: Finding[] = [
-      ...targetFindings(snapshot),
-      ...(pinned
-        ? imageFindings(
-            pinned.lock,
-            cluster.nodes.map((n) => n.name),
-            await imageOnNodes(run, pinned, cluster),
-          )
-        : []),
-      ...policyFindings(objects, target),
-      ...(verified ? verifyFindings(verified) : []),
-      ...nodeFindings(snapshot.nodes, here.nodes),
-    ];
-    const report = makeReport({
-      target: snapshot.source.name,
-      cluster: cluster.id,
-      createdAt: new Date().toISOString(),
-      findings,
-      changes: stages.changes,
-      ...(verified ? { verify: verified } : {}),
-    });
-    await saveReport(project.folder, report);
-    return report;
+  const objects = await planNow(run, client, target);
+  const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
+  // Without the target's policies there is nothing to hold packets against.
+  const blind = snapshot.gaps.some((gap) => isPoliciesGap(gap));
+  const verified: VerifyResult | undefined =
+    proof && !blind
+      ? await stages.stage('verifying', () =>
+          prove({ target, cluster, client, settings, localModel: modelOf(here) }, run),
+        )
+      : undefined;
+  const findings: Finding[] = [
+    ...targetFindings(snapshot),
+    ...(pinned
+      ? imageFindings(
+          pinned.lock,
+          cluster.nodes.map((n) => n.name),
+          await imageOnNodes(run, pinned, cluster),
+        )
+      : []),
+    ...policyFindings(objects, target),
+    ...(verified ? verifyFindings(verified) : []),
+    ...nodeFindings(snapshot.nodes, here.nodes),
+  ];
+  const report = makeReport({
+    target: snapshot.source.name,
+    cluster: cluster.id,
+    createdAt: new Date().toISOString(),
+    findings,
+    changes: stages.changes,
+    ...(verified ? { verify: verified } : {}),
   });
+  await saveReport(project.folder, report);
+  return report;
 }
 
 async function imageChange(run: Run, pinned: Pinned, cluster: VouchedCluster) {
@@ -229,4 +236,13 @@ async function withClient<T>(cluster: VouchedCluster, work: (client: WriteClient
   } finally {
     await client.close();
   }
+}
+
+/** Does what writes to the cluster as the only run of ours that does. */
+async function alone<T>(
+  cluster: VouchedCluster,
+  run: Run,
+  work: (client: WriteClient, held: Run) => Promise<T>,
+): Promise<T> {
+  return withClient(cluster, (client) => withLease(client, run, (held) => work(client, held)));
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { writeClient } from './apply/client.ts';
+import { withLease } from './apply/lease.ts';
 import { assertNotTarget } from './cluster/guard.ts';
 import { inputError, messageOf } from './host/errors.ts';
 import type { Run } from './host/run.ts';
@@ -62,7 +63,9 @@ async function checkLive(run: Run, project: Project, targetNames: readonly Asser
   assertNotTarget(cluster, snapshot.source, connection);
   const client = writeClient(cluster);
   try {
-    const answers = await askPackets({ target, cluster, client, settings }, [...asked.values()].flat(), run);
+    const answers = await withLease(client, run, (held) =>
+      askPackets({ target, cluster, client, settings }, [...asked.values()].flat(), held),
+    );
     return judge(model, assertions, judgeAnswer(answers), (a) => asked.get(a) ?? []);
   } finally {
     await client.close();

@@ -46,7 +46,11 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
           show: (value, text) => emit(terminal, json, value, text),
           approve: async (plan) => {
             terminal.stderr.write(`${core.planText(plan, flags.yes === true)}\n`);
-            await ask(`Apply this to ${plan.cluster}?`);
+            await ask(
+              core.hasChanges(plan)
+                ? `Apply this to ${plan.cluster}?`
+                : `Put stand-ins into ${plan.cluster} for the time of the probes?`,
+            );
             return true;
           },
           agree: ask,

@@ -6,6 +6,8 @@ import type { KubeObject } from '../target/rest.ts';
  * names (see scope.ts).
  */
 export interface ScopedTarget extends Snapshot {
+  /** All of the target, in local names: what its connections really hang on, mirrored or not. */
+  readonly whole: Snapshot;
   /** Namespaces (local names) without policies of their own, kept because rules mention them. */
   readonly peers: readonly string[];
   /** Globs of local namespaces in which what the target no longer has is pruned; `*` unless the scope was narrowed. */

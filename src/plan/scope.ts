@@ -29,9 +29,12 @@ export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
     chosen.has(namespace) || (peerNames.has(namespace) && !system.has(namespace));
   const rename = renamer(scope.namespaceMap);
   refuseSystemNames(namespaces, scope);
+  refuseOddMap(namespaces, scope);
+  const whole = renameNamespaces({ ...snapshot, namespaces }, rename);
   return renameNamespaces(
     {
       ...snapshot,
+      whole,
       namespaces: namespaces
         .filter(({ name }) => chosen.has(name) || peerNames.has(name))
         .map((facts) => (system.has(facts.name) ? { ...facts, labels: pick(facts.labels, used) } : facts)),
@@ -86,6 +89,22 @@ function refuseSystemNames(namespaces: readonly NamespaceFacts[], scope: Scope):
     throw inputError(`The namespace map puts ${name} into ${local}, a namespace that is left out of a mirror`, {
       action: 'Map it to a namespace of your own.',
     });
+  }
+}
+
+/** A typo in the map must not pass for a mirror under the target's own names. */
+function refuseOddMap(namespaces: readonly NamespaceFacts[], { namespaceMap }: Scope): void {
+  for (const [target, local] of Object.entries(namespaceMap)) {
+    if (!namespaces.some(({ name }) => name === target)) {
+      throw inputError(`The namespace map names ${target}, which the target doesn't have`, {
+        action: `It has ${namespaces.map(({ name }) => name).join(', ') || 'none'}.`,
+      });
+    }
+    if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(local)) {
+      throw inputError(`The namespace map puts ${target} into "${local}", which can't be a namespace's name`, {
+        action: 'Use up to 63 of a-z, 0-9 and "-", a letter or digit at both ends.',
+      });
+    }
   }
 }
 

@@ -152,6 +152,16 @@ export function verifyFindings(result: VerifyResult): Finding[] {
       evidence: lines,
     });
   }
+  if (result.byScope.length > 0) {
+    findings.push({
+      layer: 'connections',
+      state: 'skipped',
+      title: `${result.byScope.length} connections behave otherwise than at the target: policies that were left out decide them there`,
+      evidence: result.byScope
+        .slice(0, 20)
+        .map((d) => `${d.from} to ${d.to} ${d.protocol} ${d.port}: ${d.expected} at the target, ${d.measured} here`),
+    });
+  }
   return findings;
 }
 

@@ -65,6 +65,9 @@ export function renderMarkdown(report: Report): string {
 export function headline(report: Report): string {
   const differs = report.findings.filter((f) => f.state === 'differs').length;
   const unknown = report.findings.filter((f) => f.state === 'unknown' && f.layer !== 'target').length;
+  if (report.equal && report.findings.some((f) => f.state === 'skipped')) {
+    return 'Equal in what was chosen; what was left out is named.';
+  }
   if (report.equal) return 'Equal: everything that can be equal is.';
   const parts = [
     differs > 0 ? `${differs} ${differs === 1 ? 'layer or object differs' : 'layers or objects differ'}` : '',

@@ -7,12 +7,19 @@ import type { Answer } from './prober.ts';
 export interface Measurement {
   readonly connection: Connection;
   readonly expected: Verdict;
+  /** What the mirrored policies alone say. */
+  readonly scoped: Verdict;
   readonly answers: readonly Answer[];
 }
 
 /** Whether packets behave as the policies say. */
 export function agrees(expected: Verdict, answer: Answer | undefined): boolean {
   return answer?.verdict === (expected.allowed ? 'allowed' : 'denied');
+}
+
+/** Whether packets behave as the mirrored policies say, and the target's other policies say otherwise. */
+export function isByScope({ expected, scoped, answers }: Measurement): boolean {
+  return scoped.allowed !== expected.allowed && agrees(scoped, answers.at(-1));
 }
 
 /**
@@ -23,13 +30,14 @@ export function compare(
   measurements: readonly Measurement[],
   nameOf: (pod: PodEndpoint) => string,
   localVerdict: (connection: Connection) => Verdict | undefined,
-): Pick<VerifyResult, 'differences' | 'counts' | 'notProbed'> {
+): Pick<VerifyResult, 'differences' | 'byScope' | 'counts' | 'notProbed'> {
   const counts: Record<Protocol, { probed: number; agreed: number }> = {
     TCP: { probed: 0, agreed: 0 },
     UDP: { probed: 0, agreed: 0 },
     SCTP: { probed: 0, agreed: 0 },
   };
   const differences: ProbeResult[] = [];
+  const byScope: ProbeResult[] = [];
   const swallowed = new Map<string, number>();
   for (const measurement of measurements) {
     const { connection, expected, answers } = measurement;
@@ -40,14 +48,15 @@ export function compare(
       swallowed.set(port, (swallowed.get(port) ?? 0) + 1);
       continue;
     }
+    const left = isByScope(measurement);
     const count = counts[connection.protocol];
-    count.probed++;
+    if (!left) count.probed++;
     if (agrees(expected, answer)) {
       count.agreed++;
       continue;
     }
     const detail = describe(answers);
-    differences.push({
+    (left ? byScope : differences).push({
       from: name(connection.from, nameOf),
       to,
       protocol: connection.protocol,
@@ -62,8 +71,8 @@ export function compare(
     ([port, n]) => `${n} connections to ${port}: silence proves nothing, for something listens there`,
   );
   const key = (d: ProbeResult) => `${d.from} ${d.to} ${d.protocol} ${String(d.port).padStart(5)}`;
-  differences.sort((a, b) => (key(a) < key(b) ? -1 : 1));
-  return { differences, counts, notProbed };
+  for (const list of [differences, byScope]) list.sort((a, b) => (key(a) < key(b) ? -1 : 1));
+  return { differences, byScope, counts, notProbed };
 }
 
 function name(endpoint: Connection['from'], nameOf: (pod: PodEndpoint) => string): string {

@@ -19,6 +19,8 @@ export interface Players {
   readonly destinations: readonly PodEndpoint[];
   /** Whoever plays an endpoint, by its id: a pod always reaches itself, whatever it plays. */
   playerOf(id: string): string | undefined;
+  /** Namespaces whose policies aren't mirrored: what goes on between them is not this cluster's business. */
+  readonly unmirrored?: ReadonlySet<string>;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface Players {
  */
 export function planConnections(
   model: PolicyModel,
-  { sources, destinations, playerOf }: Players,
+  { sources, destinations, playerOf, unmirrored }: Players,
   limit: number,
 ): ConnectionPlan {
   const pairs: Connection[][] = [];
@@ -37,6 +39,7 @@ export function planConnections(
     const ports = portsWorthProbing(model, to);
     for (const from of sources) {
       if (playerOf(from.id) === playerOf(to.id) || ports.length === 0) continue;
+      if (unmirrored?.has(from.namespace) && unmirrored.has(to.namespace)) continue;
       // Each pair starts elsewhere in the list, so that a sample meets every port.
       const start = pairs.length % ports.length;
       const turned = [...ports.slice(start), ...ports.slice(0, start)];

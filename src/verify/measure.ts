@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalCluster } from '../cluster/provider.ts';
 import { evaluator } from '../policy/evaluate.ts';
 import type { Connection, PolicyModel } from '../policy/model.ts';
-import { agrees, type Measurement } from './compare.ts';
+import { agrees, isByScope, type Measurement } from './compare.ts';
 import { planConnections } from './connections.ts';
 import type { Enforcement } from './enforcement.ts';
 import type { PodNetwork } from './netns.ts';
@@ -29,7 +29,11 @@ export interface Measured {
 export async function measure(
   stage: {
     readonly cluster: LocalCluster;
+    /** All of the target's policies: what is expected. */
     readonly model: PolicyModel;
+    /** The mirrored ones alone: they tell what only the scope makes different. */
+    readonly scoped: PolicyModel;
+    readonly unmirrored: ReadonlySet<string>;
     readonly networks: ReadonlyMap<string, PodNetwork>;
     readonly endpoints: Endpoints;
     readonly enforcement: Enforcement;
@@ -43,12 +47,14 @@ export async function measure(
   const playerOf = (id: string) => endpoints.players.get(id)?.uid;
   const plan = stage.only
     ? { connections: stage.only, total: stage.only.length }
-    : planConnections(model, { ...endpoints, playerOf }, LIMIT);
+    : planConnections(model, { ...endpoints, playerOf, unmirrored: stage.unmirrored }, LIMIT);
   const carried = plan.connections.filter((c) => !enforcement.notCarried.has(c.protocol));
   const expect = evaluator(model);
+  const inScope = evaluator(stage.scoped);
   const measurements = carried.map((connection) => ({
     connection,
     expected: expect(connection),
+    scoped: inScope(connection),
     answers: [] as Answer[],
   }));
   const ask = async (some: readonly (typeof measurements)[number][], onDone: (done: number) => void) => {
@@ -73,9 +79,10 @@ export async function measure(
 }
 
 /** Where nothing is enforced, waiting for a denial is in vain. */
-function worthRepeating({ expected, answers }: Measurement, enforced: boolean): boolean {
+function worthRepeating(measurement: Measurement, enforced: boolean): boolean {
+  const { expected, answers } = measurement;
   const last = answers.at(-1);
-  if (agrees(expected, last) || last?.swallowed) return false;
+  if (agrees(expected, last) || isByScope(measurement) || last?.swallowed) return false;
   return enforced || expected.allowed;
 }
 

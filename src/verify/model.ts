@@ -28,6 +28,8 @@ export interface VerifyResult {
   readonly enforcement: EnforcementCheck;
   /** Only those that differ, and all of them. */
   readonly differences: readonly ProbeResult[];
+  /** Those that differ only because policies that the scope leaves out decide them at the target. */
+  readonly byScope: readonly ProbeResult[];
   /** How many connections were probed, and how many agreed, by protocol. */
   readonly counts: Readonly<Record<Protocol, { readonly probed: number; readonly agreed: number }>>;
   /** Workloads played by a stand-in, and those played by the developer's own pods. */

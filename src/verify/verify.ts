@@ -3,6 +3,7 @@ import type { WriteClient } from '../apply/client.ts';
 import type { VouchedCluster } from '../cluster/provider.ts';
 import { environmentError, isCancelled, messageOf, ParityError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
+import type { ScopedTarget } from '../plan/model.ts';
 import { modelOf } from '../policy/endpoints.ts';
 import type { Connection, Endpoint, PolicyModel } from '../policy/model.ts';
 import type { Settings } from '../settings.ts';
@@ -11,7 +12,7 @@ import { type Cast, castWorkloads, endpointId } from './cast.ts';
 import { compare } from './compare.ts';
 import { checkEnforcement, type Enforcement } from './enforcement.ts';
 import { listStandIns, removeStandIns } from './leftovers.ts';
-import type { PodObject } from './local-pods.ts';
+import { type LocalPod, type PodObject, runningPod } from './local-pods.ts';
 import { type Measured, measure } from './measure.ts';
 import type { VerifyResult } from './model.ts';
 import { type PodNetwork, podNetworks } from './netns.ts';
@@ -22,7 +23,7 @@ import { startStandIns } from './stand-ins.ts';
 
 export interface VerifyInput {
   /** What to be like: scoped, and with namespaces already under their local names. */
-  readonly target: Snapshot;
+  readonly target: Snapshot & Partial<Pick<ScopedTarget, 'whole' | 'peers'>>;
   readonly cluster: VouchedCluster;
   readonly client: WriteClient;
   readonly settings: Pick<Settings, 'probeTimeoutMs' | 'keep' | 'namespaceMap'>;
@@ -95,9 +96,13 @@ async function onStage<T>(input: VerifyInput, run: Run, scene: Scene<T>): Promis
       if (cast.standIns.length > 0) await sleep(SETTLE_MS, undefined, { signal: run.signal });
       return started;
     });
-    const model = modelOf(input.target);
-    const endpoints = targetEndpoints(input.target, model, players, pods);
-    result = await scene({ enforcement, cast, model }, endpoints, await podNetworks(cluster, run.signal));
+    const { target } = input;
+    const scoped = modelOf(target);
+    const model = target.whole ? modelOf(target.whole) : scoped;
+    const stage = { enforcement, cast, model, scoped, unmirrored: new Set(target.peers) };
+    const endpoints = targetEndpoints(target, scoped, players, pods);
+    result = await scene(stage, endpoints, await podNetworks(cluster, run.signal));
+    await run.step('Check that nobody left the stage', () => checkPlayers(client, players, run.signal));
   } catch (cause) {
     throw failure(cause, await cleanUp(client, run), run.signal.aborted);
   }
@@ -109,7 +114,10 @@ async function onStage<T>(input: VerifyInput, run: Run, scene: Scene<T>): Promis
 interface Stage {
   readonly enforcement: Enforcement;
   readonly cast: Cast;
+  /** All of the target, and the part of it that is mirrored. */
   readonly model: PolicyModel;
+  readonly scoped: PolicyModel;
+  readonly unmirrored: ReadonlySet<string>;
 }
 
 async function probe(
@@ -127,6 +135,7 @@ async function probe(
   return {
     enforcement: enforcement.check,
     differences: compared.differences,
+    byScope: compared.byScope,
     counts: compared.counts,
     standIns: cast.standIns.map((w) => targetName(settings.namespaceMap)(w)),
     ownPods: [...cast.ownPods.keys()],
@@ -144,6 +153,16 @@ function measureNow(
       progress({ done, total, unit: 'items' }),
     ),
   );
+}
+
+/** A pod that went away in the middle answers like a denial: then nothing that was measured can be believed. */
+async function checkPlayers(client: WriteClient, players: ReadonlyMap<string, LocalPod>, signal: AbortSignal) {
+  const running = new Set((await client.list(PODS, signal)).map((pod) => runningPod(pod)?.uid));
+  const gone = [...players].filter(([, pod]) => !running.has(pod.uid)).map(([id]) => id);
+  if (gone.length === 0) return;
+  throw environmentError(`${gone.length} pods went away while they were probed: ${gone.slice(0, 5).join(', ')}`, {
+    action: 'What was measured can not be trusted. Let nothing else change the cluster meanwhile, and try again.',
+  });
 }
 
 /** The image that the nodes start every pod's sandbox with: it is there already, and does nothing. */

@@ -220,6 +220,27 @@ describe('sync, from the command line', onCluster, () => {
     await kubectl(cluster, ['delete', 'networkpolicy', 'statsd', '-n', 'monitoring']);
   });
 
+  test('without --yes the proof is refused too, though nothing is to change', async () => {
+    await sync();
+    const result = await run(['sync', '--snapshot', 'shop', '--image', image.reference]);
+    assert.equal(result.code, 2, result.stderr);
+    assert.match(result.stderr, /Put stand-ins .* --yes/s);
+  });
+
+  test('verify of some namespaces holds packets against all of the target', async () => {
+    const result = await run(['verify', '--snapshot', 'shop', '--namespace', 'shop-*', '--yes']);
+    assert.equal(result.code, 0, result.stderr);
+    assert.deepEqual(reportOf(result).verify?.byScope, [], 'everything is mirrored, by the run before');
+  });
+
+  test('a second run at the same time is refused with the first one named', async () => {
+    const both = ['verify', '--snapshot', 'shop', '--yes'];
+    const results = await Promise.all([run(both), run(both)]);
+    const refused = results.find((r) => r.code !== 0);
+    assert.deepEqual(results.map((r) => r.code).toSorted(), [0, 3], refused?.stderr);
+    assert.match(refused?.stderr ?? '', /Another run of clparity is at work in this cluster/);
+  });
+
   test('check --live sends packets for each assertion', async () => {
     const assertions = [
       { from: 'shop-api/Deployment/orders', to: 'payments/Deployment/gateway', port: 8443, allowed: true },
@@ -258,6 +279,15 @@ describe('sync, from the command line', onCluster, () => {
       assert.match(result.stderr, text);
       assert.equal(result.stdout, '');
     }
+  });
+
+  test('a scope that leaves out what decides at the target is not called everything', async () => {
+    await run(['remove', '--yes']);
+    const result = await sync('--namespace', 'shop-web', '--namespace', 'shop-api', '--format', 'text');
+    assert.equal(result.code, 0, result.stderr);
+    assert.match(result.stdout, /connections behave otherwise than at the target/);
+    assert.match(result.stdout, /Equal in what was chosen/);
+    assert.doesNotMatch(result.stdout, /Equal: everything/);
   });
 
   test('remove leaves the cluster as it was before the first sync', async () => {

@@ -172,6 +172,14 @@ test('a mapped namespace has its local name everywhere, in selectors too; empty 
 
 test('a map that merges namespaces, or what selectors call by name, is refused', () => {
   const two = snapshotOf({ shop: {}, dev: {} });
+  assert.throws(
+    () => scoped(two, { namespaceMap: { shpo: 'dev2' } }),
+    isInput(/names shpo, which the target doesn't have/),
+  );
+  assert.throws(
+    () => scoped(two, { namespaceMap: { shop: 'Dev_1' } }),
+    isInput(/"Dev_1", which can't be a namespace's name/),
+  );
   assert.throws(() => scoped(two, { namespaceMap: { shop: 'dev' } }), isInput(/dev and shop would both be dev/));
   const named = snapshotOf({ shop: {} }, [
     ingressFrom('shop', 'a', { namespaceSelector: { matchLabels: { [NAME_LABEL]: 'dev' } } }),

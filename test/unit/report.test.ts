@@ -22,6 +22,7 @@ import type { VerifyResult } from '../../src/verify/model.ts';
 const verified: VerifyResult = {
   enforcement: { enforced: true, evidence: ['a default deny stopped TCP 80'] },
   differences: [],
+  byScope: [],
   counts: { TCP: { probed: 10, agreed: 10 }, UDP: { probed: 2, agreed: 2 }, SCTP: { probed: 0, agreed: 0 } },
   standIns: ['shop/Deployment/web'],
   ownPods: [],
@@ -72,6 +73,16 @@ test('a cluster that enforces nothing is never equal, and it is said in capitals
   assert.equal(value.equal, false);
   assert.match(renderMarkdown(value), /NOTHING ENFORCES/);
   assert.ok(renderText(value, true).includes('\u001b[31m! enforcement'));
+});
+
+test('what a narrowed scope makes different is named, and never called everything', () => {
+  const left = { from: 'a/Pod/x', to: 'b/Pod/y', protocol: 'TCP' as const, port: 80, because: [] };
+  const byScope = [{ ...left, expected: 'denied' as const, measured: 'allowed' as const }];
+  const value = report({ findings: verifyFindings({ ...verified, byScope }) });
+  assert.equal(value.equal, true);
+  assert.match(renderText(value, false), /a\/Pod\/x to b\/Pod\/y TCP 80: denied at the target, allowed here/);
+  assert.match(renderMarkdown(value), /Equal in what was chosen/);
+  assert.doesNotMatch(renderMarkdown(value), /everything/);
 });
 
 test('no probe at all is unknown, not equal', () => {
@@ -164,6 +175,10 @@ test('differences name connection, rule and line', () => {
     assert.match(text, /a\/Pod\/x/);
     assert.match(text, /p\.yaml:7/);
   }
+});
+
+test('the text says when the report was made', () => {
+  assert.match(renderText(report(), false), /^Made 2026-01-01T00:00:00\.000Z$/m);
 });
 
 test('the last report is kept in the folder, ignored by git, and a foreign file is refused', async () => {

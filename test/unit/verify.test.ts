@@ -282,13 +282,16 @@ describe('the comparison', () => {
   const name = targetName({ prod: 'shop' });
   const answer = (verdict: 'allowed' | 'denied' | 'unreachable', detail = '') => ({ verdict, detail });
 
+  /** What a target says that is mirrored whole. */
+  const says = (expected: Verdict) => ({ expected, scoped: expected });
+
   it('counts what agrees and names what differs, in the names of the target, with the rules of both clusters', () => {
     const measurements = [
-      { connection, expected: verdict(true, true), answers: [answer('allowed')] },
-      { connection, expected: verdict(true, false), answers: [answer('denied'), answer('allowed', 'refused')] },
+      { connection, ...says(verdict(true, true)), answers: [answer('allowed')] },
+      { connection, ...says(verdict(true, false)), answers: [answer('denied'), answer('allowed', 'refused')] },
       {
         connection: { ...connection, port: 81 },
-        expected: verdict(true, true),
+        ...says(verdict(true, true)),
         answers: [answer('unreachable', 'no route')],
       },
     ];
@@ -323,10 +326,22 @@ describe('the comparison', () => {
     ]);
   });
 
+  it('tells what only the scope makes different from a difference', () => {
+    const outside = { connection, expected: verdict(true, false), scoped: verdict(true, true) };
+    const passed = compare([{ ...outside, answers: [answer('allowed')] }], name, () => undefined);
+    assert.deepEqual([passed.differences.length, passed.byScope.length, passed.counts.TCP.probed], [0, 1, 0]);
+    // As at the target after all: policies from an earlier, wider run are here.
+    const agreed = compare([{ ...outside, answers: [answer('denied')] }], name, () => undefined);
+    assert.deepEqual([agreed.differences.length, agreed.byScope.length, agreed.counts.TCP.agreed], [0, 0, 1]);
+    // Neither as the target nor as the mirrored policies say.
+    const odd = compare([{ ...outside, answers: [answer('unreachable')] }], name, () => undefined);
+    assert.deepEqual([odd.differences.length, odd.byScope.length], [1, 0]);
+  });
+
   it('believes the last answer', () => {
     const answers = [answer('allowed'), answer('denied')];
     assert.deepEqual(
-      compare([{ connection, expected: verdict(false, true), answers }], name, () => undefined).differences,
+      compare([{ connection, ...says(verdict(false, true)), answers }], name, () => undefined).differences,
       [],
     );
   });
@@ -334,7 +349,7 @@ describe('the comparison', () => {
   it('neither counts nor blames a datagram that a listener swallowed', () => {
     const answers = [{ ...answer('unreachable'), swallowed: true as const }];
     const udp: Connection = { ...connection, protocol: 'UDP' };
-    const result = compare([{ connection: udp, expected: verdict(true, true), answers }], name, () => undefined);
+    const result = compare([{ connection: udp, ...says(verdict(true, true)), answers }], name, () => undefined);
     assert.equal(result.counts.UDP.probed, 0);
     assert.deepEqual(result.differences, []);
     assert.match(result.notProbed.join(), /1 connections to prod\/Deployment\/b UDP 80/);

@@ -1,0 +1,104 @@
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { environmentError, messageOf } from '../host/errors.ts';
+import type { Run } from '../host/run.ts';
+import { ApiError, type KubeObject, type Resource } from '../target/rest.ts';
+import type { WriteClient } from './client.ts';
+
+const LEASES: Resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases' };
+const NAME = 'clparity';
+/** Where leases of this kind are by custom; a mirror leaves it alone. */
+const NAMESPACE = 'kube-system';
+const RENEW_MS = 10_000;
+/** A holder that has not renewed for so long is gone: killed, or asleep. */
+const DURATION_S = 40;
+
+interface LeaseSpec {
+  readonly holderIdentity?: string;
+  readonly renewTime?: string;
+  readonly leaseDurationSeconds?: number;
+}
+
+/**
+ * Does work that changes a cluster as the only run of ours that does so there, by a Lease (coordination.k8s.io/v1) that
+ * is renewed meanwhile and deleted after. `work` gets a run whose signal also fires when the lease is lost. Throws
+ * `environment` naming the holder where another run is at work.
+ */
+export async function withLease<T>(client: WriteClient, run: Run, work: (run: Run) => Promise<T>): Promise<T> {
+  const holder = `${hostname()}, process ${process.pid}`;
+  const lease = await take(client, holder, run.signal);
+  const over = new AbortController();
+  const lost = new AbortController();
+  const renewing = renew(client, holder, over.signal).catch((cause) => {
+    if (over.signal.aborted) return;
+    lost.abort(environmentError(`This run's hold on the cluster was lost: ${messageOf(cause)}`, { cause }));
+  });
+  try {
+    return await work({ ...run, signal: AbortSignal.any([run.signal, lost.signal]) });
+  } finally {
+    over.abort();
+    await renewing;
+    await release(client, lease, run);
+  }
+}
+
+async function take(client: WriteClient, holder: string, signal: AbortSignal): Promise<KubeObject> {
+  const held = await client.get(LEASES, NAME, NAMESPACE, signal);
+  const spec = (held?.spec ?? {}) as LeaseSpec;
+  const age = Date.now() - Date.parse(spec.renewTime ?? '');
+  if (held && age < DURATION_S * 1000) throw busy(spec.holderIdentity);
+  if (held) {
+    // Only in the state that was seen: whoever else found it stale may have taken it over by now.
+    const { resourceVersion, uid } = held.metadata;
+    await client
+      .delete(leaseOf(holder), {
+        signal,
+        ...(uid === undefined ? {} : { uid }),
+        ...(resourceVersion === undefined ? {} : { resourceVersion }),
+      })
+      .catch((error) => {
+        throw error instanceof ApiError && error.status === 409 ? busy(undefined) : error;
+      });
+  }
+  try {
+    return await client.create(leaseOf(holder), { signal });
+  } catch (error) {
+    throw error instanceof ApiError && error.status === 409 ? busy(undefined) : error;
+  }
+}
+
+async function renew(client: WriteClient, holder: string, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    await sleep(RENEW_MS, undefined, { signal });
+    await client.apply(leaseOf(holder), { signal });
+  }
+}
+
+/** Also after a cancel: nothing of ours is to stay. */
+async function release(client: WriteClient, { metadata }: KubeObject, run: Run): Promise<void> {
+  try {
+    await client.delete(leaseOf(''), {
+      signal: AbortSignal.timeout(10_000),
+      ...(metadata.uid ? { uid: metadata.uid } : {}),
+    });
+  } catch (error) {
+    run.log('warn', `The lease ${NAMESPACE}/${NAME} stays for ${DURATION_S} s: ${messageOf(error)}`);
+  }
+}
+
+function leaseOf(holderIdentity: string): KubeObject {
+  // MicroTime: six digits of a second.
+  const now = new Date().toISOString().replace('Z', '000Z');
+  return {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { name: NAME, namespace: NAMESPACE },
+    spec: { holderIdentity, renewTime: now, leaseDurationSeconds: DURATION_S },
+  };
+}
+
+function busy(holder: string | undefined) {
+  return environmentError(`Another run of clparity is at work in this cluster${holder ? ` (${holder})` : ''}`, {
+    action: `Wait until it has ended. Had it been killed, its hold would end by itself within ${DURATION_S} s.`,
+  });
+}
