@@ -19,13 +19,15 @@ const SHAPE = 'A check file is one list of {from, to, port, allowed}, with a pro
 
 /**
  * Reads a check file, YAML or JSON, as Kubernetes reads YAML: `allowed: no` is false. Throws an input error naming file
- * and line for anything else than a list of assertions.
+ * and line for anything else than a list of assertions, and for an empty one.
  */
 export function parseAssertions(source: string, file: string): Assertion[] {
   const [document, second] = parseYaml(source, file);
   if (!document) throw inputError(`${file} is empty`, { action: SHAPE });
   if (second) throw inputError(`${file}:${second.lineOf([])}: a second document starts here`, { action: SHAPE });
   const list = items(field(document.value, failAt(file, document, [], SHAPE))) ?? [];
+  // Nothing checked must not look like everything held.
+  if (list.length === 0) throw inputError(`${file} holds no assertion`, { action: SHAPE });
   return list.map((item) => parseAssertion(item, `${file}:${document.lineOf(item.path)}`));
 }
 
