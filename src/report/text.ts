@@ -14,7 +14,11 @@ const MARK: Readonly<Record<FindingState, string>> = {
 export function renderText(report: Report, colour: boolean): string {
   const paint = (style: 'red' | 'green' | 'yellow' | 'bold' | 'dim', value: string) =>
     colour ? styleText(style, value, { validateStream: false }) : value;
-  const lines = [paint('bold', `${report.cluster} against ${report.target}`), paint('dim', `Made ${report.createdAt}`), ''];
+  const lines = [
+    paint('bold', `${report.cluster} against ${report.target}`),
+    paint('dim', `Made ${report.createdAt}`),
+    '',
+  ];
   for (const f of report.findings) {
     const line = `${MARK[f.state]} ${f.layer}: ${f.title}`;
     lines.push(
