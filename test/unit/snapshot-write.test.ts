@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import { quietRun } from '../../src/host/run.ts';
+import { writeSnapshot } from '../../src/snapshot/file.ts';
 import { readTarget } from '../../src/snapshot/files.ts';
 import type { NetworkPolicy, Snapshot } from '../../src/snapshot/model.ts';
 import { sortSnapshot } from '../../src/snapshot/sort.ts';
@@ -252,4 +256,26 @@ test('another version, a broken or a hostile snapshot is refused with file and l
   refused(written.replace('- {}', '- 7'), /policies\[0\]\.spec\.ingress\[0\] must be a map/);
   refused(written.replace('name: p', 'name: [p]'), /policies\[0\]\.metadata\.name must be a string/);
   refused(`${written}\n---\nb: 1\n`, /is no snapshot/);
+});
+
+test('a snapshot replaces a snapshot, and no other file; a folder that is not there is named', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'clparity-write-'));
+  try {
+    const path = join(folder, 's.yaml');
+    await writeSnapshot(path, EMPTY);
+    await writeSnapshot(path, { ...EMPTY, source: { kind: 'files', name: 'later' } });
+    assert.equal(parseSnapshot(await readFile(path, 'utf8'), path).source.name, 'later');
+    const foreign = join(folder, 'values.yaml');
+    await writeFile(foreign, 'replicas: 2\n');
+    await assert.rejects(writeSnapshot(foreign, EMPTY), { kind: 'refused', message: /values\.yaml is not a snapshot/ });
+    assert.equal(await readFile(foreign, 'utf8'), 'replicas: 2\n');
+    const nowhere = join(folder, 'nowhere');
+    await assert.rejects(writeSnapshot(join(nowhere, 's.yaml'), EMPTY), {
+      kind: 'input',
+      message: `There is no folder ${nowhere}`,
+    });
+    assert.deepEqual((await readdir(folder)).toSorted(), ['s.yaml', 'values.yaml']);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
