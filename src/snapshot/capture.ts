@@ -2,6 +2,7 @@ import { environmentError, ParityError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { ApiError } from '../target/api-error.ts';
 import type { KubeObject, ListOptions, ReadClient, Resource } from '../target/rest.ts';
+import { isMarked } from '../verify/ours.ts';
 import { detectEngine } from './engine.ts';
 import { type Gap, type NetworkPolicy, SNAPSHOT_SCHEMA, type Snapshot, type Workload } from './model.ts';
 import { networkPolicy, selectorKeys } from './network-policy.ts';
@@ -41,7 +42,8 @@ export async function captureCluster(client: ReadClient, sourceName: string, run
   const list = async (resource: Resource, options?: ListOptions): Promise<Field[] | undefined> => {
     const found = await attempt(nameOf(resource), () => client.list(resource, signal, options));
     run.log('debug', `${nameOf(resource)}: ${found ? `${found.length} read` : 'not read'}`);
-    return found?.map(fieldOf);
+    // What a run of ours made for its probes is not the target's.
+    return found?.filter((object) => !isMarked(object)).map(fieldOf);
   };
   // Alone and first: it shows whether the server answers and takes the credentials.
   const version = (await attempt('version', () => client.raw('/version', signal))) as

@@ -162,6 +162,22 @@ test('a generated label stays where a policy selects by it', async () => {
   );
 });
 
+test('what another run made for its probes is not the target', async () => {
+  const mark = { 'clparity.dev/verify': 'true' };
+  const snapshot = await capture({
+    namespaces: [{ metadata: { name: 'shop' } }, { metadata: { name: 'probes', annotations: mark } }],
+    pods: [pod('solo', {}), pod('stand-in', { annotations: mark })],
+    'networkpolicies.networking.k8s.io': [
+      { metadata: { name: 'deny', namespace: 'probes', annotations: mark }, spec: { podSelector: {} } },
+    ],
+  });
+  assert.deepEqual(
+    [snapshot.namespaces, snapshot.workloads, snapshot.policies].map((all) => all.length),
+    [1, 1, 0],
+  );
+  assert.equal(snapshot.workloads[0]?.name, 'solo');
+});
+
 test('what may not be read is a gap with words, and the rest goes on', async () => {
   const snapshot = await capture({
     namespaces: [{ metadata: { name: 'kube-system', uid: 'u1' } }],
