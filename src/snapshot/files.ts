@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { inputError, messageOf } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
@@ -68,6 +68,12 @@ async function statOf(absolute: string, label: string) {
   try {
     return await stat(absolute);
   } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    // Undefined where there isn't even a link.
+    const link = missing ? await readlink(absolute).catch(() => undefined) : undefined;
+    if (link !== undefined) {
+      throw inputError(`${label} is a broken link: there is no ${link}`, { cause, action: 'Mend or remove the link.' });
+    }
     throw inputError(`Can't read ${label}: ${messageOf(cause)}`, { cause, action: 'Check the path.' });
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -248,6 +248,16 @@ test('nothing there, nothing in it, too large: each says so', async () => {
   await writeFile(large, '');
   await truncate(large, 64 * 1024 * 1024 + 1);
   await assert.rejects(readTarget(large, quietRun()), /65 MB; at most 64 MB/);
+});
+
+test('a link that leads nowhere is called that', async () => {
+  const root = join(folder, 'linked');
+  await mkdir(root);
+  await symlink('gone.yaml', join(root, 'a.yaml'));
+  await assert.rejects(readTarget(root, quietRun()), {
+    kind: 'input',
+    message: 'a.yaml is a broken link: there is no gone.yaml',
+  });
 });
 
 test('a cancelled run reads nothing', async () => {
