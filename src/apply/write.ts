@@ -41,11 +41,17 @@ function missing({ action }: ObjectChange): string | undefined {
 }
 
 function reasonToRefuse({ action, kind, uid }: ObjectChange, live: KubeObject): string | undefined {
-  if (action === 'create') return `is there by now and belongs to ${ownerOf(live)}`;
-  if (live.metadata.uid !== uid) return `was replaced by one that belongs to ${ownerOf(live)}`;
+  if (action === 'create') return `is there by now and belongs to ${holderOf(live)}`;
+  if (live.metadata.uid !== uid) return `was replaced by one that belongs to ${holderOf(live)}`;
   if (kind === 'NetworkPolicy' && !isOurs(live)) return `is not ours any more, it belongs to ${ownerOf(live)}`;
   if (kind === 'Namespace' && action === 'delete' && !madeByUs(live)) return 'does not carry our mark any more';
   return undefined;
+}
+
+/** The owner in words, seen from this run: what is ours came from another one. */
+function holderOf(live: KubeObject): string {
+  const owner = ownerOf(live);
+  return owner === FIELD_MANAGER ? 'another clparity run' : owner;
 }
 
 /** Carries one change out. `live` is what `recheck` found. Not cancellable: the outcome of each write is known. */

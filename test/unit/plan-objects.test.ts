@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { WriteClient } from '../../src/apply/client.ts';
+import { recheck } from '../../src/apply/write.ts';
 import { canonicalSpec } from '../../src/plan/canonical.ts';
 import type { LocalState, ObjectPlan } from '../../src/plan/model.ts';
-import { mirrorName } from '../../src/plan/ownership.ts';
+import { FIELD_MANAGER, mirrorName } from '../../src/plan/ownership.ts';
 import { planObjects, planRemoval } from '../../src/plan/plan.ts';
 import type { Snapshot } from '../../src/snapshot/model.ts';
 import { applied, ingressFrom, live, localOf, NAME_LABEL, policy, scoped, snapshotOf } from './plan-world.ts';
@@ -209,6 +211,17 @@ test('a namespace that is being deleted is a conflict, and nothing is put into i
   const plan = planObjects(scoped(snapshotOf({ shop: {} }, [policy('shop', 'web')])), localOf([gone]));
   assert.deepEqual(shown(plan), []);
   assert.match(plan.conflicts[0]?.message ?? '', /being deleted/);
+});
+
+test('what stands where the plan made something is named by its owner, and one of ours by another run', async () => {
+  const change = { action: 'create', kind: 'NetworkPolicy', namespace: 'shop', name: 'web' } as const;
+  const refusal = (manager: string) => {
+    const there = live('NetworkPolicy', { namespace: 'shop', name: 'web' }, manager, {});
+    const client: Pick<WriteClient, 'get'> = { get: async () => there };
+    return recheck(client as WriteClient, change, new AbortController().signal);
+  };
+  await assert.rejects(refusal(FIELD_MANAGER), { kind: 'refused', message: /belongs to another clparity run$/ });
+  await assert.rejects(refusal('kubectl'), { kind: 'refused', message: /belongs to kubectl$/ });
 });
 
 test('other policy kinds are listed, never dropped', () => {
