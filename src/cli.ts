@@ -1,5 +1,9 @@
 #!/usr/bin/env node
 import { main } from './cli/main.ts';
+import { nodeTooOld } from './cli/node-version.ts';
+
+// A warning of Node's about a library inside the bundle (docker-modem's url.parse) is nothing that a user could mend.
+process.noDeprecation = true;
 
 const cancel = new AbortController();
 process.on('SIGINT', () => {
@@ -10,7 +14,13 @@ process.on('SIGINT', () => {
 });
 process.on('SIGTERM', () => cancel.abort());
 
-// No top-level await: the bundle is CommonJS.
-void main(process.argv.slice(2), process, cancel.signal).then((code) => {
-  process.exitCode = code;
-});
+const tooOld = nodeTooOld(process.versions.node);
+if (tooOld) {
+  process.stderr.write(`${tooOld}\n`);
+  process.exitCode = 3;
+} else {
+  // No top-level await: the bundle is CommonJS.
+  void main(process.argv.slice(2), process, cancel.signal).then((code) => {
+    process.exitCode = code;
+  });
+}

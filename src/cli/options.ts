@@ -1,4 +1,4 @@
-import { isAbsolute, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Option } from 'commander';
 import { inputError } from '../host/errors.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../settings.ts';
@@ -68,7 +68,7 @@ export const OPTIONS = {
   verbose: () => new Option('--verbose', 'log what is done in detail'),
 } as const;
 
-/** Turns flags into settings. Throws an input error for a value that can't be meant. */
+/** Turns flags into settings; the archive's path is taken from the project folder here. Throws an input error for a value that can't be meant. */
 export function settingsOf(flags: Flags): Settings {
   const namespaceMap: Record<string, string> = {};
   for (const pair of flags.map ?? []) {
@@ -85,7 +85,7 @@ export function settingsOf(flags: Flags): Settings {
     ...(flags.context === undefined ? {} : { context: flags.context }),
     ...(flags.snapshot === undefined ? {} : { snapshot: flags.snapshot }),
     ...(flags.cluster === undefined ? {} : { cluster: flags.cluster }),
-    ...(flags.archive === undefined ? {} : { archive: flags.archive }),
+    ...(flags.archive === undefined ? {} : { archive: resolve(flags.folder ?? '.', flags.archive) }),
     ...(flags.engine === undefined ? {} : { engine: flags.engine as EngineName }),
     image: flags.image ?? DEFAULT_SETTINGS.image,
     namespaces: flags.namespace ?? [],
@@ -94,9 +94,4 @@ export function settingsOf(flags: Flags): Settings {
     keep: flags.keep ?? false,
     probeTimeoutMs,
   };
-}
-
-/** A path as the user meant it, from the project folder's point of view. */
-export function absolute(folder: string, path: string): string {
-  return isAbsolute(path) ? path : resolve(folder, path);
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { Option } from 'commander';
 import type * as Core from '../core.ts';
+import { inputError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import type { Approve, Project } from '../pipeline.ts';
 import type { Flags, OPTIONS } from './options.ts';
@@ -68,7 +69,7 @@ export function registerVerbs(verb: Register): void {
       const snapshot = await v.core.capture(v.run, v.project);
       if (out === '-') v.show(snapshot, () => v.core.formatSnapshot(snapshot).trimEnd());
       else {
-        const path = resolve(out);
+        const path = resolve(v.project.folder, out);
         await v.core.writeSnapshot(path, snapshot);
         const counts = v.core.snapshotCounts(snapshot);
         v.show({ path, ...counts, gaps: snapshot.gaps }, () =>
@@ -167,7 +168,7 @@ export function registerVerbs(verb: Register): void {
     async (v, file) => {
       const live = (v.flags as { live?: boolean }).live === true;
       if (live) await v.agree('Put stand-ins into the local cluster for the time of the probes?');
-      const value = await v.core.check(v.run, v.project, resolve(file ?? ''), live);
+      const value = await v.core.check(v.run, v.project, resolve(v.project.folder, file ?? ''), live);
       v.show(value, () => v.core.checkText(value));
       return value.failed === 0 ? 0 : 1;
     },
@@ -178,12 +179,14 @@ export function registerVerbs(verb: Register): void {
     'show the last report of this folder',
     [],
     async (v) => {
+      const { markdown } = v.flags as { markdown?: boolean };
+      if (markdown && v.flags.format === 'json') throw inputError('--markdown and --format json contradict each other');
       const value = await v.core.lastReport(v.project.folder);
-      if ((v.flags as { markdown?: boolean }).markdown) v.show(value, () => v.core.renderMarkdown(value));
+      if (markdown) v.show(value, () => v.core.renderMarkdown(value));
       else v.show(value, (colour) => v.core.renderText(value, colour));
       return value.equal ? 0 : 1;
     },
-    [new Option('--markdown', 'as Markdown (with --format text)')],
+    [new Option('--markdown', 'as Markdown, piped or not').implies({ format: 'text' })],
   );
   verb('remove', 'take everything of ours out of the local cluster', [...LOCAL, 'dryRun', 'yes'], async (v) => {
     const dryRun: Approve = async (plan) => {

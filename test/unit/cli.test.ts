@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, before, test } from 'node:test';
+import { main } from '../../src/cli/main.ts';
+import { nodeTooOld } from '../../src/cli/node-version.ts';
+import { settingsOf } from '../../src/cli/options.ts';
+import type { Terminal } from '../../src/cli/terminal.ts';
+import { makeReport } from '../../src/report/findings.ts';
+import { saveReport } from '../../src/report/store.ts';
+
+/** A project folder with a target and a check file, which is not where the tests run. */
+let folder = '';
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'clparity-cli-'));
+  await cp('test/fixtures/shop', join(folder, 'shop'), { recursive: true });
+  const assertion = { from: 'shop-web/Deployment/storefront', to: 'ip:192.0.2.1', port: 81, allowed: false };
+  await writeFile(join(folder, 'check.json'), JSON.stringify([assertion]));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+/** Runs the CLI in this process, piped, with that project folder. */
+async function clparity(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const [out, err]: [string[], string[]] = [[], []];
+  const stream = (into: string[]) => ({ write: (text: string) => into.push(text) > 0 });
+  const terminal = { stdin: {}, stdout: stream(out), stderr: stream(err) } as unknown as Terminal;
+  const code = await main([...args, '--folder', folder], terminal, new AbortController().signal);
+  return { code, stdout: out.join(''), stderr: err.join('') };
+}
+
+test('relative paths start at the project folder', async () => {
+  const captured = await clparity('capture', '--snapshot', 'shop', '-o', 's.yaml');
+  assert.equal(captured.code, 0, captured.stderr);
+  assert.equal(JSON.parse(captured.stdout).path, join(folder, 's.yaml'));
+  const checked = await clparity('check', 'check.json', '--snapshot', 's.yaml');
+  assert.equal(checked.code, 0, checked.stderr);
+  assert.equal(settingsOf({ folder, archive: 'image.tar' }).archive, join(folder, 'image.tar'));
+  assert.equal(settingsOf({ archive: 'image.tar' }).archive, resolve('image.tar'));
+});
+
+test('a report is Markdown where that is asked for, piped as well', async () => {
+  const report = { target: 'prod', cluster: 'kind:dev', createdAt: '', changes: [], findings: [] };
+  await saveReport(folder, makeReport(report));
+  for (const format of [[], ['--format', 'text']]) {
+    const { stdout } = await clparity('report', '--markdown', ...format);
+    assert.match(stdout, /^# Parity report: kind:dev against prod/);
+  }
+  const { code, stderr } = await clparity('report', '--markdown', '--format', 'json');
+  assert.equal(code, 2);
+  assert.match(stderr, /--markdown and --format json contradict/);
+});
+
+test('a Node that is too old is named before anything else happens', () => {
+  assert.match(nodeTooOld('20.20.2') ?? '', /needs Node 22\.19 or later, this is 20\.20\.2/);
+  assert.match(nodeTooOld('22.18.9') ?? '', /needs Node/);
+  for (const version of ['22.19.0', '24.0.0', process.versions.node]) assert.equal(nodeTooOld(version), undefined);
+  const old = 'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.1.0" } })';
+  const { status, stdout, stderr } = cli(old, 'doctor');
+  assert.deepEqual([status, stdout], [3, '']);
+  assert.match(stderr, /^error: clparity needs Node .*\n.*npm exec -- clparity ….*\n$/);
+});
+
+test("deprecations of Node's, met in a library, are kept from the user", () => {
+  const late = 'process.once("beforeExit", () => process.emitWarning("old", "DeprecationWarning", "DEP0169"))';
+  assert.equal(cli(late, '--version').stderr, '');
+});
+
+/** Runs the CLI as a program of its own, after `first`. */
+function cli(first: string, ...args: string[]) {
+  const preload = `data:text/javascript,${encodeURIComponent(first)}`;
+  return spawnSync(process.execPath, ['--import', preload, 'src/cli.ts', ...args], { encoding: 'utf8' });
+}
