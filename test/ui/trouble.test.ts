@@ -40,5 +40,6 @@ step('the walkthrough leads through the first sync', async () => {
   await bench.page.locator('.getting-started-step', { hasText: 'Choose what to be like' }).click();
   await bench.page.locator('.getting-started-step .monaco-button', { hasText: 'Select Target' }).waitFor();
   await bench.run('View: Toggle Primary Side Bar Visibility'); // the drawing needs its width
+  await bench.preview().locator('svg', { hasText: 'snapshot' }).waitFor();
   await bench.shot('walkthrough');
 });
