@@ -36,7 +36,9 @@ async function closePlan(title: string | undefined): Promise<void> {
 
 /** Shows the plan and asks beside it, so that it can be read and scrolled before the answer. */
 export function approveBeside(job: Job): Approve {
-  return (plan) =>
+  return async (plan) =>
+    // To run the command is consent enough for stand-ins that go away again.
+    !job.core.hasChanges(plan) ||
     job.run.step(vscode.l10n.t('Waiting for your answer'), async () => {
       const title = await openPlan(job.core, job.ui.documents, plan);
       try {
