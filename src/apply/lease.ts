@@ -13,6 +13,9 @@ const RENEW_MS = 10_000;
 /** A holder that has not renewed for so long is gone: killed, or asleep. */
 const DURATION_S = 40;
 
+/** Followed by the process id. */
+const HOLDER = `${hostname()}, process `;
+
 interface LeaseSpec {
   readonly holderIdentity?: string;
   readonly renewTime?: string;
@@ -25,7 +28,7 @@ interface LeaseSpec {
  * `environment` naming the holder where another run is at work.
  */
 export async function withLease<T>(client: WriteClient, run: Run, work: (run: Run) => Promise<T>): Promise<T> {
-  const holder = `${hostname()}, process ${process.pid}`;
+  const holder = `${HOLDER}${process.pid}`;
   const lease = await take(client, holder, run.signal);
   const over = new AbortController();
   const lost = new AbortController();
@@ -46,7 +49,7 @@ async function take(client: WriteClient, holder: string, signal: AbortSignal): P
   const held = await client.get(LEASES, NAME, NAMESPACE, signal);
   const spec = (held?.spec ?? {}) as LeaseSpec;
   const age = Date.now() - Date.parse(spec.renewTime ?? '');
-  if (held && age < DURATION_S * 1000) throw busy(spec.holderIdentity);
+  if (held && age < DURATION_S * 1000 && !isDead(spec.holderIdentity)) throw busy(spec.holderIdentity);
   if (held) {
     // Only in the state that was seen: whoever else found it stale may have taken it over by now.
     const { resourceVersion, uid } = held.metadata;
@@ -64,6 +67,19 @@ async function take(client: WriteClient, holder: string, signal: AbortSignal): P
     return await client.create(leaseOf(holder), { signal });
   } catch (error) {
     throw error instanceof ApiError && error.status === 409 ? busy(undefined) : error;
+  }
+}
+
+/** Whether the holder was a process of this machine that has ended without giving the lease back: it was killed. */
+function isDead(holder = ''): boolean {
+  const pid = holder.startsWith(HOLDER) ? Number(holder.slice(HOLDER.length)) : Number.NaN;
+  if (!Number.isInteger(pid)) return false;
+  try {
+    // Signal 0 only asks whether the process is there.
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
 }
 

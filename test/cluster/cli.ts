@@ -10,12 +10,12 @@ export interface CliResult {
 }
 
 /**
- * Runs the built CLI as a user's script would: its own process, no terminal. With `interruptAt`, sends SIGINT (Ctrl+C)
- * as soon as stderr matches.
+ * Runs the built CLI as a user's script would: its own process, no terminal. With `interruptAt`, sends SIGINT (Ctrl+C),
+ * or `signal`, as soon as stderr matches.
  */
 export function clparity(
   args: readonly string[],
-  options: { cwd: string; env?: Record<string, string>; interruptAt?: RegExp },
+  options: { cwd: string; env?: Record<string, string>; interruptAt?: RegExp; signal?: NodeJS.Signals },
 ): Promise<CliResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [CLI, ...args], {
@@ -33,7 +33,7 @@ export function clparity(
       stderr += d;
       if (!interrupted && options.interruptAt?.test(stderr)) {
         interrupted = true;
-        child.kill('SIGINT');
+        child.kill(options.signal ?? 'SIGINT');
       }
     });
     child.on('error', reject);

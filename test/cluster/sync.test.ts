@@ -38,8 +38,12 @@ describe('sync, from the command line', onCluster, () => {
     if (folder) await rm(folder, { recursive: true, force: true });
   });
 
-  const run = (args: readonly string[], interruptAt?: RegExp): Promise<CliResult> =>
-    clparity([...args, '--cluster', cluster.id], { cwd: folder, ...(interruptAt ? { interruptAt } : {}) });
+  const run = (args: readonly string[], interruptAt?: RegExp, signal?: NodeJS.Signals): Promise<CliResult> =>
+    clparity([...args, '--cluster', cluster.id], {
+      cwd: folder,
+      ...(interruptAt ? { interruptAt } : {}),
+      ...(signal ? { signal } : {}),
+    });
   const sync = (...more: string[]) => run(['sync', '--snapshot', 'shop', '--image', image.reference, '--yes', ...more]);
   const reportOf = ({ stdout }: CliResult) => JSON.parse(stdout) as Report;
 
@@ -239,6 +243,15 @@ describe('sync, from the command line', onCluster, () => {
     const refused = results.find((r) => r.code !== 0);
     assert.deepEqual(results.map((r) => r.code).toSorted(), [0, 3], refused?.stderr);
     assert.match(refused?.stderr ?? '', /Another run of clparity is at work in this cluster/);
+  });
+
+  test("a run that was killed stands in nobody's way, and what it left is taken away", async () => {
+    const killed = await run(['verify', '--snapshot', 'shop', '--yes'], /Probe connections …/, 'SIGKILL');
+    assert.equal(killed.code, null);
+    assert.match(JSON.stringify(await visible()), /clparity-standin/);
+    const next = await run(['verify', '--snapshot', 'shop', '--yes']);
+    assert.equal(next.code, 0, next.stderr);
+    assert.doesNotMatch(JSON.stringify(await visible()), /clparity-standin/);
   });
 
   test('check --live sends packets for each assertion', async () => {
