@@ -16,7 +16,10 @@ const BIN = join(ROOT, 'node_modules', '.bin');
  */
 export function bootstrap() {
   process.chdir(ROOT);
-  if (!installed()) run('npm', ['ci']);
+  if (!installed()) {
+    console.error('Installing the dependencies, a minute or two');
+    run('npm', ['ci']);
+  }
   if (process.versions.node === lockedPackages('package-lock.json')['node_modules/node'].version) return;
   const env = { ...process.env, PATH: `${BIN}${delimiter}${process.env.PATH}` };
   const { status, error } = spawnSync(join(BIN, 'node'), process.argv.slice(1), { stdio: 'inherit', env });

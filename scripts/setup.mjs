@@ -41,7 +41,7 @@ export function kindClusters() {
  * ready. The user's kubeconfig stays as it is: `kind export kubeconfig --name NAME` adds the cluster to it.
  */
 export function createCluster(name, image, workers = 0) {
-  console.error(`Creating the kind cluster ${name} (${1 + workers} node(s), ${image})`);
+  console.error(`Creating the kind cluster ${name} (${1 + workers} node(s), ${image}): takes a minute or two`);
   const nodes = ['control-plane', ...Array(workers).fill('worker')].map((role) => ({ role }));
   const config = JSON.stringify({ kind: 'Cluster', apiVersion: 'kind.x-k8s.io/v1alpha4', nodes });
   const kubeconfig = ['--kubeconfig', `.clparity-work/${name}.kubeconfig`];

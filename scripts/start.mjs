@@ -16,6 +16,7 @@ const BASE_IMAGE = 'mcr.microsoft.com/azurelinux/base/core:3.0';
 const REGISTRY_PORT = 5155;
 
 async function main(name = 'clparity-dev') {
+  console.error('Looking for Docker and kind, and building (under a minute where both are here)');
   ensureEngine();
   run('npm', ['run', '-s', 'build']);
   if (!kindClusters().includes(name)) createCluster(name, nodeImages().enforcing, 1);
@@ -48,21 +49,30 @@ async function standIn() {
 
 /** In a folder of its own, where the lock file and the last report are kept. */
 async function sync(name, image) {
-  const folder = join(ROOT, '.clparity-work', name);
+  const folder = join('.clparity-work', name);
   mkdirSync(folder, { recursive: true });
   const snapshot = join(ROOT, 'test', 'fixtures', 'shop');
-  const options = ['--snapshot', snapshot, '--cluster', `kind:${name}`, '--image', image, '--yes', '--format', 'text'];
-  console.error(`Running clparity sync ${options.join(' ')}`);
-  const cli = spawn(process.execPath, [join(ROOT, 'dist', 'cli.js'), 'sync', ...options], {
-    cwd: folder,
+  const place = ['--folder', folder];
+  const cluster = ['--cluster', `kind:${name}`, ...place];
+  const command = ['sync', '--snapshot', snapshot, '--image', image, ...cluster];
+  console.error(`Running ${typed(...command, '--yes')}`);
+  const cli = spawn(process.execPath, [join(ROOT, 'dist', 'cli.js'), ...command, '--yes', '--format', 'text'], {
     stdio: 'inherit',
   });
   process.on('SIGINT', () => {}); // the CLI gets it as well, tidies up and ends; so do we, after it
   const [code] = await once(cli, 'exit');
-  console.error(
-    `\nFor kubectl: kind export kubeconfig --name ${name}. To take it away: kind delete cluster --name ${name}.`,
-  );
+  console.error(`
+To go on, in ${ROOT}:
+  ${typed(...command)}    # once more
+  ${typed('report', '--markdown', ...place)}
+  ${typed('remove', ...cluster)}
+For kubectl: kind export kubeconfig --name ${name}. To take it away: kind delete cluster --name ${name}.`);
   return code ?? 3;
+}
+
+/** The CLI's command line as one types it in this repository's folder. */
+function typed(...args) {
+  return ['npm exec -- clparity', ...args.map((arg) => (/^[\w./:@=-]+$/.test(arg) ? arg : `'${arg}'`))].join(' ');
 }
 
 try {
