@@ -48,7 +48,7 @@ export async function withLease<T>(client: WriteClient, run: Run, work: (run: Ru
 async function take(client: WriteClient, holder: string, signal: AbortSignal): Promise<KubeObject> {
   const held = await client.get(LEASES, NAME, NAMESPACE, signal);
   const spec = (held?.spec ?? {}) as LeaseSpec;
-  const age = Date.now() - Date.parse(spec.renewTime ?? '');
+  const age = Date.now() - Date.parse(spec.renewTime ?? held?.metadata.creationTimestamp ?? '');
   if (held && age < DURATION_S * 1000 && !isDead(spec.holderIdentity)) throw busy(spec.holderIdentity);
   if (held) {
     // Only in the state that was seen: whoever else found it stale may have taken it over by now.
@@ -64,10 +64,12 @@ async function take(client: WriteClient, holder: string, signal: AbortSignal): P
       });
   }
   try {
-    return await client.create(leaseOf(holder), { signal });
+    // Bare, since fields set here could not be applied later: to the server that is another manager. Only one can make it.
+    await client.create({ ...leaseOf(holder), spec: {} }, { signal });
   } catch (error) {
     throw error instanceof ApiError && error.status === 409 ? busy(undefined) : error;
   }
+  return client.apply(leaseOf(holder), { signal: AbortSignal.timeout(RENEW_MS) });
 }
 
 /** Whether the holder was a process of this machine that has ended without giving the lease back: it was killed. */

@@ -104,7 +104,8 @@ async function onStage<T>(input: VerifyInput, run: Run, scene: Scene<T>): Promis
     result = await scene(stage, endpoints, await podNetworks(cluster, run.signal));
     await run.step('Check that nobody left the stage', () => checkPlayers(client, players, run.signal));
   } catch (cause) {
-    throw failure(cause, await cleanUp(client, run), run.signal.aborted);
+    const cancelled = isCancelled(run.signal.aborted ? run.signal.reason : cause);
+    throw failure(cause, await cleanUp(client, run), cancelled);
   }
   const left = settings.keep ? await listStandIns(client, run.signal) : await cleanUp(client, run);
   if (left.length > 0) run.log('warn', `Left in the cluster: ${left.join('; ')}. "clparity remove" takes them away.`);
@@ -185,8 +186,7 @@ async function cleanUp(client: WriteClient, run: Run): Promise<string[]> {
 function failure(cause: unknown, left: readonly string[], cancelled: boolean): unknown {
   const remains = left.length === 0 ? 'Everything it had made was removed again.' : `Left behind: ${left.join('; ')}.`;
   const action = left.length === 0 ? {} : { action: 'Take it away with "clparity remove".' };
-  if (cancelled || isCancelled(cause))
-    return new ParityError('cancelled', `Verifying was cancelled. ${remains}`, { cause, ...action });
+  if (cancelled) return new ParityError('cancelled', `Verifying was cancelled. ${remains}`, { cause, ...action });
   if (left.length === 0) return cause;
   const kind = cause instanceof ParityError ? cause.kind : 'environment';
   return new ParityError(kind, `${messageOf(cause)} ${remains}`, { cause, ...action });
