@@ -1,6 +1,6 @@
 // Bundles into dist/: extension.js (a stub with the UI), core.js (everything heavy) and cli.js; the first and last load
 // core.js when they first need it. --production minifies; --tests bundles test/host into dist-test/ instead.
-import { chmodSync, globSync, rmSync, statSync } from 'node:fs';
+import { globSync, rmSync, statSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const production = process.argv.includes('--production');
@@ -65,7 +65,6 @@ for (const options of tests ? [suites] : product) {
   if (process.argv.includes('--why')) explain(metafile);
 }
 if (!tests) {
-  chmodSync('dist/cli.js', 0o755);
   for (const file of globSync('dist/*.js')) console.log(`${file} ${Math.ceil(statSync(file).size / 1024)} KiB`);
 }
 
