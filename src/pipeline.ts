@@ -11,7 +11,7 @@ import type { ImageLock, NodeImage } from './image/model.ts';
 import { unloadImages } from './image/unload.ts';
 import { openLocal, openTarget } from './open.ts';
 import { readLocalState } from './plan/local-state.ts';
-import type { ObjectPlan, Plan, ScopedTarget } from './plan/model.ts';
+import type { ImageChange, ObjectPlan, Plan, ScopedTarget } from './plan/model.ts';
 import { hasChanges, planObjects, planRemoval } from './plan/plan.ts';
 import { scopeTarget } from './plan/scope.ts';
 import { modelOf } from './policy/endpoints.ts';
@@ -135,7 +135,7 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
   assertNotTarget(cluster, snapshot.source, connection);
   const pinned =
     settings.image === 'none' ? undefined : await stage('looking up the image', () => pinImage(run, project));
-  const images = pinned ? [await imageChange(run, pinned, cluster)] : [];
+  const images = pinned ? await imageChanges(run, pinned, cluster) : [];
   const objects = await withClient(cluster, (client) => planNow(run, client, target));
   return {
     snapshot,
@@ -219,10 +219,11 @@ async function conclude(
   return report;
 }
 
-async function imageChange(run: Run, pinned: Pinned, cluster: VouchedCluster) {
+/** The image where some node lacks it; nothing where all have it. */
+async function imageChanges(run: Run, pinned: Pinned, cluster: VouchedCluster): Promise<ImageChange[]> {
   const present = new Set((await imageOnNodes(run, pinned, cluster)).map((image) => image.node));
   const nodes = cluster.nodes.map((node) => node.name).filter((name) => !present.has(name));
-  return { reference: pinned.lock.reference, digest: pinned.lock.digest, nodes };
+  return nodes.length === 0 ? [] : [{ reference: pinned.lock.reference, digest: pinned.lock.digest, nodes }];
 }
 
 async function planNow(run: Run, client: WriteClient, target: ScopedTarget): Promise<ObjectPlan> {

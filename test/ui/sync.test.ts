@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
+import { startRegistry, type TestRegistry } from '../cluster/registry.ts';
+import { pushStandInImage } from '../cluster/standin-image.ts';
 import { openWorkbench, settled, story, testCluster, type Workbench } from './workbench.ts';
 
 /** Enforces policies and is for this run alone. */
@@ -12,14 +14,21 @@ const skip = cluster === '' && 'CLPARITY_TEST_CLUSTER names no cluster';
 const SYNC = 300_000;
 
 let bench: Workbench;
+let registry: TestRegistry | undefined;
 
 before(async () => {
   if (skip) return;
   leaveNothing();
-  bench = await openWorkbench({ folders: { manifests: 'test/fixtures/shop' }, settings: { 'clparity.image': 'none' } });
+  registry = await startRegistry();
+  const { reference } = await pushStandInImage(registry.host, 'base', '3.0', { note: `made at ${Date.now()}` });
+  bench = await openWorkbench({
+    folders: { manifests: 'test/fixtures/shop' },
+    settings: { 'clparity.image': reference },
+  });
 });
 after(async () => {
   await bench?.close();
+  await registry?.close();
   if (!skip) leaveNothing();
 });
 
@@ -50,7 +59,7 @@ step('then for the cluster, shows every change and asks before it writes', async
   await bench.shot('select-cluster');
   await bench.line(cluster).click();
   await stored('clparity.cluster', cluster);
-  await bench.question(`Apply 26 changes to ${cluster}?`).waitFor({ timeout: SYNC });
+  await bench.question(`Apply 27 changes to ${cluster}?`).waitFor({ timeout: SYNC });
   await bench.page.locator('.multiDiffEntry', { hasText: 'kind: Namespace' }).first().waitFor();
   await bench.shot('plan');
 });
@@ -68,7 +77,9 @@ step('progress counts, and the report opens rendered', async () => {
   await bench.toast(`Equal: ${cluster} is now like manifests.`).waitFor({ timeout: SYNC });
   const report = bench.preview();
   await report.locator('h1', { hasText: `Parity report: ${cluster} against manifests` }).waitFor();
-  assert.match((await report.locator('table').first().textContent()) ?? '', /connections.*equal/s);
+  const findings = (await report.locator('table').first().textContent()) ?? '';
+  assert.match(findings, /base image.*equal.*is on every node, bit for bit/s);
+  assert.match(findings, /connections.*equal/s);
   await bench.shot('report');
 });
 
