@@ -260,7 +260,6 @@ describe('sync, from the command line', onCluster, () => {
       { from: 'shop-web/Deployment/storefront', to: 'payments/Deployment/gateway', port: 8443, allowed: true },
     ];
     await writeFile(join(folder, 'assertions.json'), JSON.stringify(assertions));
-    await sync();
     for (const live of [[], ['--live', '--yes', '--cluster', cluster.id]]) {
       const result = await clparity(['check', 'assertions.json', '--snapshot', 'shop', ...live], { cwd: folder });
       assert.equal(result.code, 1, result.stderr);
