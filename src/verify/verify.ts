@@ -133,8 +133,11 @@ async function probe(
   const measured = await measureNow(input, run, { ...stage, endpoints, networks });
   const judge = input.localModel && localJudge(input.localModel, target, endpoints.players);
   const compared = compare(measured.measurements, targetName(settings.namespaceMap), (c) => judge?.(c));
+  const { enforced, evidence } = enforcement.check;
+  const passing = compared.differences.filter((d) => d.expected === 'denied' && d.measured === 'allowed').length;
+  const consequence = enforced ? [] : [`${passing} connections that the target denies pass here, measured`];
   return {
-    enforcement: enforcement.check,
+    enforcement: { enforced, evidence: [...evidence, ...consequence] },
     differences: compared.differences,
     byScope: compared.byScope,
     counts: compared.counts,
