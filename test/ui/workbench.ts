@@ -120,33 +120,33 @@ export async function settled(what: string, holds: () => boolean): Promise<void>
 
 function drive(page: Page): Omit<Workbench, 'folder' | 'close'> {
   const input = page.locator('.quick-input-widget input[type=text]');
+  /** Runs a command by its title, as typed into the palette. */
+  const run = async (title: string): Promise<void> => {
+    // The palette doesn't list what is registered after it was opened, and it goes away again when something else takes
+    // the focus: on a busy machine, open it once more.
+    const line = page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first();
+    for (const end = Date.now() + PATIENCE; ; ) {
+      await page.keyboard.press('F1');
+      try {
+        await input.fill(`>${title}`, { timeout: 5_000 });
+        await line.waitFor({ timeout: 5_000 });
+        break;
+      } catch (error) {
+        if (Date.now() > end) throw error;
+        await page.keyboard.press('Escape');
+      }
+    }
+    await page.keyboard.press('Enter');
+  };
   return {
     page,
-    async run(title) {
-      // The palette doesn't list what is registered after it was opened: on a busy machine, open it again.
-      const line = page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first();
-      for (const end = Date.now() + PATIENCE; ; ) {
-        await page.keyboard.press('F1');
-        await input.waitFor({ state: 'visible' });
-        await input.fill(`>${title}`);
-        try {
-          await line.waitFor({ timeout: 5_000 });
-          break;
-        } catch (error) {
-          if (Date.now() > end) throw error;
-          await page.keyboard.press('Escape');
-        }
-      }
-      await page.keyboard.press('Enter');
-    },
+    run,
     toast: (text) => page.locator('.notifications-toasts .notification-list-item', { hasText: text }).first(),
     question: (title) => page.locator('.quick-input-widget .quick-input-title', { hasText: title }),
     line: (text) => page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first(),
     preview: () => page.frameLocator('iframe.webview.ready').last().frameLocator('iframe#active-frame'),
     async clear() {
-      await page.keyboard.press('F1');
-      await input.fill('>Notifications: Clear All Notifications');
-      await page.keyboard.press('Enter');
+      await run('Notifications: Clear All Notifications');
       await page.locator('.notifications-toasts .notification-list-item').first().waitFor({ state: 'hidden' });
     },
     async shot(name) {
