@@ -1,10 +1,9 @@
 import { providers } from './cluster/index.ts';
 import { messageOf, ParityError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
-import { registryCredentials } from './image/credentials.ts';
 import { connectDocker, pingDocker } from './image/docker.ts';
 import { parseReference } from './image/reference.ts';
-import { openRegistry } from './image/registry.ts';
+import { openImageRegistry } from './image/resolve.ts';
 import { openTarget } from './open.ts';
 import type { Project } from './pipeline.ts';
 import { listContexts } from './target/contexts.ts';
@@ -65,11 +64,7 @@ export async function doctor(run: Run, project: Project): Promise<Diagnosis[]> {
             `Registry of ${settings.image}`,
             async () => {
               const reference = parseReference(settings.image);
-              const registry = openRegistry(reference, {
-                env: host.env,
-                credentials: (signal) => registryCredentials(host, reference.registry, signal),
-                timeoutMs: 10_000,
-              });
+              const registry = openImageRegistry(reference, host, 10_000);
               try {
                 return `answers: ${(await registry.manifest(reference.digest ?? reference.tag ?? 'latest', run.signal)).digest}`;
               } finally {

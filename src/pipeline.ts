@@ -1,6 +1,6 @@
 import { applyPlan } from './apply/apply.ts';
-import { type WriteClient, writeClient } from './apply/client.ts';
-import { withLease } from './apply/lease.ts';
+import { type WriteClient, withClient } from './apply/client.ts';
+import { alone } from './apply/lease.ts';
 import { assertNotTarget } from './cluster/guard.ts';
 import type { VouchedCluster } from './cluster/provider.ts';
 import type { Host } from './host/host.ts';
@@ -228,22 +228,4 @@ async function imageChanges(run: Run, pinned: Pinned, cluster: VouchedCluster): 
 
 async function planNow(run: Run, client: WriteClient, target: ScopedTarget): Promise<ObjectPlan> {
   return planObjects(target, await readLocalState(client, run.signal));
-}
-
-async function withClient<T>(cluster: VouchedCluster, work: (client: WriteClient) => Promise<T>): Promise<T> {
-  const client = writeClient(cluster);
-  try {
-    return await work(client);
-  } finally {
-    await client.close();
-  }
-}
-
-/** Does what writes to the cluster as the only run of ours that does. */
-async function alone<T>(
-  cluster: VouchedCluster,
-  run: Run,
-  work: (client: WriteClient, held: Run) => Promise<T>,
-): Promise<T> {
-  return withClient(cluster, (client) => withLease(client, run, (held) => work(client, held)));
 }

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { writeClient } from './apply/client.ts';
-import { withLease } from './apply/lease.ts';
+import { alone } from './apply/lease.ts';
 import { assertNotTarget } from './cluster/guard.ts';
 import { inputError, messageOf } from './host/errors.ts';
 import type { Run } from './host/run.ts';
@@ -61,15 +60,10 @@ async function checkLive(run: Run, project: Project, targetNames: readonly Asser
   const asked = new Map(assertions.map((a) => [a, connectionsOf(model, a)]));
   const cluster = await openLocal(run, project);
   assertNotTarget(cluster, snapshot.source, connection);
-  const client = writeClient(cluster);
-  try {
-    const answers = await withLease(client, run, (held) =>
-      askPackets({ target, cluster, client, settings }, [...asked.values()].flat(), held),
-    );
-    return judge(model, assertions, judgeAnswer(answers), (a) => asked.get(a) ?? []);
-  } finally {
-    await client.close();
-  }
+  const answers = await alone(cluster, run, (client, held) =>
+    askPackets({ target, cluster, client, settings }, [...asked.values()].flat(), held),
+  );
+  return judge(model, assertions, judgeAnswer(answers), (a) => asked.get(a) ?? []);
 }
 
 function judgeAnswer(answers: Awaited<ReturnType<typeof askPackets>>): (connection: PolicyConnection) => Judgement {

@@ -91,6 +91,16 @@ export function writeClient(cluster: VouchedCluster): WriteClient {
   };
 }
 
+/** Works with a client of its own, closed after. */
+export async function withClient<T>(cluster: VouchedCluster, work: (client: WriteClient) => Promise<T>): Promise<T> {
+  const client = writeClient(cluster);
+  try {
+    return await work(client);
+  } finally {
+    await client.close();
+  }
+}
+
 /** The address of an object's kind. Kinds of ours and of core are regular plurals, but for those that end in y or s. */
 export function resourceOf({ apiVersion, kind }: Pick<KubeObject, 'apiVersion' | 'kind'>): Resource {
   if (!apiVersion || !kind) throw inputError('An object without apiVersion and kind can not be written');

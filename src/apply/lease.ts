@@ -1,9 +1,10 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { VouchedCluster } from '../cluster/provider.ts';
 import { environmentError, messageOf } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { ApiError, type KubeObject, type Resource } from '../target/rest.ts';
-import type { WriteClient } from './client.ts';
+import { type WriteClient, withClient } from './client.ts';
 
 const LEASES: Resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases' };
 const NAME = 'clparity';
@@ -43,6 +44,15 @@ export async function withLease<T>(client: WriteClient, run: Run, work: (run: Ru
     await renewing;
     await release(client, lease, run);
   }
+}
+
+/** Does what writes to a cluster with a client of its own, under the lease: see withLease. */
+export async function alone<T>(
+  cluster: VouchedCluster,
+  run: Run,
+  work: (client: WriteClient, held: Run) => Promise<T>,
+): Promise<T> {
+  return withClient(cluster, (client) => withLease(client, run, (held) => work(client, held)));
 }
 
 async function take(client: WriteClient, holder: string, signal: AbortSignal): Promise<KubeObject> {

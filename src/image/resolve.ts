@@ -42,9 +42,10 @@ export async function resolveImage(reference: string, options: ResolveOptions, r
   });
 }
 
-/** The registry of a reference, with Docker's credentials and the environment's proxies. */
-export function openImageRegistry(reference: ImageReference, host: Host): Registry {
+/** The registry of a reference, with Docker's credentials and the environment's proxies. `timeoutMs` as openRegistry's. */
+export function openImageRegistry(reference: ImageReference, host: Host, timeoutMs?: number): Registry {
   return openRegistry(reference, {
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
     env: host.env,
     credentials: (signal) => registryCredentials(host, reference.registry, signal),
   });
