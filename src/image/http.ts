@@ -7,40 +7,59 @@ export interface Http {
   close(): Promise<void>;
 }
 
-/** Opens connections on demand. `env` is where HTTPS_PROXY, HTTP_PROXY and NO_PROXY are read from. */
-export function openHttp(env: Readonly<Record<string, string | undefined>>): Http {
-  const dispatchers = new Map<string, Dispatcher>();
+export interface HttpOptions {
+  /** Where HTTPS_PROXY, HTTP_PROXY and NO_PROXY are read from; no proxy when absent. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The authorities (PEM) to trust at `host[:port]` instead of Node's own; asked once a host. */
+  readonly authorities?: (host: string) => Promise<readonly string[]>;
+}
 
-  function dispatcherFor(url: string): Dispatcher {
-    const proxy = proxyFor(url, env) ?? '';
-    const known = dispatchers.get(proxy);
-    if (known) return known;
-    const connect = { timeout: 10_000 };
-    const made = proxy === '' ? new Agent({ connect }) : new ProxyAgent({ uri: proxy, requestTls: connect });
-    dispatchers.set(proxy, made);
+/** Opens connections on demand. */
+export function openHttp({ env = {}, authorities }: HttpOptions): Http {
+  const dispatchers = new Map<string, Promise<Dispatcher>>();
+
+  function dispatcherFor(at: URL): Promise<Dispatcher> {
+    const proxy = proxyFor(at.href, env) ?? '';
+    const secured = at.protocol === 'https:' && authorities ? at.host : '';
+    const key = `${proxy} ${secured}`;
+    const made = dispatchers.get(key) ?? makeDispatcher(proxy, secured);
+    dispatchers.set(key, made);
     return made;
+  }
+
+  async function makeDispatcher(proxy: string, host: string): Promise<Dispatcher> {
+    const ca = host === '' ? undefined : await authorities?.(host);
+    const connect = { timeout: 10_000, ...(ca === undefined ? {} : { ca: [...ca] }) };
+    return proxy === ''
+      ? new Agent({ connect })
+      : new ProxyAgent({ uri: proxy, requestTls: connect, proxyTls: connect });
   }
 
   return {
     async send(url, init) {
       let request: RequestInit = { ...init, redirect: 'manual' };
       // By hand, not fetch's own way: every hop has its own proxy. Registries send blobs' readers to a store elsewhere.
-      for (let hop = 0, at = url; ; hop++) {
-        const response = await fetch(at, { ...request, dispatcher: dispatcherFor(at) });
+      for (let hop = 0, at = new URL(url); ; hop++) {
+        const response = await fetch(at, { ...request, dispatcher: await dispatcherFor(at) });
         const location = response.headers.get('location');
         if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
         await response.body?.cancel();
         const next = new URL(location, at);
         if (hop === 10) throw new Error(`${url} redirects without end`);
-        if (new URL(at).protocol === 'https:' && next.protocol !== 'https:') {
-          throw new Error(`${at} redirects to the unencrypted ${next.origin}`);
+        if (at.protocol === 'https:' && next.protocol !== 'https:') {
+          throw new Error(`${at.origin} redirects to the unencrypted ${next.origin}`);
         }
-        if (next.origin !== new URL(at).origin) request = { ...request, headers: withoutSecrets(request.headers) };
-        at = next.href;
+        if (next.origin !== at.origin) {
+          // A body of ours holds an identity token, and that is for nobody else.
+          if (request.body) throw new Error(`${at.origin} redirects the sign-in to ${next.origin}`);
+          request = { ...request, headers: withoutSecrets(request.headers) };
+        }
+        at = next;
       }
     },
     async close() {
-      await Promise.all([...dispatchers.values()].map((dispatcher) => dispatcher.close()));
+      const made = await Promise.allSettled(dispatchers.values());
+      await Promise.all(made.map((one) => (one.status === 'fulfilled' ? one.value.close() : undefined)));
     },
   };
 }

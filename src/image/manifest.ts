@@ -14,6 +14,8 @@ export interface Descriptor {
     readonly 'os.version'?: string;
   };
   readonly annotations?: Readonly<Record<string, string>>;
+  /** What kind of thing it is, where it isn't an image: in lists of referrers. */
+  readonly artifactType?: string;
 }
 
 export interface Manifest {

@@ -1,12 +1,13 @@
 import { inputError } from '../host/errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Run } from '../host/run.ts';
+import { trustedAuthorities } from './certificates.ts';
 import { registryCredentials } from './credentials.ts';
 import { findLock } from './lock.ts';
 import { normalisePlatform, parseConfig, parseManifest, pickPlatform, platformMismatch } from './manifest.ts';
 import type { ImageLock } from './model.ts';
 import { type ImageReference, parseReference } from './reference.ts';
-import { openRegistry, type Registry } from './registry.ts';
+import { openRegistry, type Registry, type RegistryOptions, served } from './registry.ts';
 
 export interface ResolveOptions {
   /** Whose Docker settings and proxy variables count. */
@@ -17,6 +18,8 @@ export interface ResolveOptions {
   readonly locks?: readonly ImageLock[];
   /** Follow a tag that has moved since it was pinned. */
   readonly update?: boolean;
+  /** `HOST[/PREFIX]` to ask in the registry's place (see RegistryOptions). */
+  readonly mirror?: string;
 }
 
 /**
@@ -33,7 +36,8 @@ export async function resolveImage(reference: string, options: ResolveOptions, r
   if (pinned) return pinned;
   const sibling = locks.find((lock) => lock.reference === wanted.text && lock.origin === 'registry');
   return run.step(`Look up ${wanted.text}`, async () => {
-    const registry = openImageRegistry(wanted, options.host);
+    const { host, mirror } = options;
+    const registry = openImageRegistry(wanted, host, { log: run.log, ...(mirror === undefined ? {} : { mirror }) });
     try {
       return await lookUp(registry, wanted, sibling?.digest ?? wanted.digest ?? wanted.tag ?? '', platform, run.signal);
     } finally {
@@ -42,12 +46,18 @@ export async function resolveImage(reference: string, options: ResolveOptions, r
   });
 }
 
-/** The registry of a reference, with Docker's credentials and the environment's proxies. `timeoutMs` as openRegistry's. */
-export function openImageRegistry(reference: ImageReference, host: Host, timeoutMs?: number): Registry {
+/** The registry of a reference, with Docker's credentials and authorities and the environment's proxies. */
+export function openImageRegistry(
+  reference: ImageReference,
+  host: Host,
+  options: Pick<RegistryOptions, 'timeoutMs' | 'stallMs' | 'attempts' | 'mirror' | 'log'> = {},
+): Registry {
+  const { registry } = served(reference, options.mirror);
   return openRegistry(reference, {
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...options,
     env: host.env,
-    credentials: (signal) => registryCredentials(host, reference.registry, signal),
+    authorities: (server) => trustedAuthorities(host, server),
+    credentials: (signal) => registryCredentials(host, registry, signal),
   });
 }
 

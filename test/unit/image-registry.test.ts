@@ -32,7 +32,8 @@ async function serve(handler: Handler): Promise<string> {
 }
 
 async function registry(handler: Handler, options: RegistryOptions = {}) {
-  const opened = openRegistry(parseReference(`${await serve(handler)}/base/core`), options);
+  const pause = async () => {};
+  const opened = openRegistry(parseReference(`${await serve(handler)}/base/core`), { pause, ...options });
   closing.push(() => opened.close());
   return opened;
 }
@@ -55,7 +56,7 @@ const serving: Handler = (request, response) => {
 test('a tag, a digest and a blob, with their exact bytes', async () => {
   let accept: string | undefined;
   const opened = await registry((request, response, host) => {
-    accept = request.headers.accept;
+    if (request.url?.includes('/manifests/')) accept = request.headers.accept;
     serving(request, response, host);
   });
   assert.equal(await opened.resolve('3.0', signal), sample.lock.digest);
@@ -206,4 +207,21 @@ test('a redirect to another server is followed without the password', async () =
   );
   assert.equal((await opened.blob(sample.lock.configDigest, signal)).toString(), sample.config);
   assert.equal(seen, undefined);
+});
+
+test('an identity token follows no redirect to another server', async () => {
+  let came = false;
+  const elsewhere = await serve((_request, response) => {
+    came = true;
+    response.end('{"access_token":"t"}');
+  });
+  const opened = await registry(
+    (request, response, host) => {
+      if (request.method === 'POST') response.writeHead(307, { location: `http://${elsewhere}/token` }).end();
+      else response.writeHead(401, { 'www-authenticate': `Bearer realm="http://${host}/token",service=s` }).end();
+    },
+    { credentials: async () => ({ kind: 'identity', token: 'refresh' }) },
+  );
+  await assert.rejects(opened.manifest('3.0', signal), { message: /redirects the sign-in to/ });
+  assert.equal(came, false);
 });
