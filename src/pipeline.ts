@@ -6,7 +6,8 @@ import type { VouchedCluster } from './cluster/provider.ts';
 import type { Host } from './host/host.ts';
 import type { Run } from './host/run.ts';
 import { type Stages, startStages } from './host/stages.ts';
-import { imageOnNodes, loadPinned, type Pinned, pinImage, pullPinned } from './image/base-image.ts';
+import { findOwn, imageOnNodes, loadPinned, type Pinned, pinImage, pullPinned } from './image/base-image.ts';
+import { loadImage } from './image/load.ts';
 import type { ImageLock, NodeImage } from './image/model.ts';
 import { unloadImages } from './image/unload.ts';
 import { openLocal, openTarget } from './open.ts';
@@ -60,10 +61,16 @@ export async function pull(run: Run, project: Project, reference?: string, updat
   return pinned.lock;
 }
 
-/** Loads the pinned image into every node of the local cluster; pulls it first where the daemon lacks it. */
+/**
+ * Loads an image into every node of the local cluster. The base image, and any other that is pinned, under production's
+ * digest, pulled first where the daemon lacks it; else what Docker has under this tag, as the developer built it.
+ */
 export async function load(run: Run, project: Project, reference?: string): Promise<readonly NodeImage[]> {
   const { stage } = startStages(run);
   const cluster = await stage('finding the local cluster', () => openLocal(run, project));
+  const own =
+    reference === undefined ? undefined : await stage('looking up the image', () => findOwn(run, project, reference));
+  if (own) return stage('loading the image', () => loadImage(own.docker, cluster, own.wanted, run));
   const pinned = await stage('looking up the image', () => pinImage(run, project, reference));
   await stage('pulling the image', () => pullPinned(run, project, pinned));
   return stage('loading the image', () => loadPinned(run, pinned, cluster));

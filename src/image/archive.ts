@@ -4,10 +4,11 @@ import { environmentError, messageOf, ParityError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { type ArchiveImage, chooseImage } from './archive-image.ts';
 import { type ArchiveFiles, openArchive, takeInventory } from './archive-source.ts';
+import { findInDaemon } from './daemon-image.ts';
 import { normalisePlatform, parseManifest } from './manifest.ts';
 import type { ImageLock } from './model.ts';
 import { dockerMessages } from './pull.ts';
-import { findInDaemon, ociIndex } from './save.ts';
+import { ociIndex } from './save.ts';
 import { packTar, type TarEntry, tarFile } from './tar.ts';
 
 export interface ArchiveOptions {

@@ -5,10 +5,13 @@ import type { Run } from '../host/run.ts';
 import type { Settings } from '../settings.ts';
 import { pinArchive } from './archive.ts';
 import { connectDocker, pingDocker } from './docker.ts';
-import { loadImage, nodeImage } from './load.ts';
+import { loadImage } from './load.ts';
 import { readLock, writeLock } from './lock.ts';
 import type { ImageLock, NodeImage } from './model.ts';
+import { nodeImage, type WantedImage, wantedImage } from './node-image.ts';
+import { ownImage } from './own-image.ts';
 import { pullImage } from './pull.ts';
+import { parseReference } from './reference.ts';
 import { resolveImage } from './resolve.ts';
 
 /** Where an image is to come from: see Project in pipeline.ts. */
@@ -44,6 +47,21 @@ export async function pinImage(
   return { lock, docker, fetch: (r) => pullImage(docker, lock, host, r) };
 }
 
+/** An image that Docker has under this very tag and that isn't pinned; undefined where it is, or Docker has none. */
+export async function findOwn(
+  run: Run,
+  { host, folder, settings }: Source,
+  reference: string,
+): Promise<{ readonly wanted: WantedImage; readonly docker: Docker } | undefined> {
+  if (settings.archive !== undefined) return undefined;
+  const docker = await connectDocker(host, run.signal);
+  const { text } = parseReference(reference);
+  if ((await readLock(folder)).some((lock) => lock.reference === text)) return undefined;
+  await pingDocker(docker, run.signal);
+  const wanted = await ownImage(docker, reference, run.signal);
+  return wanted && { wanted, docker };
+}
+
 /** Brings a pinned image into the daemon, then records it in the lock file. */
 export async function pullPinned(run: Run, { folder }: Source, pinned: Pinned): Promise<'pulled' | 'present'> {
   const state = await pinned.fetch(run);
@@ -53,7 +71,7 @@ export async function pullPinned(run: Run, { folder }: Source, pinned: Pinned): 
 
 /** Loads a pinned image from the daemon into every node. */
 export function loadPinned(run: Run, pinned: Pinned, cluster: LocalCluster): Promise<NodeImage[]> {
-  return loadImage(pinned.docker, cluster, pinned.lock, run);
+  return loadImage(pinned.docker, cluster, wantedImage(pinned.lock), run);
 }
 
 /** The nodes that have the image whole, under production's digest. */

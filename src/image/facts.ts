@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { environmentError, messageOf } from '../host/errors.ts';
+import { findInDaemon, inspectImage } from './daemon-image.ts';
 import type { ImageLock } from './model.ts';
-import { findInDaemon, inspectImage, smallText } from './save.ts';
+import { smallText } from './save.ts';
 import { readTar } from './tar.ts';
 
 /** What the report says about the base image; `unknown` where the image doesn't tell. */

@@ -2,9 +2,44 @@ import type { Readable } from 'node:stream';
 import type { LocalCluster } from '../cluster/provider.ts';
 import { parseManifest } from './manifest.ts';
 import type { ImageLock, NodeImage } from './model.ts';
-import { type NodeStore, openNodeStore } from './node-store.ts';
+import { type NodeState, openNodeStore } from './node-store.ts';
 import { ociIndex } from './save.ts';
 import { packTar, tarFile } from './tar.ts';
+
+/** An image as it is to be on the nodes. */
+export interface WantedImage {
+  /** As a person calls it. */
+  readonly reference: string;
+  readonly platform: string;
+  readonly configDigest: string;
+  readonly diffIds: readonly string[];
+  /** Under which digests its layers lie compressed, in order; empty where that isn't known. */
+  readonly layerDigests: readonly string[];
+  /** Every name, normalised, with the digest of what it stands for; undefined: a manifest made for the node. */
+  readonly names: ReadonlyMap<string, string | undefined>;
+  /** Production's index and manifest by digest, byte for byte; none for an image that was built here. */
+  readonly texts: ReadonlyMap<string, string>;
+  /** What to do where Docker doesn't have it. */
+  readonly action: string;
+}
+
+/** A pinned image, under all names by which production's manifests may ask for it. */
+export function wantedImage(lock: ImageLock): WantedImage {
+  const { reference, platform, configDigest, diffIds } = lock;
+  const manifest = parseManifest(lock.manifest, lock.reference);
+  const texts = new Map([[lock.manifestDigest, lock.manifest]]);
+  if (lock.index !== undefined) texts.set(lock.digest, lock.index);
+  return {
+    reference,
+    platform,
+    configDigest,
+    diffIds,
+    layerDigests: manifest.kind === 'manifest' ? manifest.layers.map(({ digest }) => digest) : [],
+    names: new Map(imageNames(lock).map((name) => [name, targetOf(lock, name)])),
+    texts,
+    action: `Pull it with "clparity pull ${reference}".`,
+  };
+}
 
 /**
  * The names under which a node is to have the image, all normalised. Where the platform manifest's digest sorts before
@@ -20,6 +55,11 @@ export function imageNames(lock: ImageLock): string[] {
   return tag === undefined ? names : [...names, `${repository}@${manifestDigest}`, `${repository}:${tag}@${digest}`];
 }
 
+/** A name by the platform manifest's digest stands for that manifest, every other for production's digest. */
+function targetOf(lock: ImageLock, name: string): string {
+  return name.endsWith(`@${lock.manifestDigest}`) ? lock.manifestDigest : lock.digest;
+}
+
 /** What a node has of the image: undefined unless every name, production's digest and all layers are there. */
 export async function nodeImage(
   cluster: LocalCluster,
@@ -27,39 +67,28 @@ export async function nodeImage(
   lock: ImageLock,
   signal: AbortSignal,
 ): Promise<NodeImage | undefined> {
-  return present(await openNodeStore(cluster, node, signal), lock, signal);
+  return present(node, await openNodeStore(cluster, node).survey(signal), wantedImage(lock));
 }
 
-/** As nodeImage, by a node's open store. */
-export async function present(store: NodeStore, lock: ImageLock, signal: AbortSignal): Promise<NodeImage | undefined> {
-  const [names, cri, unpacked] = await Promise.all([
-    store.names(signal),
-    store.inspect(`${lock.repository}@${lock.digest}`, signal),
-    store.isUnpacked(lock.diffIds, signal),
-  ]);
-  const wanted = imageNames(lock);
-  const complete =
-    unpacked &&
-    cri?.id === lock.configDigest &&
-    String(cri.diffIds) === String(lock.diffIds) &&
-    wanted.every((name) => names.get(name) === targetOf(lock, name) && cri.names.includes(name));
-  return complete ? { node: store.node, state: 'present', names: wanted, diffIds: cri.diffIds } : undefined;
-}
-
-/** A name by the platform manifest's digest stands for that manifest, every other for production's digest. */
-export function targetOf(lock: ImageLock, name: string): string {
-  return name.endsWith(`@${lock.manifestDigest}`) ? lock.manifestDigest : lock.digest;
+/** As nodeImage, by what is known of the node. */
+export function present(node: string, state: NodeState, wanted: WantedImage): NodeImage | undefined {
+  const named = [...wanted.names].every(
+    ([name, target]) =>
+      // kubelet's side knows the name, and means this config by it.
+      state.kubelet.get(name) === wanted.configDigest &&
+      (target === undefined ? state.names.has(name) : state.names.get(name) === target),
+  );
+  if (!named || state.missing(wanted.diffIds).length > 0) return undefined;
+  return { node, state: 'present', names: [...wanted.names.keys()], diffIds: wanted.diffIds };
 }
 
 /** An OCI archive of the index and the platform's manifest alone, byte for byte, under all names. */
-export function metadataArchive(lock: ImageLock): Readable {
-  const texts = new Map([[lock.manifestDigest, lock.manifest]]);
-  if (lock.index !== undefined) texts.set(lock.digest, lock.index);
-  const images = imageNames(lock).map((name) => {
-    const digest = targetOf(lock, name);
-    const text = texts.get(digest) ?? '';
-    const { mediaType } = parseManifest(text, `${lock.repository}@${digest}`);
-    return { name, descriptor: { mediaType, digest, size: Buffer.byteLength(text) } };
+export function metadataArchive({ reference, names, texts }: WantedImage): Readable {
+  const images = [...names].flatMap(([name, digest]) => {
+    const text = digest === undefined ? undefined : texts.get(digest);
+    if (digest === undefined || text === undefined) return [];
+    const { mediaType } = parseManifest(text, `${reference} (${digest})`);
+    return [{ name, descriptor: { mediaType, digest, size: Buffer.byteLength(text) } }];
   });
   return packTar([
     tarFile('oci-layout', '{"imageLayoutVersion":"1.0.0"}'),

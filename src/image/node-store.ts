@@ -1,126 +1,161 @@
 import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalCluster } from '../cluster/provider.ts';
 import { environmentError } from '../host/errors.ts';
 import { digestOf } from './digest.ts';
 import { isRecord } from './manifest.ts';
+import { LOAD, OWNED, SEPARATOR, SURVEY } from './node-scripts.ts';
 
-/** Marks names in a node's image store as made by us; only such names are ever taken away. */
-export const OWNED = 'clparity.dev/managed=true';
+/** What a node has of images. */
+export interface NodeState {
+  /** The processor's architecture in the kernel's words: `x86_64`. */
+  readonly architecture: string;
+  /** containerd's snapshotter, as kubelet uses it. */
+  readonly snapshotter: string;
+  /** `--local` where its ctr has that. */
+  readonly local: string;
+  /** containerd's names and the digests that they stand for. */
+  readonly names: ReadonlyMap<string, string>;
+  /** The names that kubelet's side (CRI) knows, and their configs' digests. It follows containerd after a moment. */
+  readonly kubelet: ReadonlyMap<string, string>;
+  /** Which of a stack of layers are not unpacked there: from some layer on, all of them. */
+  missing(diffIds: readonly string[]): readonly string[];
+}
+
+/** An image on its way into a node. */
+export interface Loading {
+  /** An OCI archive that has the image under the staging name. */
+  readonly archive: Readable;
+  readonly staging: string;
+  /** Names for the staged image. */
+  readonly tags: readonly string[];
+  /** One more archive, with names of its own, whose layers are there once the first is in; small. */
+  readonly metadata?: Readable;
+  /** Names to mark as ours. */
+  readonly own: readonly string[];
+  /** Names that kubelet has to see before it is done. */
+  readonly names: readonly string[];
+}
 
 /** containerd on one node, as kubelet uses it. Every method throws an `environment` error with the node's own words. */
 export interface NodeStore {
   readonly node: string;
-  /** Names and the digests that they stand for, of all images or of those with our label. */
+  survey(signal: AbortSignal): Promise<NodeState>;
+  /** Takes an image in as it comes, and surveys the node again. */
+  load(state: NodeState, loading: Loading, signal: AbortSignal): Promise<NodeState>;
+  /** Names and digests of all images or of those with our label. */
   names(signal: AbortSignal, owned?: 'owned'): Promise<ReadonlyMap<string, string>>;
-  /** What kubelet's side (CRI) knows under a name, or undefined. It follows the store after a moment. */
-  inspect(name: string, signal: AbortSignal): Promise<CriImage | undefined>;
-  /** True where the layers are unpacked, all of them, ready for containers. */
-  isUnpacked(diffIds: readonly string[], signal: AbortSignal): Promise<boolean>;
-  /** Imports an OCI archive as it comes in. */
-  import(archive: Readable, signal: AbortSignal): Promise<void>;
   /** Ends imports of this store that were cancelled but still run in the node. */
   stopImports(signal: AbortSignal): Promise<void>;
-  own(names: readonly string[], signal: AbortSignal): Promise<void>;
   /** Takes names away; what nothing refers to any more is deleted by containerd in its own time. */
   remove(names: readonly string[], signal: AbortSignal): Promise<void>;
-  /** The processor's architecture in the kernel's words: `x86_64`. */
-  architecture(signal: AbortSignal): Promise<string>;
-}
-
-export interface CriImage {
-  /** The config's digest. */
-  readonly id: string;
-  readonly names: readonly string[];
-  readonly diffIds: readonly string[];
 }
 
 const CTR = ['ctr', '-n', 'k8s.io'];
+/** Linux takes no single argument of 128 KiB or more (MAX_ARG_STRLEN). */
+const ARGUMENT = 96 * 1024;
 
-/** Opens a node's image store; asks the node once which snapshotter its kubelet uses. */
-export async function openNodeStore(cluster: LocalCluster, node: string, signal: AbortSignal): Promise<NodeStore> {
-  const exec = (argv: readonly string[], stop: AbortSignal, stdin?: Readable) =>
-    cluster.exec(node, argv, { signal: stop, ...(stdin ? { stdin } : {}) });
+/** A node's image store. Nothing is asked of the node until one of its methods is called. */
+export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
+  const token = `clparity-import-${crypto.randomUUID()}`;
 
-  async function must(argv: readonly string[], stop: AbortSignal, stdin?: Readable): Promise<string> {
-    const result = await exec(argv, stop, stdin);
+  async function must(argv: readonly string[], what: string, signal: AbortSignal, stdin?: Readable): Promise<string> {
+    const result = await cluster.exec(node, argv, { signal, ...(stdin ? { stdin } : {}) });
     if (result.exitCode === 0) return result.stdout;
     const said = lastLines(result.stderr) || lastLines(result.stdout) || 'no output';
-    const what = stdin ? 'The image import' : `"${argv.slice(0, 5).join(' ')}"`;
     throw environmentError(`${what} failed on node ${node} (${result.exitCode}): ${said}`, {
-      action: `Look at the node's own log: "journalctl -u containerd" on ${node}.`,
+      action: /no space left/i.test(said)
+        ? `Make room on node ${node} ("docker system df", "crictl rmi --prune" on the node), and try again.`
+        : `Look at the node's own log: "journalctl -u containerd" on ${node}.`,
     });
   }
-
-  const token = `clparity-import-${crypto.randomUUID()}`;
-  const snapshotter = snapshotterOf(await must(['crictl', 'imagefsinfo', '-o', 'json'], signal), node);
+  const script = (text: string, ...args: readonly string[]) => ['bash', '-c', `set -eu\n${text}`, 'clparity', ...args];
 
   return {
     node,
-    async names(stop, owned) {
+    survey: async (signal) => nodeState(await must(script(SURVEY), 'Asking for images', signal), node),
+    async load(state, { archive, staging, tags, metadata, own, names }, signal) {
+      const lists = [tags, own, names].map((list) => list.join(' '));
+      const more = metadata ? inArguments(await buffer(metadata)) : [];
+      const argv = script(LOAD, token, state.snapshotter, state.local, staging, ...lists, ...more);
+      return nodeState(await must(argv, 'The image import', signal, archive), node);
+    },
+    async names(signal, owned) {
       const filter = owned ? [`labels."${OWNED.replace('=', '"==')}`] : [];
-      const listing = await must([...CTR, 'images', 'ls', ...filter], stop);
-      // REF TYPE DIGEST SIZE …, under a line of headings; none of the first three has spaces in it.
-      const rows = listing.split('\n').map((line) => line.split(/\s+/));
-      return new Map(rows.flatMap(([ref, , digest]) => (ref && digest?.startsWith('sha256:') ? [[ref, digest]] : [])));
+      return namesIn(await must([...CTR, 'images', 'ls', ...filter], '"ctr images ls"', signal));
     },
-    async inspect(name, stop) {
-      const result = await exec(['crictl', 'inspecti', '-o', 'json', name], stop);
-      return result.exitCode === 0 ? criImage(result.stdout, node) : undefined;
-    },
-    async isUnpacked(diffIds, stop) {
-      const info = [...CTR, 'snapshots', '--snapshotter', snapshotter, 'info', chainId(diffIds)];
-      return (await exec(info, stop)).exitCode === 0;
-    },
-    async import(archive, stop) {
-      const argv = [...CTR, 'images', 'import', '--snapshotter', snapshotter, '-'];
-      // Under a name of its own, that stopImports can find it by.
-      await must(['bash', '-c', 'exec -a "$0" "$@"', token, ...argv], stop, archive);
-    },
-    async stopImports(stop) {
-      const { exitCode } = await exec(['pkill', '-f', `^${token}`], stop);
+    async stopImports(signal) {
+      const { exitCode } = await cluster.exec(node, ['pkill', '-f', `^${token}`], { signal });
       // containerd notices a moment later that its client is gone.
-      if (exitCode === 0) await sleep(500, undefined, { signal: stop });
+      if (exitCode === 0) await sleep(500, undefined, { signal });
     },
-    async own(names, stop) {
-      for (const name of names) await must([...CTR, 'images', 'label', name, OWNED], stop);
+    async remove(names, signal) {
+      if (names.length > 0) await must([...CTR, 'images', 'rm', ...names], '"ctr images rm"', signal);
     },
-    async remove(names, stop) {
-      if (names.length > 0) await must([...CTR, 'images', 'rm', ...names], stop);
-    },
-    architecture: async (stop) => (await must(['uname', '-m'], stop)).trim(),
   };
 }
 
-/** CRI's image file system lies in a folder named after its snapshotter: …/io.containerd.snapshotter.v1.overlayfs. */
-function snapshotterOf(json: string, node: string): string {
-  const [, name] = /io\.containerd\.snapshotter\.v1\.([\w.-]+)"/.exec(json) ?? [];
-  if (name) return name;
-  throw environmentError(`Node ${node} does not tell which containerd snapshotter its kubelet uses`, {
-    action: 'Is its container runtime containerd? Other runtimes are not supported.',
+function inArguments(bytes: Buffer): string[] {
+  const text = bytes.toString('base64');
+  return Array.from({ length: Math.ceil(text.length / ARGUMENT) }, (_, i) =>
+    text.slice(i * ARGUMENT, (i + 1) * ARGUMENT),
+  );
+}
+
+function nodeState(output: string, node: string): NodeState {
+  const [facts = '', images = '', names = '', snapshots = ''] = output.split(`${SEPARATOR}\n`);
+  const [architecture = '', snapshotter = '', local = ''] = facts.split('\n').map((line) => line.trim());
+  if (snapshotter === '') {
+    throw environmentError(`Node ${node} does not tell which containerd snapshotter its kubelet uses`, {
+      action: 'Is its container runtime containerd? Other runtimes are not supported.',
+    });
+  }
+  // KEY PARENT KIND; only what is committed can be built upon.
+  const rows = snapshots.split('\n').map((line) => line.trim().split(/\s+/));
+  const unpacked = new Set(rows.flatMap((row) => (row.at(-1) === 'Committed' && row[0] ? [row[0]] : [])));
+  return {
+    architecture,
+    snapshotter,
+    local,
+    names: namesIn(names),
+    kubelet: kubeletImages(images, node),
+    missing(diffIds) {
+      const first = chainIds(diffIds).findIndex((chain) => !unpacked.has(chain));
+      return first < 0 ? [] : diffIds.slice(first);
+    },
+  };
+}
+
+/** The names of stacks of layers by the OCI image spec: each level's digest covers all below it. */
+function chainIds(diffIds: readonly string[]): string[] {
+  let chain = '';
+  return diffIds.map((diffId) => {
+    chain = chain === '' ? diffId : digestOf(`${chain} ${diffId}`);
+    return chain;
   });
 }
 
-/** The name of a stack of layers by the OCI image spec: each level's digest covers all below it. */
-function chainId(diffIds: readonly string[]): string {
-  return diffIds.reduce((chain, diffId) => (chain === '' ? diffId : digestOf(`${chain} ${diffId}`)), '');
+/** REF TYPE DIGEST SIZE …, under a line of headings; none of the first three has spaces in it. */
+function namesIn(listing: string): ReadonlyMap<string, string> {
+  const rows = listing.split('\n').map((line) => line.split(/\s+/));
+  return new Map(rows.flatMap(([ref, , digest]) => (ref && digest?.startsWith('sha256:') ? [[ref, digest]] : [])));
 }
 
-function criImage(json: string, node: string): CriImage {
-  const { info, status } = JSON.parse(json) as { info?: unknown; status?: unknown };
-  const spec = isRecord(info) && isRecord(info.imageSpec) ? info.imageSpec : {};
-  const diffIds = isRecord(spec.rootfs) ? spec.rootfs.diff_ids : undefined;
-  if (!isRecord(status) || typeof status.id !== 'string' || !Array.isArray(diffIds)) {
-    throw environmentError(`Node ${node} describes an image in a form that is not understood`);
-  }
+function kubeletImages(json: string, node: string): ReadonlyMap<string, string> {
+  const { images } = JSON.parse(json) as { images?: unknown };
+  if (!Array.isArray(images)) throw environmentError(`Node ${node} lists its images in a form that is not understood`);
   const texts = (value: unknown) => (Array.isArray(value) ? value.map(String) : []);
-  return {
-    id: status.id,
-    names: [...texts(status.repoTags), ...texts(status.repoDigests)],
-    diffIds: diffIds.map(String),
-  };
+  return new Map(
+    images.filter(isRecord).flatMap((image) => {
+      const names = [...texts(image.repoTags), ...texts(image.repoDigests)];
+      return names.map((name): [string, string] => [name, String(image.id)]);
+    }),
+  );
 }
 
+/** The end of what a program said, without its warnings. */
 function lastLines(text: string): string {
-  return text.trim().split('\n').slice(-3).join(' / ').slice(0, 600);
+  const lines = text.split('\n').filter((line) => line.trim() !== '' && !/\blevel=(warning|info)\b/.test(line));
+  return lines.slice(-3).join(' / ').slice(0, 600);
 }

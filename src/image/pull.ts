@@ -4,10 +4,10 @@ import { environmentError, messageOf, ParityError } from '../host/errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Progress, Run } from '../host/run.ts';
 import { type Credentials, registryCredentials } from './credentials.ts';
+import { findInDaemon } from './daemon-image.ts';
 import { parseManifest } from './manifest.ts';
 import type { ImageLock } from './model.ts';
 import { parseReference } from './reference.ts';
-import { findInDaemon } from './save.ts';
 
 /** A line of the daemon's answer to a pull or a load. */
 export interface DockerMessage {

@@ -2,49 +2,11 @@ import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { environmentError, inputError, messageOf } from '../host/errors.ts';
 import { parseManifest } from './manifest.ts';
-import type { ImageLock } from './model.ts';
 import { packTar, readTar, type TarEntry, type TarSourceEntry, tarFile } from './tar.ts';
 
 /** Annotation that containerd's import takes an image's whole name from, word for word. */
 const IMAGE_NAME = 'io.containerd.image.name';
 const SMALL = 4 * 1024 * 1024;
-
-/** The image of a lock as the daemon has it. */
-export interface DaemonImage {
-  readonly id: string;
-  /** Bytes on the daemon's disk. */
-  readonly size: number;
-}
-
-/**
- * Finds the lock's image in the daemon, by its digest, by its config (which is the image's ID in a daemon without the
- * containerd store) or by its tag, and checks its layers. Undefined where the daemon doesn't have these very layers.
- */
-export async function findInDaemon(docker: Docker, lock: ImageLock): Promise<DaemonImage | undefined> {
-  const names = [`${lock.repository}@${lock.digest}`, lock.configDigest];
-  if (lock.tag !== undefined) names.push(`${lock.repository}:${lock.tag}`);
-  for (const name of names) {
-    const image = await inspectImage(docker, name);
-    if (image && isLocked(image, lock)) return { id: image.Id, size: image.Size };
-  }
-  return undefined;
-}
-
-/** A daemon's image ID is the config's digest, with the containerd store the index's or manifest's. */
-function isLocked(image: Docker.ImageInspectInfo, lock: ImageLock): boolean {
-  const ids = [lock.configDigest, lock.digest, lock.manifestDigest];
-  return ids.includes(image.Id) && String(image.RootFS.Layers) === String(lock.diffIds);
-}
-
-/** Docker's own description of an image, or undefined where it has none of this name. */
-export async function inspectImage(docker: Docker, name: string): Promise<Docker.ImageInspectInfo | undefined> {
-  try {
-    return await docker.getImage(name).inspect();
-  } catch (cause) {
-    if ((cause as { statusCode?: number }).statusCode === 404) return undefined;
-    throw environmentError(`Docker can't tell about the image ${name}: ${(cause as Error).message}`, { cause });
-  }
-}
 
 /** dockerode has it, its types don't: GET /images/get, which Image.get() calls without a way to stop it. */
 interface SavesImages {
@@ -53,9 +15,16 @@ interface SavesImages {
 
 /**
  * `docker save` of one image as a stream that containerd imports under `name` and no other: Docker's own manifest and
- * layers as they are, index.json rewritten, the files for older tools left out. Constant memory.
+ * layers as they are, index.json rewritten, the files for older tools and the blobs in `without` left out. Constant
+ * memory; but Docker writes all layers to its own disk first, unless it keeps images in containerd.
  */
-export async function saveAs(docker: Docker, id: string, name: string, signal: AbortSignal): Promise<Readable> {
+export async function saveAs(
+  docker: Docker,
+  id: string,
+  name: string,
+  signal: AbortSignal,
+  without: ReadonlySet<string> = new Set(),
+): Promise<Readable> {
   let saved: Readable;
   try {
     saved = await (docker as Docker & SavesImages).getImages({ names: [id], abortSignal: signal });
@@ -63,20 +32,24 @@ export async function saveAs(docker: Docker, id: string, name: string, signal: A
     signal.throwIfAborted();
     throw environmentError(`Docker can't save the image ${id}: ${messageOf(cause)}`, { cause });
   }
-  const archive = packTar(renamed(readTar(saved, "Docker's save"), name));
+  const archive = packTar(renamed(readTar(saved, "Docker's save"), name, without));
   // A reader that goes away must end Docker's work, even while nothing flows.
   archive.once('close', () => saved.destroy());
   return archive;
 }
 
-async function* renamed(entries: AsyncIterable<TarSourceEntry>, name: string): AsyncGenerator<TarEntry> {
+async function* renamed(
+  entries: AsyncIterable<TarSourceEntry>,
+  name: string,
+  without: ReadonlySet<string>,
+): AsyncGenerator<TarEntry> {
   let indexed = false;
   for await (const entry of entries) {
     if (entry.name === 'index.json') {
       yield tarFile('index.json', renamedIndex(await smallText(entry), name));
       indexed = true;
     } else if (entry.type === 'file' && /^(oci-layout|blobs\/sha256\/[0-9a-f]{64})$/.test(entry.name)) {
-      yield entry;
+      if (!without.has(entry.name.replace('blobs/sha256/', 'sha256:'))) yield entry;
     }
   }
   if (indexed) return;

@@ -10,7 +10,7 @@ export async function unloadImages(cluster: LocalCluster, run: Run): Promise<Rea
   const { signal } = run;
   const removed = await Promise.all(
     cluster.nodes.map(async ({ name: node }): Promise<[string, readonly string[]]> => {
-      const store = await openNodeStore(cluster, node, signal);
+      const store = openNodeStore(cluster, node);
       const [all, owned] = await Promise.all([store.names(signal), store.names(signal, 'owned')]);
       if (owned.size === 0) return [node, []];
       const kept = [...all].filter(([name]) => !owned.has(name));

@@ -7,11 +7,12 @@ import { promisify } from 'node:util';
 import { localHost } from '../../src/host/local.ts';
 import { quietRun } from '../../src/host/run.ts';
 import { loadArchive } from '../../src/image/archive.ts';
+import { inspectImage } from '../../src/image/daemon-image.ts';
 import { loadImage } from '../../src/image/load.ts';
 import type { ImageLock } from '../../src/image/model.ts';
+import { wantedImage } from '../../src/image/node-image.ts';
 import { pullImage } from '../../src/image/pull.ts';
 import { resolveImage } from '../../src/image/resolve.ts';
-import { inspectImage } from '../../src/image/save.ts';
 import { packTar, tarFile } from '../../src/image/tar.ts';
 import { unloadImages } from '../../src/image/unload.ts';
 import { forgetImages, type ImageWorld, openImageWorld, watchedRun } from './image-world.ts';
@@ -72,7 +73,7 @@ test('an OCI layout, as a folder or a tar, keeps the registry digests, up to the
     assert.deepEqual(facts(await load(path)), { ...facts(lock), origin: 'archive' }, path);
     assert.equal((await inspectImage(world.docker, lock.reference))?.Id, lock.configDigest);
   }
-  const [loaded] = await loadImage(world.docker, world.cluster, lock, run);
+  const [loaded] = await loadImage(world.docker, world.cluster, wantedImage(lock), run);
   assert.ok(loaded?.names.includes(`${lock.repository}@${lock.digest}`));
 });
 
@@ -89,7 +90,7 @@ test('what docker save wrote is taken, and its digest is said to be none of the 
   assert.notEqual(taken.digest, lock.digest);
   assert.equal(taken.configDigest, lock.configDigest);
   assert.match(watched.logged.join('\n'), /keeps no registry digest/);
-  const [loaded] = await loadImage(world.docker, world.cluster, taken, run);
+  const [loaded] = await loadImage(world.docker, world.cluster, wantedImage(taken), run);
   assert.ok(loaded?.names.includes(lock.reference));
   // docker save before version 25 wrote no index: the same without it.
   const old = join(world.folder, 'old');

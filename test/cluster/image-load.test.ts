@@ -3,8 +3,9 @@ import { after, before, test } from 'node:test';
 import type { LocalCluster } from '../../src/cluster/provider.ts';
 import { localHost } from '../../src/host/local.ts';
 import { quietRun } from '../../src/host/run.ts';
-import { imageNames, loadImage, nodeImage } from '../../src/image/load.ts';
+import { loadImage } from '../../src/image/load.ts';
 import type { ImageLock } from '../../src/image/model.ts';
+import { imageNames, nodeImage, wantedImage } from '../../src/image/node-image.ts';
 import { pullImage } from '../../src/image/pull.ts';
 import { resolveImage } from '../../src/image/resolve.ts';
 import { unloadImages } from '../../src/image/unload.ts';
@@ -92,7 +93,7 @@ test(
   async () => {
     const lock = await manifestFirst();
     const loading = watchedRun();
-    const loaded = await loadImage(world.docker, world.cluster, lock, loading);
+    const loaded = await loadImage(world.docker, world.cluster, wantedImage(lock), loading);
     assert.deepEqual(
       loaded.map(({ node, state }) => [node, state]),
       world.cluster.nodes.map((node) => [node.name, 'loaded']),
@@ -120,7 +121,7 @@ test(
     }
     // Nothing is asked of Docker where nothing is missing.
     await forgetImages(world.docker, world.registry.host);
-    const again = await loadImage(world.docker, world.cluster, lock, run);
+    const again = await loadImage(world.docker, world.cluster, wantedImage(lock), run);
     assert.ok(again.every(({ state }) => state === 'present'));
     await world.registry.restart();
   },
@@ -132,7 +133,7 @@ test('an image without an index keeps its digest too', onCluster, async () => {
   const lock = await resolveImage(reference, { host: localHost(), platform: world.platform }, run);
   assert.equal(lock.index, undefined);
   await pullImage(world.docker, lock, localHost(), run);
-  const [loaded] = await loadImage(world.docker, world.cluster, lock, run);
+  const [loaded] = await loadImage(world.docker, world.cluster, wantedImage(lock), run);
   assert.deepEqual(loaded?.names, [reference]);
   for (const id of await imageIds('single', [reference])) assert.equal(id, reference);
 });
@@ -140,13 +141,13 @@ test('an image without an index keeps its digest too', onCluster, async () => {
 test('a tag that meant something else on a node is said, and then means production', onCluster, async () => {
   const lock = await pulled('moved');
   const other = await pulled('other');
-  await loadImage(world.docker, world.cluster, other, run);
+  await loadImage(world.docker, world.cluster, wantedImage(other), run);
   const node = world.cluster.nodes[0]?.name ?? '';
   const tag = `${lock.repository}:${lock.tag}`;
   const argv = ['ctr', '-n', 'k8s.io', 'images', 'tag', `${other.repository}@${other.digest}`, tag];
   assert.equal((await world.cluster.exec(node, argv, { signal: run.signal })).exitCode, 0);
   const watched = watchedRun();
-  await loadImage(world.docker, world.cluster, lock, watched);
+  await loadImage(world.docker, world.cluster, wantedImage(lock), watched);
   assert.ok(
     watched.logged.some((line) => line.includes(`${tag} on node ${node} meant ${other.digest} until now`)),
     String(watched.logged),
@@ -157,13 +158,16 @@ test('a tag that meant something else on a node is said, and then means producti
 test('the image missing in Docker is bad input, another platform as well', onCluster, async () => {
   const lock = await pulled('missing');
   await forgetImages(world.docker, world.registry.host);
-  await assert.rejects(loadImage(world.docker, world.cluster, lock, run), {
+  await assert.rejects(loadImage(world.docker, world.cluster, wantedImage(lock), run), {
     kind: 'input',
     message: /Docker does not have .*missing@sha256/,
     action: /clparity pull/,
   });
   const platform = 'linux/s390x';
-  await assert.rejects(loadImage(world.docker, world.cluster, { ...lock, platform }, run), /has linux\/s390x/);
+  await assert.rejects(
+    loadImage(world.docker, world.cluster, wantedImage({ ...lock, platform }), run),
+    /has linux\/s390x/,
+  );
 });
 
 /** The test cluster with a second node, a view of the first, whose imports fail as `failing` does. */
@@ -175,7 +179,7 @@ function withBrokenNode(failing: LocalCluster['exec']): LocalCluster {
     nodes: [first, { name: 'broken', role: 'worker' }],
     exec: (node, argv, options) => {
       if (node !== 'broken') return world.cluster.exec(node, argv, options);
-      return argv.includes('import') ? failing(node, argv, options) : world.cluster.exec(first.name, argv, options);
+      return options.stdin === undefined ? world.cluster.exec(first.name, argv, options) : failing(node, argv, options);
     },
   };
 }
@@ -199,7 +203,7 @@ test('one node that fails stops the others, and nothing is left', onCluster, asy
     for await (const _chunk of stdin) break;
     return { exitCode: 1, stdout: '', stderr: 'no space left on device' };
   });
-  await assert.rejects(loadImage(world.docker, cluster, lock, run), {
+  await assert.rejects(loadImage(world.docker, cluster, wantedImage(lock), run), {
     kind: 'environment',
     message: /failed on node broken \(1\): no space left on device.*nothing of it is on .*broken/,
   });
@@ -212,17 +216,21 @@ test('a cancel midway leaves nothing, and says so', onCluster, async () => {
   const cancelling = watchedRun(stop.signal, (p) => {
     if ((p.done ?? 0) > 1_000_000) stop.abort();
   });
-  await assert.rejects(loadImage(world.docker, world.cluster, lock, cancelling), {
+  await assert.rejects(loadImage(world.docker, world.cluster, wantedImage(lock), cancelling), {
     kind: 'cancelled',
     message: /was cancelled: nothing of it is on/,
   });
   await assertNothingLeft(lock);
-  assert.equal((await loadImage(world.docker, world.cluster, lock, run))[0]?.state, 'loaded', 'the next try works');
+  assert.equal(
+    (await loadImage(world.docker, world.cluster, wantedImage(lock), run))[0]?.state,
+    'loaded',
+    'the next try works',
+  );
 });
 
 test('unloading takes our names off every node, and no other', onCluster, async () => {
   const lock = await pulled('unloaded');
-  await loadImage(world.docker, world.cluster, lock, run);
+  await loadImage(world.docker, world.cluster, wantedImage(lock), run);
   const node = world.cluster.nodes[0]?.name ?? '';
   const foreign = 'example.com/foreign:1';
   const ctr = (...argv: string[]) =>

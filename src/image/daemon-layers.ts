@@ -1,0 +1,119 @@
+import type { Readable } from 'node:stream';
+import type Docker from 'dockerode';
+import { messageOf } from '../host/errors.ts';
+import type { Run } from '../host/run.ts';
+import type { DaemonImage } from './daemon-image.ts';
+import { digestOf } from './digest.ts';
+import type { WantedImage } from './node-image.ts';
+import { pushedManifest, pushToHere, ROOM } from './push.ts';
+import { ociIndex, saveAs } from './save.ts';
+import { packTar, type TarEntry, tarFile } from './tar.ts';
+
+const LAYER = 'application/vnd.docker.image.rootfs.diff.tar.gzip';
+
+/** Layers on their way from Docker into nodes. */
+export interface LayerArchive {
+  readonly archive: Readable;
+  /** About how many bytes will come. */
+  readonly bytes: number;
+}
+
+/**
+ * An OCI archive, under a staging name, of the image's manifest and config and the layers in `missing`, from the Docker
+ * daemon. A few small layers are pushed by Docker to a registry in this process and held in memory; for more, or where
+ * Docker can't reach it, Docker saves the whole image, and what isn't missing is left out.
+ */
+export async function layersFrom(
+  docker: Docker,
+  image: DaemonImage,
+  wanted: WantedImage,
+  missing: readonly string[],
+  staging: string,
+  run: Run,
+): Promise<LayerArchive> {
+  const sizes = await layerSizes(docker, image, wanted.diffIds.length, run.signal);
+  const bytes = wanted.diffIds.reduce((sum, id, i) => sum + (missing.includes(id) ? (sizes[i] ?? 0) : 0), 0);
+  if (bytes <= ROOM) {
+    const archive = await pushed(docker, image, wanted, missing, sizes, staging, run);
+    if (archive) return { archive, bytes };
+  }
+  const known = wanted.diffIds.flatMap((id, i) => (missing.includes(id) ? [] : [id, wanted.layerDigests[i] ?? id]));
+  return { archive: await saveAs(docker, image.id, staging, run.signal, new Set(known)), bytes };
+}
+
+/** Bytes of each layer, unpacked, by the image's history; where that doesn't tell, each has an equal share. */
+async function layerSizes(docker: Docker, image: DaemonImage, layers: number, signal: AbortSignal): Promise<number[]> {
+  signal.throwIfAborted();
+  const history = (await docker.getImage(image.id).history()) as readonly { readonly Size: number }[];
+  const sizes = history.map(({ Size }) => Size).filter((size) => size > 0);
+  // The newest comes first. Steps without a layer have no size, and a layer of none looks like them.
+  return sizes.length === layers ? sizes.reverse() : Array(layers).fill(image.size / layers);
+}
+
+/** By Docker's push; undefined where that isn't possible, or there was more than fits into memory. */
+async function pushed(
+  docker: Docker,
+  image: DaemonImage,
+  wanted: WantedImage,
+  missing: readonly string[],
+  sizes: readonly number[],
+  staging: string,
+  run: Run,
+): Promise<Readable | undefined> {
+  let ask = new Set([wanted.configDigest]);
+  // At first Docker sends what it knows no digest of, a new layer as a rule. A layer that it has pushed or pulled
+  // before, and the node lost or never had, it sends when it is told that the registry lacks it.
+  for (let round = 0; round < 2; round++) {
+    try {
+      const result = await pushToHere(docker, image.id, (digest) => !ask.has(digest), run.signal);
+      const manifest = pushedManifest(result, wanted.reference, wanted.configDigest);
+      const layers = manifest.layers.filter((_, i) => missing.includes(wanted.diffIds[i] ?? ''));
+      const digests = [wanted.configDigest, ...layers.map((layer) => layer.digest)];
+      if (digests.every((digest) => result.blobs.has(digest))) {
+        const blobs = digests.map((digest): [string, Buffer] => [digest, result.blobs.get(digest) ?? Buffer.alloc(0)]);
+        return archiveOf(staged(manifest, wanted, missing, sizes), new Map(blobs), staging);
+      }
+      ask = new Set(digests);
+    } catch (error) {
+      run.signal.throwIfAborted();
+      run.log('debug', `Docker can't push to this process, so it saves the whole image: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * The manifest that the layers go under. Docker's own names layers that it didn't send with a wrong size; they are not
+ * read, for they are unpacked already, but kubelet adds sizes up: here they stand by diff ID and size.
+ */
+function staged(
+  { text, config, layers }: ReturnType<typeof pushedManifest>,
+  { diffIds, layerDigests }: WantedImage,
+  missing: readonly string[],
+  sizes: readonly number[],
+): string {
+  if (layerDigests.join() === layers.map(({ digest }) => digest).join()) return text;
+  return JSON.stringify({
+    schemaVersion: 2,
+    mediaType: 'application/vnd.docker.distribution.manifest.v2+json',
+    config,
+    layers: layers.map((layer, i) => {
+      const diffId = diffIds[i] ?? '';
+      return missing.includes(diffId) ? layer : { mediaType: LAYER, digest: diffId, size: Math.round(sizes[i] ?? 0) };
+    }),
+  });
+}
+
+function archiveOf(manifest: string, blobs: ReadonlyMap<string, Buffer>, staging: string): Readable {
+  const { mediaType } = JSON.parse(manifest) as { mediaType: string };
+  const descriptor = { mediaType, digest: digestOf(manifest), size: Buffer.byteLength(manifest) };
+  const blob = (digest: string, content: string | Buffer): TarEntry =>
+    tarFile(`blobs/sha256/${digest.slice('sha256:'.length)}`, content);
+  return packTar([
+    tarFile('oci-layout', '{"imageLayoutVersion":"1.0.0"}'),
+    tarFile('index.json', ociIndex([{ descriptor, name: staging }])),
+    blob(descriptor.digest, manifest),
+    ...[...blobs].map(([digest, bytes]) => blob(digest, bytes)),
+  ]);
+}

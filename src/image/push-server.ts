@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { digestOf } from './digest.ts';
+import { isRecord } from './manifest.ts';
+
+/** What Docker pushed. */
+export interface Pushed {
+  /** Manifests and indexes by digest, as text. */
+  readonly manifests: ReadonlyMap<string, string>;
+  /** The digest of what was pushed under the tag; undefined before Docker is done. */
+  readonly top: string | undefined;
+  /** The blobs that were uploaded, checked against their digests, as far as there was room for them. */
+  readonly blobs: ReadonlyMap<string, Buffer>;
+}
+
+/** A registry on this machine's loopback that Docker can push one image to. */
+export interface PushServer {
+  /** `127.0.0.1:PORT`. */
+  readonly host: string;
+  readonly user: string;
+  readonly password: string;
+  readonly pushed: Pushed;
+  close(): Promise<void>;
+}
+
+export interface PushServerOptions {
+  /** Whether to say that a blob is here already, so that Docker doesn't send it. */
+  readonly has: (digest: string) => boolean;
+  /** Bytes of blobs to keep, together; what goes beyond is read and dropped. */
+  readonly room: number;
+}
+
+/**
+ * Docker asks about layers of less than 10 MB only in a repository that it pushed them to before
+ * (moby, distribution/push_v2.go, getMaxMountAndExistenceCheckAttempts), and the port is part of a repository's name.
+ */
+const PORT = 41571;
+
+interface Upload {
+  readonly chunks: Buffer[];
+  size: number;
+  dropped: boolean;
+}
+
+/**
+ * Serves what pushing needs of the OCI distribution spec (https://github.com/opencontainers/distribution-spec), to whoever
+ * knows the password: other programs on this machine can reach the port as well. On its usual port, else on any.
+ */
+export async function startPushServer(options: PushServerOptions): Promise<PushServer> {
+  const user = 'clparity';
+  const password = randomBytes(24).toString('base64url');
+  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  const uploads = new Map<string, Upload>();
+  const manifests = new Map<string, string>();
+  const blobs = new Map<string, Buffer>();
+  let kept = 0;
+  let top: string | undefined;
+
+  async function receive(request: IncomingMessage, upload: Upload): Promise<void> {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      upload.size += chunk.length;
+      if (upload.dropped) continue;
+      upload.chunks.push(chunk);
+      kept += chunk.length;
+      if (kept <= options.room) continue;
+      upload.dropped = true;
+      kept -= upload.chunks.splice(0).reduce((sum, one) => sum + one.length, 0);
+    }
+  }
+
+  /** Undefined for what the spec has and pushing doesn't need. */
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<number | undefined> {
+    const url = new URL(request.url ?? '/', 'http://loopback');
+    if (url.pathname === '/v2/') return 200;
+    const [, repository, kind, rest] = /^\/v2\/(.+)\/(blobs|manifests)\/(.+)$/.exec(url.pathname) ?? [];
+    if (rest === undefined) return undefined;
+    if (kind === 'manifests') return manifest(request, response, rest);
+    if (!rest.startsWith('uploads/')) return blob(request, response, rest);
+    const mount = url.searchParams.get('mount');
+    if (request.method === 'POST' && mount && options.has(mount)) {
+      response.setHeader('location', `/v2/${repository}/blobs/${mount}`);
+      response.setHeader('docker-content-digest', mount);
+      return 201;
+    }
+    const id = request.method === 'POST' ? crypto.randomUUID() : rest.slice('uploads/'.length);
+    const upload: Upload | undefined =
+      request.method === 'POST' ? { chunks: [], size: 0, dropped: false } : uploads.get(id);
+    if (!upload) return 404;
+    uploads.set(id, upload);
+    await receive(request, upload);
+    const digest = url.searchParams.get('digest');
+    if (digest === null) {
+      response.setHeader('location', `/v2/${repository}/blobs/uploads/${id}`);
+      response.setHeader('docker-upload-uuid', id);
+      response.setHeader('range', `0-${Math.max(0, upload.size - 1)}`);
+      return 202;
+    }
+    uploads.delete(id);
+    if (!upload.dropped) {
+      const bytes = Buffer.concat(upload.chunks);
+      if (digestOf(bytes) !== digest) return 400;
+      blobs.set(digest, bytes);
+    }
+    response.setHeader('location', `/v2/${repository}/blobs/${digest}`);
+    response.setHeader('docker-content-digest', digest);
+    return 201;
+  }
+
+  function blob(request: IncomingMessage, response: ServerResponse, digest: string): number | undefined {
+    if (request.method !== 'HEAD') return undefined;
+    if (!options.has(digest) && !blobs.has(digest)) return 404;
+    response.setHeader('docker-content-digest', digest);
+    // Docker takes it for the layer's size in the manifest that it writes; containerd looks at no size here.
+    response.setHeader('content-length', blobs.get(digest)?.length ?? 1);
+    return 200;
+  }
+
+  async function manifest(request: IncomingMessage, response: ServerResponse, name: string): Promise<number> {
+    if (request.method !== 'PUT') return 404;
+    const upload: Upload = { chunks: [], size: 0, dropped: false };
+    await receive(request, upload);
+    const text = Buffer.concat(upload.chunks).toString('utf8');
+    const digest = digestOf(text);
+    manifests.set(digest, text);
+    // An index's members come first, by their digests.
+    if (!name.startsWith('sha256:') || isRecord(JSON.parse(text))) top = digest;
+    response.setHeader('location', `/v2/manifests/${digest}`);
+    response.setHeader('docker-content-digest', digest);
+    return 201;
+  }
+
+  const server = createServer((request, response) => {
+    if (request.headers.authorization !== authorization) {
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="clparity"' }).end();
+      request.resume();
+      return;
+    }
+    answer(request, response).then(
+      (status) => {
+        request.resume();
+        response.writeHead(status ?? 405).end();
+      },
+      // A connection that Docker dropped: it reports the failed push itself.
+      (error: Error) => request.destroy(error),
+    );
+  });
+  await listening(server, PORT).catch(() => listening(server, 0));
+  const { port } = server.address() as AddressInfo;
+  return {
+    host: `127.0.0.1:${port}`,
+    user,
+    password,
+    get pushed() {
+      return { manifests, top, blobs };
+    },
+    close: () =>
+      new Promise((resolve, reject) => {
+        server.close((error) => (error ? reject(error) : resolve()));
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listening(server: ReturnType<typeof createServer>, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
