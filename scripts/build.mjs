@@ -1,10 +1,12 @@
 // Bundles into dist/: extension.js (a stub with the UI), core.js (everything heavy) and cli.js; the first and last load
-// core.js when they first need it. --production minifies; --tests bundles test/host into dist-test/ instead.
+// core.js when they first need it. --production minifies; --tests bundles test/host into dist-test/ instead, --bench what
+// test/bench measures.
 import { globSync, rmSync, statSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const production = process.argv.includes('--production');
 const tests = process.argv.includes('--tests');
+const bench = process.argv.includes('--bench');
 
 /** What core.ts exports stays in core.js. (Imports of types have vanished before this is asked.) */
 const coreApart = {
@@ -48,6 +50,8 @@ const product = [
   { entryPoints: ['src/cli.ts'], plugins: [coreApart] },
 ].map((b) => ({ ...common, ...b, outdir: 'dist' }));
 
+const measured = { ...common, entryPoints: ['test/bench/load-once.ts'], plugins: [leftOut], outdir: 'dist-test' };
+
 // mocha is taken from node_modules, so that the suites and the entry share one.
 const suites = {
   ...common,
@@ -58,13 +62,13 @@ const suites = {
   plugins: [coreApart],
 };
 
-const out = tests ? 'dist-test' : 'dist';
+const out = tests || bench ? 'dist-test' : 'dist';
 rmSync(out, { recursive: true, force: true });
-for (const options of tests ? [suites] : product) {
+for (const options of tests ? [suites] : bench ? [measured] : product) {
   const { metafile } = await build(options).catch(() => process.exit(1)); // esbuild has said why
   if (process.argv.includes('--why')) explain(metafile);
 }
-if (!tests) {
+if (out === 'dist') {
   for (const file of globSync('dist/*.js')) console.log(`${file} ${Math.ceil(statSync(file).size / 1024)} KiB`);
 }
 

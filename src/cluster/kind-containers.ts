@@ -20,14 +20,15 @@ export interface KindContainers {
  */
 export async function kindClusters(docker: Docker, run: Run): Promise<KindContainers[]> {
   const clusters = new Map<string, { running: LocalNode[]; stopped: string[] }>();
-  for (const { Names, Labels, State } of await labelledContainers(docker, run)) {
+  for (const { Names, Labels, State, NetworkSettings } of await labelledContainers(docker, run)) {
     const name = Labels[CLUSTER_LABEL];
     const role = Labels[ROLE_LABEL];
     const container = Names[0]?.replace(/^\//, '');
     if (!name || !container || (role !== 'control-plane' && role !== 'worker')) continue;
     const cluster = clusters.get(name) ?? { running: [], stopped: [] };
     clusters.set(name, cluster);
-    if (State === 'running') cluster.running.push({ name: container, role });
+    const hostAddress = Object.values(NetworkSettings?.Networks ?? {}).find(({ Gateway }) => Gateway)?.Gateway;
+    if (State === 'running') cluster.running.push({ name: container, role, ...(hostAddress ? { hostAddress } : {}) });
     else cluster.stopped.push(container);
   }
   return [...clusters]

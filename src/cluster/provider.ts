@@ -6,6 +6,8 @@ import type { Connection } from '../target/rest.ts';
 export interface LocalNode {
   readonly name: string;
   readonly role: 'control-plane' | 'worker';
+  /** The address under which the node sees the machine that its daemon runs on, where that is known. */
+  readonly hostAddress?: string;
 }
 
 export interface NodeExecOptions {

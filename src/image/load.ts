@@ -5,6 +5,7 @@ import { environmentError, inputError, isCancelled, messageOf, ParityError } fro
 import type { Progress, Run } from '../host/run.ts';
 import { type DaemonImage, findImage } from './daemon-image.ts';
 import { layersFrom } from './daemon-layers.ts';
+import { type Feeder, startFeeder } from './feeder.ts';
 import { normalisePlatform, platformMismatch } from './manifest.ts';
 import type { NodeImage } from './model.ts';
 import { metadataArchive, present, type WantedImage } from './node-image.ts';
@@ -34,13 +35,25 @@ export async function loadImage(
 ): Promise<NodeImage[]> {
   return run.step(`Load ${wanted.reference} into ${cluster.id}`, async (progress) => {
     const stores = cluster.nodes.map(({ name }) => openNodeStore(cluster, name));
-    const nodes = await Promise.all(stores.map(async (store) => ({ store, state: await store.survey(run.signal) })));
-    for (const node of nodes) checkPlatform(node, wanted);
-    const found = nodes.map(({ store, state }) => present(store.node, state, wanted));
-    const lacking = nodes.filter((_, i) => found[i] === undefined);
-    const loaded = lacking.length === 0 ? [] : await fill(docker, lacking, wanted, run, progress);
-    const all = [...found.filter((image) => image !== undefined), ...loaded];
-    return stores.map((store) => all.find((image) => image.node === store.node)).filter((image) => image !== undefined);
+    const names = [...wanted.names.keys()];
+    const hosts = new Set(cluster.nodes.map(({ hostAddress }) => hostAddress));
+    const [host] = hosts;
+    const feeder = host === undefined || hosts.size > 1 ? undefined : await startFeeder(host);
+    try {
+      const nodes = await Promise.all(
+        stores.map(async (store) => ({ store, state: await store.survey(names, run.signal, feeder) })),
+      );
+      for (const node of nodes) checkPlatform(node, wanted);
+      const found = nodes.map(({ store, state }) => present(store.node, state, wanted));
+      const lacking = nodes.filter((_, i) => found[i] === undefined);
+      const loaded = lacking.length === 0 ? [] : await fill(docker, lacking, wanted, feeder, run, progress);
+      const all = [...found.filter((image) => image !== undefined), ...loaded];
+      return stores
+        .map((store) => all.find((image) => image.node === store.node))
+        .filter((image) => image !== undefined);
+    } finally {
+      await feeder?.close();
+    }
   });
 }
 
@@ -55,6 +68,7 @@ async function fill(
   docker: Docker,
   nodes: readonly Surveyed[],
   wanted: WantedImage,
+  feeder: Feeder | undefined,
   run: Run,
   progress: (p: Progress) => void,
 ): Promise<NodeImage[]> {
@@ -70,7 +84,7 @@ async function fill(
   const complete: NodeImage[] = [];
   try {
     progress({ note: 'Docker gets the layers ready', total: image.size, unit: 'bytes' });
-    await send(docker, image, nodes, wanted, staging, stop, { ...run, signal }, complete, progress);
+    await send(docker, image, nodes, wanted, { staging, feeder, stop }, { ...run, signal }, complete, progress);
     return complete;
   } catch (error) {
     const leftovers = ({ store, state }: Surveyed) =>
@@ -91,14 +105,20 @@ function warnOfMoved(node: string, { names }: NodeState, wanted: WantedImage, ru
   }
 }
 
+interface Way {
+  readonly staging: string;
+  readonly feeder: Feeder | undefined;
+  /** Ends the work on all nodes. */
+  readonly stop: AbortController;
+}
+
 /** Streams one archive into all nodes at the pace of the slowest, and ends them all when one fails. */
 async function send(
   docker: Docker,
   image: DaemonImage,
   nodes: readonly Surveyed[],
   wanted: WantedImage,
-  staging: string,
-  stop: AbortController,
+  { staging, feeder, stop }: Way,
   run: Run,
   complete: NodeImage[],
   progress: (p: Progress) => void,
@@ -118,7 +138,7 @@ async function send(
     for (const { input } of pipes) input.end();
   };
   const taking = pipes.map(async ({ node: { store, state }, input }) => {
-    const loading = loadingOf(input, staging, state, wanted);
+    const loading = loadingOf(input, staging, state, wanted, feeder);
     const image = present(store.node, await store.load(state, loading, run.signal), wanted);
     if (image) complete.push({ ...image, state: 'loaded' });
     else {
@@ -136,11 +156,18 @@ async function send(
   }
 }
 
-function loadingOf(archive: Readable, staging: string, { names }: NodeState, wanted: WantedImage): Loading {
+function loadingOf(
+  archive: Readable,
+  staging: string,
+  { names, reaches }: NodeState,
+  wanted: WantedImage,
+  feeder: Feeder | undefined,
+): Loading {
   const all = [...wanted.names.keys()];
   return {
     archive,
     staging,
+    ...(feeder && reaches ? { feeder } : {}),
     tags: all.filter((name) => wanted.names.get(name) === undefined),
     ...(wanted.texts.size > 0 ? { metadata: metadataArchive(wanted) } : {}),
     // What somebody else had named already isn't ours to take away later.

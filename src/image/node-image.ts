@@ -67,7 +67,9 @@ export async function nodeImage(
   lock: ImageLock,
   signal: AbortSignal,
 ): Promise<NodeImage | undefined> {
-  return present(node, await openNodeStore(cluster, node).survey(signal), wantedImage(lock));
+  const wanted = wantedImage(lock);
+  const state = await openNodeStore(cluster, node).survey([...wanted.names.keys()], signal);
+  return present(node, state, wanted);
 }
 
 /** As nodeImage, by what is known of the node. */

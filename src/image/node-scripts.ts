@@ -5,27 +5,35 @@ export const OWNED = 'clparity.dev/managed=true';
 export const SEPARATOR = '=====';
 
 /**
- * Everything about a node's images in one go, for a round trip into a node costs more than the questions: architecture,
- * kubelet's snapshotter, whether its ctr can import by itself (--local; the transfer service, ctr's other way from
- * containerd 2.0 on, takes more than twice as long), kubelet's images, containerd's names, and the unpacked layers.
- * The snapshotter is part of the folder's name: …/io.containerd.snapshotter.v1.overlayfs.
+ * Everything about a node's images in one go, for a round trip into a node costs more than the questions, and all of them
+ * at once: architecture, kubelet's snapshotter, whether its ctr can import by itself (--local; the transfer service,
+ * ctr's other way from containerd 2.0 on, takes more than twice as long), kubelet's images, what the names in $names, apart
+ * by spaces, stand for, and the unpacked layers. The snapshotter is part of the folder's name:
+ * …/io.containerd.snapshotter.v1.overlayfs. And whether it reaches this process at $feeder, host/port. Listing names without a filter would take as long as all the rest.
  */
 export const SURVEY = `
+exec 6< <([ -z "$feeder" ] || timeout 1 bash -c "exec 7<>/dev/tcp/$feeder && echo yes" 2>/dev/null || true)
+filters=; for name in $names; do filters="$filters name==$name"; done
+exec 3< <(crictl images -o json); kubelet=$!
+exec 4< <(ctr -n k8s.io images ls \${filters:-name==none}); named=$!
+exec 5< <(ctr images import --help | grep -e '--local' || true)
 uname -m
 snapshotter=$(crictl imagefsinfo -o json | sed -n 's/.*snapshotter\\.v1\\.\\([A-Za-z0-9._-]*\\)".*/\\1/p' | head -n 1)
 echo "$snapshotter"
-if ctr images import --help | grep -q -e '--local'; then echo --local; else echo; fi
+if [ -n "$(cat <&5)" ]; then echo --local; else echo; fi
+cat <&6
 echo ${SEPARATOR}
-crictl images -o json
+cat <&3; wait $kubelet
 echo ${SEPARATOR}
-ctr -n k8s.io images ls
+cat <&4; wait $named
 echo ${SEPARATOR}
 [ -z "$snapshotter" ] || ctr -n k8s.io snapshots --snapshotter "$snapshotter" ls
 `;
 
 /**
- * Takes in an image from standard input under a staging name, gives it its names, and surveys the node. Arguments: a
- * name for the process that imports, by which it can be found; snapshotter; --local or nothing; the staging name; then
+ * Takes in an image, from $feeder where that is set and else from standard input, under a staging name, gives it its names,
+ * and surveys the node. Arguments: feeder; a name for the process that imports, by which it can be found and by which the
+ * feeder knows it; snapshotter; --local or nothing; the staging name; then
  * lists apart by spaces, of names to give to the staged image, of names to mark as ours and of names that kubelet is to
  * see; the rest is one more archive in base64, which holds production's manifests with their names.
  *
@@ -33,15 +41,18 @@ echo ${SEPARATOR}
  * has no half image under a name that a pod may ask for. Kubelet's side follows containerd's events, a moment later.
  */
 export const LOAD = `
-token=$1 snapshotter=$2 local=$3 staging=$4 tags=$5 own=$6 names=$7
-shift 7
+feeder=$1 token=$2 snapshotter=$3 local=$4 staging=$5 tags=$6 own=$7 names=$8
+shift 8
 import() { (exec -a "$token" ctr -n k8s.io images import $local --snapshotter "$snapshotter" - >/dev/null); }
-import
+if [ -n "$feeder" ]; then
+  exec 7<>/dev/tcp/$feeder; echo "$token" >&7; import <&7; exec 7>&-
+else import; fi
 if [ $# -gt 0 ]; then printf %s "$@" | base64 -d | import; fi
 for name in $tags; do ctr -n k8s.io images tag --force "$staging" "$name" >/dev/null; done
-ctr -n k8s.io images rm "$staging" >/dev/null
+ctr -n k8s.io images rm "$staging" >/dev/null & removing=$!
 for name in $own; do ctr -n k8s.io images label "$name" ${OWNED} >/dev/null; done
 for name in $names; do
   for try in $(seq 100); do crictl inspecti "$name" >/dev/null 2>&1 && break; sleep 0.1; done
 done
+wait $removing
 ${SURVEY}`;

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalCluster } from '../cluster/provider.ts';
 import { environmentError } from '../host/errors.ts';
 import { digestOf } from './digest.ts';
+import type { Feeder } from './feeder.ts';
 import { isRecord } from './manifest.ts';
 import { LOAD, OWNED, SEPARATOR, SURVEY } from './node-scripts.ts';
 
@@ -15,7 +16,9 @@ export interface NodeState {
   readonly snapshotter: string;
   /** `--local` where its ctr has that. */
   readonly local: string;
-  /** containerd's names and the digests that they stand for. */
+  /** Whether it reaches the feeder that it was asked about. */
+  readonly reaches: boolean;
+  /** Those of the names asked for that containerd has, and the digests that they stand for. */
   readonly names: ReadonlyMap<string, string>;
   /** The names that kubelet's side (CRI) knows, and their configs' digests. It follows containerd after a moment. */
   readonly kubelet: ReadonlyMap<string, string>;
@@ -27,6 +30,8 @@ export interface NodeState {
 export interface Loading {
   /** An OCI archive that has the image under the staging name. */
   readonly archive: Readable;
+  /** By which way it goes; by standard input where undefined. */
+  readonly feeder?: Feeder;
   readonly staging: string;
   /** Names for the staged image. */
   readonly tags: readonly string[];
@@ -41,7 +46,7 @@ export interface Loading {
 /** containerd on one node, as kubelet uses it. Every method throws an `environment` error with the node's own words. */
 export interface NodeStore {
   readonly node: string;
-  survey(signal: AbortSignal): Promise<NodeState>;
+  survey(names: readonly string[], signal: AbortSignal, feeder?: Feeder): Promise<NodeState>;
   /** Takes an image in as it comes, and surveys the node again. */
   load(state: NodeState, loading: Loading, signal: AbortSignal): Promise<NodeState>;
   /** Names and digests of all images or of those with our label. */
@@ -74,12 +79,17 @@ export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
 
   return {
     node,
-    survey: async (signal) => nodeState(await must(script(SURVEY), 'Asking for images', signal), node),
-    async load(state, { archive, staging, tags, metadata, own, names }, signal) {
+    async survey(names, signal, feeder) {
+      const argv = script(`names=$1 feeder=$2\n${SURVEY}`, names.join(' '), feeder ? address(feeder) : '');
+      return nodeState(await must(argv, 'Asking for images', signal), node);
+    },
+    async load(state, { archive, feeder, staging, tags, metadata, own, names }, signal) {
       const lists = [tags, own, names].map((list) => list.join(' '));
       const more = metadata ? inArguments(await buffer(metadata)) : [];
-      const argv = script(LOAD, token, state.snapshotter, state.local, staging, ...lists, ...more);
-      return nodeState(await must(argv, 'The image import', signal, archive), node);
+      feeder?.offer(token, archive);
+      const from = feeder ? address(feeder) : '';
+      const argv = script(LOAD, from, token, state.snapshotter, state.local, staging, ...lists, ...more);
+      return nodeState(await must(argv, 'The image import', signal, feeder ? undefined : archive), node);
     },
     async names(signal, owned) {
       const filter = owned ? [`labels."${OWNED.replace('=', '"==')}`] : [];
@@ -96,6 +106,9 @@ export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
   };
 }
 
+/** As bash's /dev/tcp takes it. */
+const address = ({ host, port }: Feeder) => `${host}/${port}`;
+
 function inArguments(bytes: Buffer): string[] {
   const text = bytes.toString('base64');
   return Array.from({ length: Math.ceil(text.length / ARGUMENT) }, (_, i) =>
@@ -105,7 +118,7 @@ function inArguments(bytes: Buffer): string[] {
 
 function nodeState(output: string, node: string): NodeState {
   const [facts = '', images = '', names = '', snapshots = ''] = output.split(`${SEPARATOR}\n`);
-  const [architecture = '', snapshotter = '', local = ''] = facts.split('\n').map((line) => line.trim());
+  const [architecture = '', snapshotter = '', local = '', reaches = ''] = facts.split('\n').map((line) => line.trim());
   if (snapshotter === '') {
     throw environmentError(`Node ${node} does not tell which containerd snapshotter its kubelet uses`, {
       action: 'Is its container runtime containerd? Other runtimes are not supported.',
@@ -118,6 +131,7 @@ function nodeState(output: string, node: string): NodeState {
     architecture,
     snapshotter,
     local,
+    reaches: reaches === 'yes',
     names: namesIn(names),
     kubelet: kubeletImages(images, node),
     missing(diffIds) {

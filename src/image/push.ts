@@ -6,7 +6,7 @@ import { dockerMessages } from './pull.ts';
 import { type Pushed, startPushServer } from './push-server.ts';
 
 /** Bytes of layers that are held in memory at most. */
-export const ROOM = 48 * 1024 * 1024;
+export const ROOM = 32 * 1024 * 1024;
 
 const REPOSITORY = 'clparity';
 const TAG = 'load';

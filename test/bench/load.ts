@@ -1,25 +1,9 @@
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type Docker from 'dockerode';
-import { findCluster, providers } from '../../src/cluster/index.ts';
-import type { LocalCluster } from '../../src/cluster/provider.ts';
-import type { Host } from '../../src/host/host.ts';
-import { localHost } from '../../src/host/local.ts';
-import { quietRun, type Run } from '../../src/host/run.ts';
-import { connectDocker, pingDocker } from '../../src/image/docker.ts';
-import { loadImage } from '../../src/image/load.ts';
-import type { ImageLock } from '../../src/image/model.ts';
-import { pullImage } from '../../src/image/pull.ts';
-import { resolveImage } from '../../src/image/resolve.ts';
-import { startRegistry, type TestRegistry } from '../cluster/registry.ts';
-import { pushStandInImage } from '../cluster/standin-image.ts';
+import { imageBuilder, must } from './bench-images.ts';
 
-/** One comparison; milliseconds of wall time. */
+/** One line of the result; the milliseconds are medians. */
 export interface Measurement {
-  /** `first load`, `unchanged` or `top layer changed`, against the peer named. */
-  readonly case: string;
-  /** The daemon's storage driver. */
+  readonly case: 'nothing changed' | 'top layer changed' | 'first load';
   readonly backend: string;
   readonly image_mb: number;
   readonly nodes: number;
@@ -27,106 +11,111 @@ export interface Measurement {
   readonly peer_ms: number;
   /** Above 1 where we are faster. */
   readonly ratio: number;
+  readonly peer: string;
+  /** What went into the nodes, for each once. */
+  readonly bytes: number;
+  /** Our process's peak. */
+  readonly rss_mb: number;
+  readonly rounds: number;
 }
 
-interface Bench {
-  readonly run: Run;
-  readonly host: Host;
-  readonly docker: Docker;
-  readonly cluster: LocalCluster;
-  readonly registry: TestRegistry;
+export interface LoadBench {
+  /** load-once.ts, bundled as the extension and the CLI are. */
+  readonly program: string;
+  readonly cluster: string;
+  readonly nodes: readonly string[];
+  /** The daemon that has the image; the nodes are always the default daemon's. */
+  readonly socket: string;
+  readonly backend: 'overlay2' | 'containerd';
   readonly megabytes: number;
+  readonly rounds: number;
+  readonly folder: string;
 }
 
-type Load = (bench: Bench, lock: ImageLock) => Promise<void>;
+interface Ours {
+  readonly ms: number;
+  readonly bytes: number;
+  readonly rss_mb: number;
+  readonly loaded: number;
+}
 
-const ours: Load = async ({ docker, cluster, run }, lock) => {
-  await loadImage(docker, cluster, lock, run);
+const PEERS = {
+  overlay2: 'kind load docker-image',
+  // There `kind load docker-image` fails ("content digest … not found") or loads anew what is there.
+  containerd: 'docker save --platform | kind load image-archive',
 };
 
-const PEERS: Readonly<Record<string, Load>> = {
-  'kind load docker-image': ({ host, cluster }, lock) =>
-    ran(host, ['kind', 'load', 'docker-image', lock.reference, '--name', cluster.name]),
-  'docker save, kind load image-archive': async ({ host, cluster }, lock) => {
-    const file = join(tmpdir(), `clparity-bench-${process.pid}.tar`);
-    await ran(host, ['docker', 'save', '-o', file, lock.reference]);
-    await ran(host, ['kind', 'load', 'image-archive', file, '--name', cluster.name]);
-    await rm(file);
-  },
-};
-
-/** Loads images of about `megabytes` into every node of the kind cluster in our way and in its peers' ways. */
-export async function* benchLoad(clusterName: string, megabytes: number): AsyncGenerator<Measurement> {
-  const run = quietRun();
-  const host = localHost();
-  const docker = await connectDocker(host, run.signal);
-  const cluster = await findCluster(`kind:${clusterName}`, providers(host, docker), run);
-  const { Driver: backend } = await docker.info();
-  const registry = await startRegistry();
-  const bench: Bench = { run, host, docker, cluster, registry, megabytes };
-  try {
-    const mine = await threeLoads(bench, 0, ours);
-    for (const [index, [peer, load]] of Object.entries(PEERS).entries()) {
-      const theirs = await threeLoads(bench, index + 1, load);
-      for (const [name, ours_ms] of mine) {
-        const peer_ms = theirs.get(name) ?? Number.NaN;
-        const ratio = Math.round((peer_ms / ours_ms) * 100) / 100;
-        yield {
-          case: `${name}: ${peer}`,
-          backend,
-          image_mb: megabytes,
-          nodes: cluster.nodes.length,
-          ours_ms,
-          peer_ms,
-          ratio,
-        };
-      }
+/** Loads an image as we do and as the peer does, in turns. */
+export async function* benchLoad(bench: LoadBench): AsyncGenerator<Measurement> {
+  const { backend, megabytes, nodes, rounds, socket } = bench;
+  const image = `clparity-bench:${backend}-${megabytes}`;
+  const builder = await imageBuilder(join(bench.folder, `${megabytes}`), megabytes);
+  const build = () => builder.build(socket, image);
+  const measurement = (name: Measurement['case'], ours: readonly Ours[], peers: readonly number[]): Measurement => {
+    const [ours_ms, peer_ms] = [median(ours.map(({ ms }) => ms)), median(peers)];
+    return {
+      case: name,
+      backend,
+      image_mb: megabytes,
+      nodes: nodes.length,
+      ours_ms,
+      peer_ms,
+      ratio: Math.round((peer_ms / ours_ms) * 10) / 10,
+      peer: PEERS[backend],
+      bytes: median(ours.map(({ bytes }) => bytes)),
+      rss_mb: Math.max(...ours.map(({ rss_mb }) => rss_mb)),
+      rounds: peers.length,
+    };
+  };
+  async function turns(before: () => Promise<unknown>, times: number): Promise<[Ours[], number[]]> {
+    const ours: Ours[] = [];
+    const peers: number[] = [];
+    for (let i = 0; i < times; i++) {
+      await before();
+      ours.push(await loadOurs(bench, image));
+      await before();
+      peers.push(await loadPeer(bench, image));
     }
-  } finally {
-    await registry.close();
+    return [ours, peers];
   }
-}
-
-/** Times a first load, the same again, and an image of which only the top layer is another. */
-async function threeLoads(bench: Bench, way: number, load: Load): Promise<ReadonlyMap<string, number>> {
-  const first = await inDaemon(bench, way, 'one');
-  const changed = await inDaemon(bench, way, 'two');
-  const times = new Map<string, number>();
   try {
-    times.set('first load', await timed(() => load(bench, first)));
-    times.set('unchanged', await timed(() => load(bench, first)));
-    times.set('top layer changed', await timed(() => load(bench, changed)));
+    await build();
+    yield measurement('first load', ...(await turns(() => forget(bench), rounds)));
+    yield measurement('nothing changed', ...(await turns(async () => {}, rounds)));
+    yield measurement('top layer changed', ...(await turns(build, rounds)));
   } finally {
-    for (const lock of [first, changed]) await forget(bench, lock);
-  }
-  return times;
-}
-
-/** An image that no node knows: a layer of another size for each way is another layer. */
-async function inDaemon(bench: Bench, way: number, note: string): Promise<ImageLock> {
-  const { registry, host, docker, run, megabytes } = bench;
-  const options = { note: `${way} ${note}`, filling: megabytes * 1_000_000 + way };
-  const { reference } = await pushStandInImage(registry.host, `bench/way${way}`, note, options);
-  const { platform } = await pingDocker(docker, run.signal);
-  const lock = await resolveImage(reference, { host, platform }, run);
-  await pullImage(docker, lock, host, run);
-  return lock;
-}
-
-async function forget({ docker, cluster, run }: Bench, lock: ImageLock): Promise<void> {
-  await docker.getImage(lock.reference).remove({ force: true });
-  for (const { name } of cluster.nodes) {
-    await cluster.exec(name, ['crictl', 'rmi', lock.configDigest], { signal: run.signal });
+    await forget(bench);
+    await must(['docker', '-H', `unix://${socket}`, 'rmi', '-f', image]);
   }
 }
 
-async function timed(work: () => Promise<void>): Promise<number> {
+async function loadOurs({ program, socket, cluster }: LoadBench, image: string): Promise<Ours> {
+  return JSON.parse(await must([process.execPath, program, socket, cluster, image])) as Ours;
+}
+
+async function loadPeer({ backend, socket, cluster, folder }: LoadBench, image: string): Promise<number> {
   const start = performance.now();
-  await work();
+  if (backend === 'overlay2') await must(['kind', 'load', 'docker-image', image, '--name', cluster]);
+  else {
+    const file = join(folder, 'saved.tar');
+    await must(['docker', '-H', `unix://${socket}`, 'save', '--platform', 'linux/amd64', '-o', file, image]);
+    await must(['kind', 'load', 'image-archive', file, '--name', cluster]);
+  }
   return Math.round(performance.now() - start);
 }
 
-async function ran(host: Host, argv: readonly string[]): Promise<void> {
-  const { exitCode, stderr } = await host.exec(argv);
-  if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
+/** Takes every unused image off the nodes, with its layers: removing with --sync waits until containerd has tidied up. */
+async function forget({ nodes }: LoadBench): Promise<void> {
+  const script = `
+names=$(ctr -n k8s.io images ls -q | grep -e clparity-bench -e import- || true)
+[ -z "$names" ] || ctr -n k8s.io images rm --sync $names
+crictl rmi --prune
+ctr -n k8s.io images tag --force $(ctr -n k8s.io images ls -q | head -n 1) clparity-bench/last:1
+ctr -n k8s.io images rm --sync clparity-bench/last:1`;
+  for (const node of nodes) await must(['docker', 'exec', node, 'bash', '-ec', script]);
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

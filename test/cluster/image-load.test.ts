@@ -176,7 +176,11 @@ function withBrokenNode(failing: LocalCluster['exec']): LocalCluster {
   assert.ok(first);
   return {
     ...world.cluster,
-    nodes: [first, { name: 'broken', role: 'worker' }],
+    // Without an address of this machine the bytes go by standard input.
+    nodes: [
+      { name: first.name, role: first.role },
+      { name: 'broken', role: 'worker' },
+    ],
     exec: (node, argv, options) => {
       if (node !== 'broken') return world.cluster.exec(node, argv, options);
       return options.stdin === undefined ? world.cluster.exec(first.name, argv, options) : failing(node, argv, options);
