@@ -4,14 +4,14 @@ export { type ClusterInfo, createCluster, listClusters } from './clusters.ts';
 export { type Diagnosis, doctor } from './doctor.ts';
 export { isCancelled, messageOf, ParityError } from './host/errors.ts';
 export { localHost } from './host/local.ts';
+export { factsText, pullText } from './image/facts-text.ts';
+export { image, load, pull } from './images.ts';
 export {
   type Approve,
   capture,
-  load,
   mirror,
   type Project,
   plan,
-  pull,
   remove,
   sync,
   verify,

@@ -6,9 +6,9 @@ import type { VouchedCluster } from './cluster/provider.ts';
 import type { Host } from './host/host.ts';
 import type { Run } from './host/run.ts';
 import { type Stages, startStages } from './host/stages.ts';
-import { findOwn, imageOnNodes, loadPinned, type Pinned, pinImage, pullPinned } from './image/base-image.ts';
-import { loadImage } from './image/load.ts';
-import type { ImageLock, NodeImage } from './image/model.ts';
+import { imageOnNodes, loadPinned, type Pinned, pinImage, pullPinned } from './image/base-image.ts';
+import { factsLine } from './image/facts-text.ts';
+import { inspectPinned } from './image/inspect.ts';
 import { unloadImages } from './image/unload.ts';
 import { openLocal, openTarget } from './open.ts';
 import { readLocalState } from './plan/local-state.ts';
@@ -51,29 +51,6 @@ export type Approve = (plan: Plan) => Promise<boolean>;
 /** Reads the target. Writes nothing anywhere: the caller stores the snapshot. */
 export async function capture(run: Run, project: Project): Promise<Snapshot> {
   return startStages(run).stage('reading the target', async () => (await openTarget(run, project)).snapshot);
-}
-
-/** Pulls the base image (or `reference`) by digest into the Docker daemon and records it in the lock file. */
-export async function pull(run: Run, project: Project, reference?: string, update = false): Promise<ImageLock> {
-  const { stage } = startStages(run);
-  const pinned = await stage('looking up the image', () => pinImage(run, project, reference, update));
-  await stage('pulling the image', () => pullPinned(run, project, pinned));
-  return pinned.lock;
-}
-
-/**
- * Loads an image into every node of the local cluster. The base image, and any other that is pinned, under production's
- * digest, pulled first where the daemon lacks it; else what Docker has under this tag, as the developer built it.
- */
-export async function load(run: Run, project: Project, reference?: string): Promise<readonly NodeImage[]> {
-  const { stage } = startStages(run);
-  const cluster = await stage('finding the local cluster', () => openLocal(run, project));
-  const own =
-    reference === undefined ? undefined : await stage('looking up the image', () => findOwn(run, project, reference));
-  if (own) return stage('loading the image', () => loadImage(own.docker, cluster, own.wanted, run));
-  const pinned = await stage('looking up the image', () => pinImage(run, project, reference));
-  await stage('pulling the image', () => pullPinned(run, project, pinned));
-  return stage('loading the image', () => loadPinned(run, pinned, cluster));
 }
 
 /** Every change that sync would make. Writes nothing. */
@@ -208,6 +185,7 @@ async function conclude(
           pinned.lock,
           cluster.nodes.map((n) => n.name),
           await imageOnNodes(run, pinned, cluster),
+          factsLine(await inspectPinned(run, project, pinned, true)),
         )
       : []),
     ...policyFindings(objects, target),

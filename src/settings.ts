@@ -13,6 +13,10 @@ export interface Settings {
   readonly image: string;
   /** A file or folder that holds the image, where there is no network. */
   readonly archive?: string;
+  /** `HOST[/PREFIX]` that serves every registry's images, for networks that reach nothing else. */
+  readonly registryMirror?: string;
+  /** Absolute path of a PEM file: certificates and public keys that images' signatures are verified with. */
+  readonly trust?: string;
   /** Globs of target namespaces to mirror; empty means all. */
   readonly namespaces: readonly string[];
   /** Globs of target namespaces to leave out. */

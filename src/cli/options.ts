@@ -12,6 +12,8 @@ export interface Flags {
   readonly host?: string;
   readonly image?: string;
   readonly archive?: string;
+  readonly registryMirror?: string;
+  readonly trust?: string;
   readonly namespace?: readonly string[];
   readonly exclude?: readonly string[];
   readonly map?: readonly string[];
@@ -37,6 +39,13 @@ export const OPTIONS = {
   image: () => new Option('--image <ref>', `base image, or "none" (default: ${DEFAULT_SETTINGS.image})`),
   archive: () =>
     new Option('--archive <path>', 'OCI layout or docker-save tar holding the image, where there is no network'),
+  registryMirror: () =>
+    new Option('--registry-mirror <host>', "HOST[/PREFIX] to get every registry's images from, under their own names"),
+  trust: () =>
+    new Option(
+      '--trust <file>',
+      'PEM file of certificates (Notary Project) and public keys (cosign) to verify images with',
+    ),
   namespace: () => new Option('--namespace <glob>', 'only these target namespaces (repeatable)').argParser(collect),
   exclude: () =>
     new Option('--exclude <glob>', 'leave these target namespaces out, besides the system ones (repeatable)').argParser(
@@ -86,6 +95,8 @@ export function settingsOf(flags: Flags): Settings {
     ...(flags.snapshot === undefined ? {} : { snapshot: flags.snapshot }),
     ...(flags.cluster === undefined ? {} : { cluster: flags.cluster }),
     ...(flags.archive === undefined ? {} : { archive: resolve(flags.folder ?? '.', flags.archive) }),
+    ...(flags.registryMirror === undefined ? {} : { registryMirror: flags.registryMirror }),
+    ...(flags.trust === undefined ? {} : { trust: resolve(flags.folder ?? '.', flags.trust) }),
     ...(flags.engine === undefined ? {} : { engine: flags.engine as EngineName }),
     image: flags.image ?? DEFAULT_SETTINGS.image,
     namespaces: flags.namespace ?? [],

@@ -25,7 +25,7 @@ export type OptionName = keyof typeof OPTIONS;
 
 const TARGET: OptionName[] = ['context', 'snapshot', 'engine'];
 const SCOPE: OptionName[] = ['namespace', 'exclude', 'map'];
-const IMAGE: OptionName[] = ['image', 'archive'];
+const IMAGE: OptionName[] = ['image', 'archive', 'registryMirror'];
 const LOCAL: OptionName[] = ['cluster', 'host'];
 
 export type Register = (
@@ -50,7 +50,7 @@ export function registerVerbs(verb: Register): void {
   verb(
     'sync',
     'the main job: pull, load, mirror, verify, report',
-    [...TARGET, ...LOCAL, ...IMAGE, ...SCOPE, 'probeTimeout', 'keep', 'dryRun', 'yes'],
+    [...TARGET, ...LOCAL, ...IMAGE, 'trust', ...SCOPE, 'probeTimeout', 'keep', 'dryRun', 'yes'],
     async (v) => {
       if (v.flags.dryRun) return showPlan(v, await v.core.plan(v.run, v.project));
       const result = await v.core.sync(v.run, v.project, v.approve);
@@ -93,14 +93,20 @@ export function registerVerbs(verb: Register): void {
       await v.agree(`Pull ${reference ?? v.project.settings.image} into the Docker daemon?`);
       const update = (v.flags as { update?: boolean }).update === true;
       const lock = await v.core.pull(v.run, v.project, reference, update);
-      v.show(
-        lock,
-        () =>
-          `${lock.reference}\n  digest    ${lock.digest}\n  manifest  ${lock.manifestDigest}\n  platform  ${lock.platform}`,
-      );
+      v.show(lock, () => v.core.pullText(lock, update));
       return 0;
     },
     [new Option('--update', 'follow the tag to what it is now, and move the lock file')],
+  );
+  verb(
+    'image [reference]',
+    'what the base image is: OS, packages, end of life, signatures, each with its evidence',
+    ['host', ...IMAGE, 'trust'],
+    async (v, reference) => {
+      const facts = await v.core.image(v.run, v.project, reference);
+      v.show(facts, () => v.core.factsText(facts));
+      return 0;
+    },
   );
   verb(
     'load [reference]',

@@ -52,7 +52,8 @@ async function firstBytes(path: string): Promise<Buffer> {
   }
 }
 
-function unpacked(source: Readable, magic: Buffer): Readable {
+/** A stream taken out of gzip or zstd, where its first four bytes say that it is in one; as it is otherwise. */
+export function unpacked(source: Readable, magic: Buffer): Readable {
   const unzip = magic.subarray(0, 2).equals(Buffer.from([0x1f, 0x8b]))
     ? createGunzip()
     : magic.equals(Buffer.from([0x28, 0xb5, 0x2f, 0xfd]))

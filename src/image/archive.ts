@@ -5,6 +5,7 @@ import type { Run } from '../host/run.ts';
 import { type ArchiveImage, chooseImage } from './archive-image.ts';
 import { type ArchiveFiles, openArchive, takeInventory } from './archive-source.ts';
 import { findInDaemon } from './daemon-image.ts';
+import { archiveFiles, type ImageFiles } from './image-files.ts';
 import { normalisePlatform, parseManifest } from './manifest.ts';
 import type { ImageLock } from './model.ts';
 import { dockerMessages } from './pull.ts';
@@ -24,6 +25,7 @@ export interface ArchiveOptions {
 export interface PinnedArchive {
   /** With origin `archive`. */
   readonly lock: ImageLock;
+  readonly files: ImageFiles;
   /** Puts it into the daemon. */
   load(docker: Docker, run: Run): Promise<'pulled' | 'present'>;
 }
@@ -46,6 +48,7 @@ export async function pinArchive(options: ArchiveOptions, run: Run): Promise<Pin
   }
   return {
     lock,
+    files: archiveFiles(files, path, image),
     async load(docker, { signal, step }) {
       if (await findInDaemon(docker, lock)) return 'present';
       await step(`Load ${lock.reference} into Docker`, () => intoDocker(docker, files, image, path, signal));

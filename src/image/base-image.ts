@@ -5,26 +5,35 @@ import type { Run } from '../host/run.ts';
 import type { Settings } from '../settings.ts';
 import { pinArchive } from './archive.ts';
 import { connectDocker, pingDocker } from './docker.ts';
+import type { ImageFiles } from './image-files.ts';
 import { loadImage } from './load.ts';
-import { readLock, writeLock } from './lock.ts';
+import { findLock, readLock, writeLock } from './lock.ts';
 import type { ImageLock, NodeImage } from './model.ts';
 import { nodeImage, type WantedImage, wantedImage } from './node-image.ts';
 import { ownImage } from './own-image.ts';
 import { pullImage } from './pull.ts';
 import { parseReference } from './reference.ts';
-import { resolveImage } from './resolve.ts';
+import type { Registry } from './registry.ts';
+import { openImageRegistry, resolveImage } from './resolve.ts';
+import { readTrust, type Trust } from './trust.ts';
 
 /** Where an image is to come from: see Project in pipeline.ts. */
-interface Source {
+export interface Source {
   readonly host: Host;
   readonly folder: string;
-  readonly settings: Pick<Settings, 'image' | 'archive'>;
+  readonly settings: Pick<Settings, 'image' | 'archive' | 'registryMirror' | 'trust'>;
 }
 
 /** An image whose digest is decided, and the daemon that is to hold it. */
 export interface Pinned {
   readonly lock: ImageLock;
   readonly docker: Docker;
+  /** What it replaces in the lock file. */
+  readonly before?: ImageLock;
+  /** Whom its signatures are to be by. */
+  readonly trust?: Trust;
+  /** Its files in the archive that it came from. */
+  readonly files?: ImageFiles;
   /** Brings it into the daemon. */
   fetch(run: Run): Promise<'pulled' | 'present'>;
 }
@@ -37,14 +46,36 @@ export async function pinImage(
   update = false,
 ): Promise<Pinned> {
   const { host, folder } = from;
+  // Before anything is changed: a file that can't be read should not be found out at the end.
+  const { archive: path, registryMirror: mirror, trust: trusted } = from.settings;
+  const trust = trusted === undefined ? {} : { trust: await readTrust(host, trusted) };
   const docker = await connectDocker(host, run.signal);
   const { platform } = await pingDocker(docker);
-  if (from.settings.archive !== undefined) {
-    const archive = await pinArchive({ path: from.settings.archive, platform, reference }, run);
-    return { lock: archive.lock, docker, fetch: (r) => archive.load(docker, r) };
+  const locks = await readLock(folder);
+  if (path !== undefined) {
+    const archive = await pinArchive({ path, platform, reference }, run);
+    const { lock, files } = archive;
+    return { lock, docker, files, ...trust, ...replaced(locks, lock), fetch: (r) => archive.load(docker, r) };
   }
-  const lock = await resolveImage(reference, { host, platform, locks: await readLock(folder), update }, run);
-  return { lock, docker, fetch: (r) => pullImage(docker, lock, host, r) };
+  const options = { host, platform, locks, update, ...(mirror === undefined ? {} : { mirror }) };
+  const lock = await resolveImage(reference, options, run);
+  return { lock, docker, ...trust, ...replaced(locks, lock), fetch: (r) => pullImage(docker, lock, host, r, mirror) };
+}
+
+function replaced(locks: readonly ImageLock[], lock: ImageLock): { before?: ImageLock } {
+  const before = findLock(locks, lock.reference, lock.platform);
+  return before && before.digest !== lock.digest ? { before } : {};
+}
+
+/** The registry that a pinned image came from, or its mirror. */
+export function registryOf(
+  lock: ImageLock,
+  { host, settings }: Source,
+  run: Run,
+  limits: { readonly attempts?: number; readonly timeoutMs?: number } = {},
+): Registry {
+  const mirror = settings.registryMirror === undefined ? {} : { mirror: settings.registryMirror };
+  return openImageRegistry(parseReference(lock.reference), host, { ...limits, ...mirror, log: run.log });
 }
 
 /** An image that Docker has under this very tag and that isn't pinned; undefined where it is, or Docker has none. */

@@ -17,7 +17,8 @@ export function findInDaemon(docker: Docker, lock: ImageLock): Promise<DaemonIma
 
 /** Finds an image by its names or by its config (its ID, unless Docker keeps images in containerd), and checks its layers. */
 export async function findImage(docker: Docker, wanted: WantedImage): Promise<DaemonImage | undefined> {
-  for (const name of [wanted.configDigest, ...wanted.names.keys()]) {
+  // The last are IDs in the containerd store, of an image that came under a mirror's name.
+  for (const name of [wanted.configDigest, ...wanted.names.keys(), ...wanted.texts.keys()]) {
     const image = await inspectImage(docker, name);
     if (image && isWanted(image, wanted)) return { id: image.Id, size: image.Size };
   }

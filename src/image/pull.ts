@@ -8,6 +8,7 @@ import { findInDaemon } from './daemon-image.ts';
 import { parseManifest } from './manifest.ts';
 import type { ImageLock } from './model.ts';
 import { parseReference } from './reference.ts';
+import { served } from './registry.ts';
 
 /** A line of the daemon's answer to a pull or a load. */
 export interface DockerMessage {
@@ -22,21 +23,29 @@ export interface DockerMessage {
 /**
  * Pulls the locked image into the daemon by its digest, for its platform, and names it `repository:tag`; nothing is
  * pulled that the daemon already has. Progress counts the compressed bytes of all layers. Throws `environment` with the
- * daemon's own words, and `cancelled` saying what is left.
+ * daemon's own words, and `cancelled` saying what is left. From a `mirror` (see RegistryOptions) come the same bytes
+ * under the same digest; Docker then also knows them by the mirror's name.
  */
-export async function pullImage(docker: Docker, lock: ImageLock, host: Host, run: Run): Promise<'pulled' | 'present'> {
+export async function pullImage(
+  docker: Docker,
+  lock: ImageLock,
+  host: Host,
+  run: Run,
+  mirror?: string,
+): Promise<'pulled' | 'present'> {
   const found = await findInDaemon(docker, lock);
   if (found) {
     await tagImage(docker, found.id, lock);
     return 'present';
   }
   return run.step<'pulled' | 'present'>(`Pull ${lock.repository}@${lock.digest}`, async (progress) => {
-    const { credentials, problem } = await tryCredentials(lock, host, run);
+    const from = served(parseReference(lock.reference), mirror);
+    const { credentials, problem } = await tryCredentials(from.registry, host, run);
     try {
-      await pullByDigest(docker, lock, credentials, progress, run.signal);
+      await pullByDigest(docker, lock, from, credentials, progress, run.signal);
     } catch (cause) {
       if (run.signal.aborted) throw cancelled(lock, cause);
-      throw pullError(lock, cause, problem);
+      throw pullError(lock, from.registry, cause, problem);
     }
     const pulled = await findInDaemon(docker, lock);
     if (!pulled) {
@@ -51,11 +60,10 @@ export async function pullImage(docker: Docker, lock: ImageLock, host: Host, run
 
 /** Public images need no credentials: a broken helper is no reason to fail before the registry asks for them. */
 async function tryCredentials(
-  lock: ImageLock,
+  registry: string,
   host: Host,
   run: Run,
 ): Promise<{ credentials?: Credentials; problem?: ParityError }> {
-  const { registry } = parseReference(lock.reference);
   try {
     const credentials = await registryCredentials(host, registry, run.signal);
     return credentials ? { credentials } : {};
@@ -69,12 +77,12 @@ async function tryCredentials(
 async function pullByDigest(
   docker: Docker,
   lock: ImageLock,
+  { registry, path }: ReturnType<typeof served>,
   credentials: Credentials | undefined,
   progress: (p: Progress) => void,
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted();
-  const { registry } = parseReference(lock.reference);
   const serveraddress = registry === 'docker.io' ? 'https://index.docker.io/v1/' : registry;
   const auth =
     credentials === undefined
@@ -83,7 +91,7 @@ async function pullByDigest(
         ? { serveraddress, identitytoken: credentials.token }
         : { serveraddress, username: credentials.username, password: credentials.password };
   const stream = await docker.createImage(auth, {
-    fromImage: lock.repository,
+    fromImage: `${registry}/${path}`,
     tag: lock.digest,
     platform: lock.platform,
     abortSignal: signal,
@@ -153,8 +161,7 @@ function cancelled(lock: ImageLock, cause: unknown): ParityError {
   );
 }
 
-function pullError(lock: ImageLock, cause: unknown, problem: ParityError | undefined): ParityError {
-  const { registry } = parseReference(lock.reference);
+function pullError(lock: ImageLock, registry: string, cause: unknown, problem: ParityError | undefined): ParityError {
   const message = `Docker can't pull ${lock.repository}@${lock.digest}: ${messageOf(cause).trim()}`;
   if (/unauthorized|denied|no basic auth|authentication required/i.test(messageOf(cause))) {
     if (problem) return environmentError(`${message}. ${problem.message}`, { cause, action: problem.action ?? '' });

@@ -1,5 +1,5 @@
 import type { Response } from 'undici';
-import { environmentError } from '../host/errors.ts';
+import { environmentError, inputError } from '../host/errors.ts';
 import type { Log } from '../host/run.ts';
 import { streamBlob } from './blob-stream.ts';
 import type { Credentials } from './credentials.ts';
@@ -144,12 +144,20 @@ export function openRegistry(
 
 const NO_REFERRERS = '{"schemaVersion":2,"manifests":[]}';
 
-/** Where the bytes of a repository come from: itself, or the same path below its mirror. */
+/**
+ * Where the bytes of a repository come from: itself, or the same path below its mirror. Throws an `input` error where the
+ * mirror isn't `HOST[:PORT][/PREFIX]`; a scheme has no place there, since loopback alone speaks plain HTTP.
+ */
 export function served(
   { registry, path }: Pick<ImageReference, 'registry' | 'path'>,
   mirror: string | undefined,
 ): { readonly registry: string; readonly path: string } {
   if (mirror === undefined) return { registry, path };
+  if (!/^[\w.-]+(?::\d+)?(?:\/[\w.-]+)*\/?$/.test(mirror)) {
+    throw inputError(`"${mirror}" is not a registry mirror`, {
+      action: 'Write it as HOST[:PORT][/PREFIX], without https://.',
+    });
+  }
   const [host = '', ...prefix] = mirror.replace(/\/+$/, '').split('/');
   return { registry: host, path: [...prefix, path].join('/') };
 }

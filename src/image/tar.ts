@@ -12,6 +12,8 @@ export interface TarEntry {
 
 export interface TarSourceEntry extends TarEntry {
   readonly type: string;
+  /** Where a link leads, as it is written there. */
+  readonly linkname?: string;
 }
 
 /**
@@ -46,8 +48,14 @@ export async function* readTar(source: Readable, what: string): AsyncGenerator<T
   }
   try {
     for await (const entry of entries) {
-      const { name, size, type } = entry.header;
-      yield { name: name.replace(/^(?:\.\/)+/, ''), size, type, content: checked(entry as AsyncIterable<Uint8Array>) };
+      const { name, size, type, linkname } = entry.header;
+      yield {
+        name: name.replace(/^(?:\.\/)+/, ''),
+        size,
+        type,
+        ...(linkname ? { linkname } : {}),
+        content: checked(entry as AsyncIterable<Uint8Array>),
+      };
       entry.resume();
     }
   } catch (cause) {

@@ -45,9 +45,14 @@ export function targetFindings(snapshot: Snapshot): Finding[] {
   return findings;
 }
 
-/** The base image on every one of `nodes`, or where it isn't under production's digest. */
-export function imageFindings(lock: ImageLock, nodes: readonly string[], images: readonly NodeImage[]): Finding[] {
-  const evidence = images.map((n) => `node ${n.node}: ${n.names.join(', ')}; ${n.diffIds.length} layers`);
+/** The base image on every one of `nodes`, or where it isn't under production's digest; `facts` is what it is, in a line. */
+export function imageFindings(
+  lock: ImageLock,
+  nodes: readonly string[],
+  images: readonly NodeImage[],
+  facts: string,
+): Finding[] {
+  const evidence = [facts, ...images.map((n) => `node ${n.node}: ${n.names.join(', ')}; ${n.diffIds.length} layers`)];
   const isRight = (n: NodeImage) =>
     n.names.includes(`${lock.repository}@${lock.digest}`) && n.diffIds.join() === lock.diffIds.join();
   const right = new Set(images.filter(isRight).map((n) => n.node));

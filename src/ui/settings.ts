@@ -23,6 +23,8 @@ export function readSettings(config: Pick<vscode.WorkspaceConfiguration, 'get'>)
     ...chosen('snapshot', text('target.snapshot')),
     ...chosen('cluster', text('cluster')),
     ...chosen('archive', text('archive')),
+    ...chosen('registryMirror', text('registryMirror')),
+    ...chosen('trust', text('trust')),
     ...chosen('engine', text('engine') as EngineName | undefined),
   };
 }
@@ -33,13 +35,13 @@ function chosen<K extends string, V>(key: K, value: V | undefined): { [P in K]?:
 }
 
 /**
- * The settings that hold in a folder. The archive's path is taken from the folder here; the snapshot's stays as given,
+ * The settings that hold in a folder. Paths of files of ours start at the folder here; the snapshot's stays as given,
  * since it is the target's name too, and the core takes it from the project's folder itself.
  */
 export function settingsOf(folder: vscode.WorkspaceFolder): Settings {
   const settings = readSettings(vscode.workspace.getConfiguration(SECTION, folder.uri));
-  const { archive } = settings;
-  return archive === undefined ? settings : { ...settings, archive: resolve(folder.uri.fsPath, archive) };
+  const here = (path: string | undefined) => (path === undefined ? undefined : resolve(folder.uri.fsPath, path));
+  return { ...settings, ...chosen('archive', here(settings.archive)), ...chosen('trust', here(settings.trust)) };
 }
 
 /**

@@ -96,7 +96,7 @@ test('no probe at all is unknown, not equal', () => {
 test("the image is equal only under production's digest with the same layers on every node", () => {
   const name = `${lock.repository}@${lock.digest}`;
   const good: NodeImage = { node: 'n', state: 'loaded', names: [name], diffIds: lock.diffIds };
-  const state = (nodes: string[], images: NodeImage[]) => imageFindings(lock, nodes, images)[0]?.state;
+  const state = (nodes: string[], images: NodeImage[]) => imageFindings(lock, nodes, images, 'facts')[0]?.state;
   assert.equal(state(['n'], [good]), 'equal');
   assert.equal(state(['n', 'm'], [good]), 'differs');
   assert.equal(state(['n'], [{ ...good, names: [lock.reference] }]), 'differs');
