@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { after, test } from 'node:test';
 import { ParityError } from '../../src/host/errors.ts';
+import { localHost } from '../../src/host/local.ts';
+import { trustedAuthorities } from '../../src/image/certificates.ts';
 import type { Credentials } from '../../src/image/credentials.ts';
 import { digestOf } from '../../src/image/digest.ts';
+import { openHttp } from '../../src/image/http.ts';
 import { parseReference } from '../../src/image/reference.ts';
 import { openRegistry, type RegistryOptions } from '../../src/image/registry.ts';
+import { CERT, KEY } from './api-server.ts';
 import { sampleImage } from './image-sample.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse, host: string) => void;
@@ -224,4 +229,32 @@ test('an identity token follows no redirect to another server', async () => {
   );
   await assert.rejects(opened.manifest('3.0', signal), { message: /redirects the sign-in to/ });
   assert.equal(came, false);
+});
+
+test('a private authority is trusted where Docker or NODE_EXTRA_CA_CERTS names it, and nowhere else', async () => {
+  const server = createSecureServer({ key: KEY, cert: CERT }, (_request, response) => response.end('there'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(address && typeof address === 'object');
+  const at = `127.0.0.1:${address.port}`;
+  const ask = async (files: Readonly<Record<string, string>>, env: Record<string, string> = {}) => {
+    const host = { ...localHost({ HOME: '/home/me', ...env }), readFile: async (path: string) => files[path] };
+    const http = openHttp({ env, authorities: (name) => trustedAuthorities(host, name) });
+    try {
+      return await (await http.send(`https://${at}/`, { signal })).text();
+    } finally {
+      await http.close();
+    }
+  };
+  closing.push(async () => server.close());
+  assert.equal(await ask({ [`/etc/docker/certs.d/${at}/ca.crt`]: CERT }), 'there');
+  assert.equal(await ask({ [`/home/me/.config/docker/certs.d/${at}/ca.crt`]: CERT }), 'there');
+  assert.equal(await ask({ '/ca.pem': CERT }, { NODE_EXTRA_CA_CERTS: '/ca.pem' }), 'there');
+  await assert.rejects(ask({}), (error: Error) => /certificate/.test(String(error.cause)));
+  await assert.rejects(ask({ '/etc/docker/certs.d/other/ca.crt': CERT }), { message: 'fetch failed' });
+  await assert.rejects(ask({}, { NODE_EXTRA_CA_CERTS: '/ca.pem' }), {
+    kind: 'input',
+    message: /ca\.pem, which is not there/,
+  });
 });

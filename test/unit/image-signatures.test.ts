@@ -1,19 +1,24 @@
 import assert from 'node:assert/strict';
-import { constants, createPrivateKey, sign, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { createPrivateKey, sign } from 'node:crypto';
 import { test } from 'node:test';
-import { localHost } from '../../src/host/local.ts';
 import { decodeCbor } from '../../src/image/cbor.ts';
 import { judgeCosign } from '../../src/image/cosign.ts';
 import { digestOf } from '../../src/image/digest.ts';
 import { judgeNotary } from '../../src/image/notary.ts';
-import { readTrust, type Trust } from '../../src/image/trust.ts';
+import type { Trust } from '../../src/image/trust.ts';
+import {
+  certificate,
+  cosignPayload,
+  cosignSigned,
+  NOTARY_HEADER,
+  type NotaryMade,
+  notaryJws,
+  notaryPayload,
+  notarySigned,
+  signingText,
+  trustIn,
+} from './signature-sample.ts';
 
-const HOME = 'test/fixtures/signing';
-const text = (name: string) => readFileSync(`${HOME}/${name}`, 'utf8');
-const der = (name: string) => new X509Certificate(text(`${name}.pem`)).raw;
-const host = localHost();
-const trustIn = (name: string) => readTrust(host, `${HOME}/${name}`);
 const root = await trustIn('root.pem');
 const other = await trustIn('other-root.pem');
 const subject = digestOf('an image');
@@ -21,38 +26,8 @@ const NOW = new Date('2030-01-01T00:00:00Z');
 const JOSE = 'application/jose+json';
 const COSE = 'application/cose';
 
-const payload = (digest = subject) => JSON.stringify({ targetArtifact: { mediaType: 'm', digest, size: 8 } });
-const HEADER = {
-  crit: ['io.cncf.notary.signingScheme'],
-  cty: 'application/vnd.cncf.notary.payload.v1+json',
-  'io.cncf.notary.signingScheme': 'notary.x509',
-  'io.cncf.notary.signingTime': '2026-01-01T00:00:00Z',
-};
-
-function signed(bytes: Buffer, key: 'ec' | 'rsa'): Buffer {
-  const privateKey = createPrivateKey(text(`${key}.key`));
-  return key === 'ec'
-    ? sign('sha256', bytes, { key: privateKey, dsaEncoding: 'ieee-p1363' })
-    : sign('sha256', bytes, { key: privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 });
-}
-
-interface Made {
-  readonly key?: 'ec' | 'rsa';
-  readonly leaf?: string;
-  readonly chain?: readonly string[];
-  readonly header?: Readonly<Record<string, unknown>>;
-  readonly content?: string;
-}
-
-/** A signature as notation writes it, in JWS. */
-function jws({ key = 'ec', leaf = key, chain = ['root'], header = {}, content = payload() }: Made = {}): Buffer {
-  const fields = { alg: key === 'ec' ? 'ES256' : 'PS256', ...HEADER, ...header };
-  const head = Buffer.from(JSON.stringify(fields)).toString('base64url');
-  const body = Buffer.from(content).toString('base64url');
-  const x5c = [leaf, ...chain].map((name) => der(name).toString('base64'));
-  const signature = signed(Buffer.from(`${head}.${body}`), key).toString('base64url');
-  return Buffer.from(JSON.stringify({ payload: body, protected: head, header: { x5c }, signature }));
-}
+const payload = (digest = subject) => notaryPayload(digest);
+const jws = ({ content = payload(), ...made }: NotaryMade & { content?: string } = {}) => notaryJws(content, made);
 
 /** Enough of a CBOR writer to be a second opinion. */
 function cbor(value: unknown): Buffer {
@@ -76,15 +51,15 @@ function cose(content = payload(), expiry?: Date): Buffer {
     new Map<unknown, unknown>([
       [1, -37],
       [2, ['io.cncf.notary.signingScheme']],
-      [3, HEADER.cty],
+      [3, NOTARY_HEADER.cty],
       ['io.cncf.notary.signingScheme', 'notary.x509'],
       ['io.cncf.notary.signingTime', new Date('2026-01-01T00:00:00Z')],
       ...(expiry ? [['io.cncf.notary.expiry', expiry] as const] : []),
     ]),
   );
   const body = Buffer.from(content);
-  const signature = signed(cbor(['Signature1', head, Buffer.alloc(0), body]), 'rsa');
-  const unprotected = new Map<unknown, unknown>([[33, [der('rsa'), der('root')]]]);
+  const signature = notarySigned(cbor(['Signature1', head, Buffer.alloc(0), body]), 'rsa');
+  const unprotected = new Map<unknown, unknown>([[33, [certificate('rsa'), certificate('root')]]]);
   return Buffer.concat([Buffer.from([0xd2]), cbor([head, unprotected, body, signature])]);
 }
 
@@ -129,7 +104,7 @@ const WRONG: readonly [what: string, bytes: Buffer, why: RegExp][] = [
   ['another scheme', jws({ header: { 'io.cncf.notary.signingScheme': 'x' } }), /scheme is x/],
   [
     'a demand unknown here',
-    jws({ header: { crit: [...HEADER.crit, 'verifier.plugin'] } }),
+    jws({ header: { crit: [...NOTARY_HEADER.crit, 'verifier.plugin'] } }),
     /demands .*verifier\.plugin/,
   ],
   ['a scheme not critical', jws({ header: { crit: [] } }), /not marked critical/],
@@ -175,7 +150,7 @@ test('a certificate that has run out proves nothing now, unless an authority say
   assert.equal(judgement.state, 'not verified');
   assert.match(judgement.detail, /was valid from .* only/);
   const authority = {
-    crit: [...HEADER.crit, 'io.cncf.notary.authenticSigningTime'],
+    crit: [...NOTARY_HEADER.crit, 'io.cncf.notary.authenticSigningTime'],
     'io.cncf.notary.signingScheme': 'notary.x509.signingAuthority',
     'io.cncf.notary.authenticSigningTime': '2030-01-01T00:00:00Z',
   };
@@ -220,28 +195,17 @@ test('CBOR by the examples of RFC 8949, appendix A', () => {
   }
 });
 
-const simple = (digest = subject) =>
-  Buffer.from(
-    JSON.stringify({
-      critical: {
-        identity: { 'docker-reference': 'example.com/base' },
-        image: { 'docker-manifest-digest': digest },
-        type: 'cosign container image signature',
-      },
-      optional: null,
-    }),
-  );
-const bySigner = (bytes: Buffer) => sign('sha256', bytes, createPrivateKey(text('ec.key'))).toString('base64');
+const simple = (digest = subject) => cosignPayload(digest);
 
 test("cosign's simple signing by a public key", async () => {
   const keys = await trustIn('ec.pub');
-  assert.equal(judgeCosign(simple(), bySigner(simple()), subject, keys).state, 'verified');
-  assert.match(judgeCosign(simple(), bySigner(simple()), subject, root).detail, /no public key to trust/);
+  assert.equal(judgeCosign(simple(), cosignSigned(simple()), subject, keys).state, 'verified');
+  assert.match(judgeCosign(simple(), cosignSigned(simple()), subject, root).detail, /no public key to trust/);
   const wrong = simple(digestOf('other'));
-  assert.equal(judgeCosign(wrong, bySigner(wrong), subject, keys).state, 'invalid');
-  assert.equal(judgeCosign(simple(), bySigner(wrong), subject, keys).state, 'not verified');
-  assert.equal(judgeCosign(Buffer.from('x'), bySigner(wrong), subject, keys).state, 'invalid');
-  const rsa = createPrivateKey(text('rsa.key'));
+  assert.equal(judgeCosign(wrong, cosignSigned(wrong), subject, keys).state, 'invalid');
+  assert.equal(judgeCosign(simple(), cosignSigned(wrong), subject, keys).state, 'not verified');
+  assert.equal(judgeCosign(Buffer.from('x'), cosignSigned(wrong), subject, keys).state, 'invalid');
+  const rsa = createPrivateKey(signingText('rsa.key'));
   assert.equal(
     judgeCosign(simple(), sign('sha256', simple(), rsa).toString('base64'), subject, keys).state,
     'not verified',
