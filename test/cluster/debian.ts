@@ -8,17 +8,19 @@ const run = promisify(execFile);
 
 /**
  * The path of a program out of a Debian package, unpacked into a cache of our own: nothing is installed, no service is
- * started, no root is needed. `path` is its place in the package. Throws where apt can't be asked.
+ * started, no root is needed. `path` is its place in the package; `suite` a release of Debian where the default one's won't
+ * do. Throws where apt can't be asked.
  */
-export async function debianProgram(pkg: string, path: string): Promise<string> {
+export async function debianProgram(pkg: string, path: string, suite?: string): Promise<string> {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'clparity', 'debian');
-  const home = join(cache, pkg);
+  const home = join(cache, suite === undefined ? pkg : `${pkg}-${suite}`);
   const program = join(home, path);
   if (await exists(program)) return program;
   await mkdir(cache, { recursive: true });
   const work = await mkdtemp(join(cache, `${pkg}-`));
   try {
-    const fetchPackage = () => run('apt-get', ['download', pkg], { cwd: work });
+    const fetchPackage = () =>
+      run('apt-get', ['download', suite === undefined ? pkg : `${pkg}/${suite}`], { cwd: work });
     await fetchPackage().catch(async () => {
       // A new machine has no package lists yet.
       await run('apt-get', ['update', '-q']);

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type Docker from 'dockerode';
+import type { LocalCluster } from '../../src/cluster/provider.ts';
+import { localHost } from '../../src/host/local.ts';
+import { quietRun } from '../../src/host/run.ts';
+import { loadImage } from '../../src/image/load.ts';
+import { imageNames, nodeImage, wantedImage } from '../../src/image/node-image.ts';
+import { ownImage } from '../../src/image/own-image.ts';
+import { pullImage } from '../../src/image/pull.ts';
+import { resolveImage } from '../../src/image/resolve.ts';
+import { unloadImages } from '../../src/image/unload.ts';
+import { must } from '../bench/bench-images.ts';
+import { type ContainerdStore, startContainerdStore } from './containerd-store.ts';
+import { debianProgram } from './debian.ts';
+import { type ImageWorld, namesOn, openImageWorld, watchedRun } from './image-world.ts';
+import { type OldNode, startOldNode } from './old-node.ts';
+import { pushStandInImage } from './standin-image.ts';
+import { kubectl, onCluster } from './test-cluster.ts';
+
+const run = quietRun();
+const NAMESPACE = 'clparity-incremental';
+const DEFAULT_SOCKET = '/var/run/docker.sock';
+let world: ImageWorld;
+let store: ContainerdStore;
+
+before(async () => {
+  if (onCluster.skip) return;
+  world = await openImageWorld();
+  store = await startContainerdStore();
+  await kubectl(world.cluster, ['create', 'namespace', NAMESPACE]);
+  const account = ['wait', '--for=create', '--timeout=50s', 'serviceaccount/default'];
+  await kubectl(world.cluster, ['-n', NAMESPACE, ...account]);
+});
+after(async () => {
+  if (!world) return;
+  await kubectl(world.cluster, ['delete', 'namespace', NAMESPACE, '--wait=false']);
+  await unloadImages(world.cluster, run);
+  await store.close();
+  await world.close();
+});
+
+/** An image as a developer builds it: 12 MB that stay, under a top of 1 MB that differs each time. */
+async function builder(socket: string, tag: string): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(world.folder, 'build-'));
+  await mkdir(join(folder, 'bin'));
+  await writeFile(join(folder, 'filling'), randomBytes(12_000_000));
+  const busybox = await debianProgram('busybox-static', 'bin/busybox');
+  await must(['cp', busybox, join(folder, 'bin', 'sleep')]);
+  const lines = ['FROM scratch', 'COPY bin /bin', 'COPY filling /filling', 'COPY top /top'];
+  await writeFile(join(folder, 'Dockerfile'), [...lines, 'CMD ["/bin/sleep","1000000"]'].join('\n'));
+  return async () => {
+    await writeFile(join(folder, 'top'), randomBytes(1_000_000));
+    await must(['docker', '-H', `unix://${socket}`, 'build', '-q', '-t', tag, folder]);
+  };
+}
+
+/** Loads what Docker has under a tag; returns how many bytes went out and which nodes took them. */
+async function load(docker: Docker, tag: string, cluster: LocalCluster = world.cluster) {
+  const watched = watchedRun();
+  const wanted = await ownImage(docker, tag, run.signal);
+  assert.ok(wanted);
+  const nodes = await loadImage(docker, cluster, wanted, watched);
+  assert.equal(nodes.length, cluster.nodes.length);
+  const bytes = Math.max(0, ...watched.progress.map(({ done }) => done ?? 0));
+  return { bytes, loaded: nodes.filter(({ state }) => state === 'loaded').map(({ node }) => node) };
+}
+
+/** Starts a pod on every node that may not pull, and waits until all run. */
+async function assertRuns(image: string, group: string): Promise<void> {
+  const items = world.cluster.nodes.map(({ name: nodeName }, i) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: `${group}-${i}`, namespace: NAMESPACE, labels: { group } },
+    spec: {
+      nodeName,
+      terminationGracePeriodSeconds: 0,
+      containers: [{ name: 'main', image, imagePullPolicy: 'Never' }],
+    },
+  }));
+  await kubectl(world.cluster, ['create', '-f', '-'], { apiVersion: 'v1', kind: 'List', items });
+  const waiting = ['wait', 'pod', '-l', `group=${group}`, '--for=condition=Ready', '--timeout=60s'];
+  await kubectl(world.cluster, ['-n', NAMESPACE, ...waiting]);
+}
+
+for (const backend of ['overlay2', 'containerd'] as const) {
+  test(`only what changed of an own build leaves a ${backend} daemon`, onCluster, async () => {
+    const [docker, socket] = backend === 'overlay2' ? [world.docker, DEFAULT_SOCKET] : [store.docker, store.socket];
+    const tag = `clparity-own/${backend}:dev`;
+    const build = await builder(socket, tag);
+    try {
+      await build();
+      const first = await load(docker, tag);
+      assert.equal(first.loaded.length, world.cluster.nodes.length);
+      assert.ok(first.bytes > 12_000_000, `${first.bytes}`);
+      assert.deepEqual(await load(docker, tag), { bytes: 0, loaded: [] });
+      await assertRuns(`docker.io/${tag}`, `${backend}-first`);
+
+      for (const round of ['second', 'third']) {
+        await build();
+        const changed = await load(docker, tag);
+        assert.equal(changed.loaded.length, world.cluster.nodes.length);
+        assert.ok(changed.bytes > 1_000_000 && changed.bytes < 1_500_000, `${round}: ${changed.bytes}`);
+      }
+      await assertRuns(`docker.io/${tag}`, `${backend}-changed`);
+
+      // One node loses all of it: it alone gets all of it, once more.
+      const lost = world.cluster.nodes.at(-1)?.name ?? '';
+      await kubectl(world.cluster, ['-n', NAMESPACE, 'delete', 'pod', '--all', '--wait']);
+      // Containers that have ended keep their layers until kubelet takes them away.
+      const script = `while ctr -n k8s.io containers ls | grep -q ${tag}; do sleep 1; done
+        ctr -n k8s.io images rm docker.io/${tag}; crictl rmi --prune
+        ctr -n k8s.io images tag $(ctr -n k8s.io images ls -q | head -1) a/b:1; ctr -n k8s.io images rm --sync a/b:1`;
+      await world.cluster.exec(lost, ['bash', '-c', script], { signal: run.signal });
+      const again = await load(docker, tag);
+      assert.deepEqual(again.loaded, [lost]);
+      assert.ok(again.bytes > 12_000_000, `${again.bytes}`);
+    } finally {
+      await docker.getImage(tag).remove({ force: true });
+    }
+  });
+}
+
+test(
+  "production's digest survives a daemon that keeps images in containerd, with one platform of two",
+  onCluster,
+  async () => {
+    const image = await pushStandInImage(world.registry.host, 'incremental/pinned', '3.0', {
+      note: 'containerd store',
+    });
+    const lock = await resolveImage(image.reference, { host: localHost(), platform: world.platform }, run);
+    await pullImage(store.docker, lock, localHost(), run);
+    await loadImage(store.docker, world.cluster, wantedImage(lock), run);
+    await world.registry.stop();
+    // What nothing refers to goes, and containerd starts anew: the image has to be whole by itself.
+    for (const { name } of world.cluster.nodes) {
+      const script = `ctr -n k8s.io images tag $(ctr -n k8s.io images ls -q | head -1) a/b:1
+      ctr -n k8s.io images rm --sync a/b:1; systemctl restart containerd`;
+      assert.equal((await world.cluster.exec(name, ['bash', '-c', script], { signal: run.signal })).exitCode, 0);
+    }
+    await assertRuns(`${lock.repository}@${lock.digest}`, 'pinned');
+    await world.registry.restart();
+  },
+);
+
+test('a full disk on a node is named, leaves nothing, and the next try works', onCluster, async () => {
+  const tag = 'clparity-own/full:dev';
+  const node = world.cluster.nodes.at(-1)?.name ?? '';
+  const shell = async (text: string) => {
+    const { exitCode, stderr } = await world.cluster.exec(node, ['bash', '-c', text], { signal: run.signal });
+    assert.equal(exitCode, 0, stderr);
+  };
+  await (await builder(DEFAULT_SOCKET, tag))();
+  const content = '/var/lib/containerd/io.containerd.content.v1.content';
+  await shell(`mount -t tmpfs -o size=4m tmpfs ${content} && mkdir -p ${content}/ingest ${content}/blobs/sha256`);
+  try {
+    await assert.rejects(load(world.docker, tag), {
+      kind: 'environment',
+      message: new RegExp(`${tag} failed: .*node ${node}.*no space left on device`),
+      action: new RegExp(`Make room on node ${node}`),
+    });
+  } finally {
+    await shell(`umount ${content}`);
+  }
+  for (const { name } of world.cluster.nodes) {
+    const left = (await namesOn(world.cluster, name)).filter((one) => one.includes(tag) || one.includes('staging'));
+    assert.deepEqual(left, [], name);
+  }
+  assert.equal((await load(world.docker, tag)).loaded.length, world.cluster.nodes.length);
+  await world.docker.getImage(tag).remove({ force: true });
+});
+
+test("a node's containerd that dies in the middle is named, and the next try works", onCluster, async () => {
+  const tag = 'clparity-own/dies:dev';
+  const node = world.cluster.nodes.at(-1)?.name ?? '';
+  await (await builder(DEFAULT_SOCKET, tag))();
+  const kill = () => world.cluster.exec(node, ['pkill', '-KILL', '-x', 'containerd'], { signal: run.signal });
+  let killed: Promise<unknown> | undefined;
+  const watched = watchedRun(undefined, ({ done }) => {
+    if ((done ?? 0) > 1_000_000) killed ??= kill();
+  });
+  const wanted = await ownImage(world.docker, tag, run.signal);
+  assert.ok(wanted);
+  await assert.rejects(loadImage(world.docker, world.cluster, wanted, watched), {
+    kind: 'environment',
+    message: new RegExp(`Loading docker.io/${tag} failed: .*${node}`),
+  });
+  await killed;
+  const up = 'until crictl images >/dev/null 2>&1; do sleep 1; done';
+  await world.cluster.exec(node, ['timeout', '60', 'bash', '-c', up], { signal: run.signal });
+  assert.equal((await load(world.docker, tag)).loaded.includes(node), true);
+  await world.docker.getImage(tag).remove({ force: true });
+});
+
+for (const suite of ['bookworm', 'trixie']) {
+  test(`a node with the containerd of Debian ${suite}`, onCluster, async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'clparity-crictl-'));
+    const [node] = world.cluster.nodes;
+    const { stdout } = await world.cluster.exec(node?.name ?? '', ['which', 'crictl'], { signal: run.signal });
+    await must(['docker', 'cp', '-L', `${node?.name}:${stdout.trim()}`, join(folder, 'crictl')]);
+    let old: OldNode | undefined;
+    try {
+      old = await startOldNode(suite, join(folder, 'crictl'));
+      t.diagnostic(old.version);
+      const image = await pushStandInImage(world.registry.host, `incremental/${suite}`, '3.0', { note: suite });
+      const lock = await resolveImage(image.reference, { host: localHost(), platform: world.platform }, run);
+      await pullImage(world.docker, lock, localHost(), run);
+      const [loaded] = await loadImage(world.docker, old.cluster, wantedImage(lock), run);
+      assert.deepEqual(loaded?.names, imageNames(lock));
+      assert.ok(await nodeImage(old.cluster, 'old', lock, run.signal));
+      const tag = `clparity-own/${suite}:dev`;
+      const build = await builder(DEFAULT_SOCKET, tag);
+      await build();
+      assert.ok((await load(world.docker, tag, old.cluster)).bytes > 12_000_000);
+      await build();
+      assert.ok((await load(world.docker, tag, old.cluster)).bytes < 1_500_000);
+      await world.docker.getImage(tag).remove({ force: true });
+    } finally {
+      await old?.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+}
