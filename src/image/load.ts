@@ -9,7 +9,7 @@ import { type Feeder, startFeeder } from './feeder.ts';
 import { normalisePlatform, platformMismatch } from './manifest.ts';
 import type { NodeImage } from './model.ts';
 import { metadataArchive, present, type WantedImage } from './node-image.ts';
-import { type Loading, type NodeState, type NodeStore, openNodeStore } from './node-store.ts';
+import { type Loading, type NodeState, type NodeStore, openNodeStore, STAGING } from './node-store.ts';
 import { writeTo } from './stream.ts';
 
 /** How long the clean-up after a failure or a cancel may take, in milliseconds. */
@@ -78,7 +78,7 @@ async function fill(
     throw inputError(`Docker does not have ${names[0] ?? wanted.reference}`, { action: wanted.action });
   }
   for (const { store, state } of nodes) warnOfMoved(store.node, state, wanted, run);
-  const staging = `localhost/clparity/staging:${crypto.randomUUID()}`;
+  const staging = `${STAGING}:${crypto.randomUUID()}`;
   const stop = new AbortController();
   const signal = AbortSignal.any([run.signal, stop.signal]);
   const complete: NodeImage[] = [];

@@ -57,6 +57,9 @@ export interface NodeStore {
   remove(names: readonly string[], signal: AbortSignal): Promise<void>;
 }
 
+/** The repository of the names under which images come in, each with a tag of its own. */
+export const STAGING = 'localhost/clparity/staging';
+
 const CTR = ['ctr', '-n', 'k8s.io'];
 /** Linux takes no single argument of 128 KiB or more (MAX_ARG_STRLEN). */
 const ARGUMENT = 96 * 1024;

@@ -1,6 +1,6 @@
 import type { LocalCluster } from '../cluster/provider.ts';
 import type { Run } from '../host/run.ts';
-import { openNodeStore } from './node-store.ts';
+import { openNodeStore, STAGING } from './node-store.ts';
 
 /**
  * Takes the image names that we made off every node again; names that others made stay, and so do running containers.
@@ -11,7 +11,10 @@ export async function unloadImages(cluster: LocalCluster, run: Run): Promise<Rea
   const removed = await Promise.all(
     cluster.nodes.map(async ({ name: node }): Promise<[string, readonly string[]]> => {
       const store = openNodeStore(cluster, node);
-      const [all, owned] = await Promise.all([store.names(signal), store.names(signal, 'owned')]);
+      const [all, labelled] = await Promise.all([store.names(signal), store.names(signal, 'owned')]);
+      // A load that was killed leaves the name under which it came in.
+      const staged = [...all].filter(([name]) => name.startsWith(STAGING));
+      const owned = new Map([...labelled, ...staged]);
       if (owned.size === 0) return [node, []];
       const kept = [...all].filter(([name]) => !owned.has(name));
       const targets = new Set(owned.values());

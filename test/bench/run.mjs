@@ -1,11 +1,9 @@
 // `npm run bench load`: how long loading an image takes, beside kind's own ways, in the same run on this machine. One
 // JSON object a line on standard output. Clusters of one and of three nodes and a second Docker daemon that keeps images
 // in containerd are made for it and taken away again (CLPARITY_KEEP=1 leaves the clusters). `--quick`: one round, small.
-import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { bootstrap, ROOT } from '../../scripts/bootstrap.mjs';
 
 bootstrap();
@@ -14,9 +12,11 @@ const { createCluster, deleteCluster, ensureEngine, kindClusters, nodeImages, ru
 );
 const { benchLoad } = await import('./load.ts');
 const { must } = await import('./bench-images.ts');
+const { startContainerdStore } = await import('../cluster/containerd-store.ts');
 
 const quick = process.argv.includes('--quick');
-const only = /--nodes=(\d)/.exec(process.argv.join(' '))?.[1];
+/** `--nodes=1`, `--backend=overlay2`, `--mb=1000`, `--rounds=3`: less than everything. */
+const chosen = (name) => new RegExp(`--${name}=(\\w+)`).exec(process.argv.join(' '))?.[1];
 const folder = mkdtempSync(join(tmpdir(), 'clparity-bench-'));
 const made = [];
 
@@ -30,38 +30,20 @@ async function cluster(nodes) {
   return { cluster: name, nodes: (await must(['kind', 'get', 'nodes', '--name', name])).split('\n') };
 }
 
-/** A daemon that builds, saves and pushes, and runs nothing. */
-async function containerdStore() {
-  const place = join(folder, 'dockerd');
-  mkdirSync(place);
-  const socket = join(place, 'docker.sock');
-  const args = ['-H', `unix://${socket}`, '--data-root', join(place, 'data'), '--exec-root', join(place, 'exec')];
-  const flags = ['--pidfile', join(place, 'pid'), '--bridge', 'none', '--iptables=false', '--ip6tables=false'];
-  const daemon = spawn('dockerd', [...args, ...flags, '--feature', 'containerd-snapshotter=true'], { stdio: 'ignore' });
-  for (let i = 0; ; i++) {
-    try {
-      await must(['docker', '-H', `unix://${socket}`, 'info']);
-      return { socket, daemon };
-    } catch (error) {
-      if (i > 60 || daemon.exitCode !== null) throw error;
-      await sleep(500);
-    }
-  }
-}
-
 async function load() {
   run(process.execPath, [join(ROOT, 'scripts', 'build.mjs'), '--bench', '--production']);
   const program = join(ROOT, 'dist-test', 'load-once.js');
-  const sizes = quick ? [50] : [250, 1000];
-  const rounds = quick ? 1 : 5;
-  const store = await containerdStore();
+  const sizes = chosen('mb') ? [Number(chosen('mb'))] : quick ? [50] : [250, 1000];
+  const rounds = Number(chosen('rounds') ?? (quick ? 1 : 5));
+  const store = await startContainerdStore();
   try {
-    for (const nodes of only ? [Number(only)] : [1, 3]) {
+    for (const nodes of chosen('nodes') ? [Number(chosen('nodes'))] : [1, 3]) {
       const place = await cluster(nodes);
       for (const [backend, socket] of [
         ['overlay2', '/var/run/docker.sock'],
         ['containerd', store.socket],
       ]) {
+        if (chosen('backend') && chosen('backend') !== backend) continue;
         for (const megabytes of sizes) {
           for await (const result of benchLoad({ ...place, program, backend, socket, megabytes, rounds, folder })) {
             console.log(JSON.stringify(result));
@@ -70,8 +52,7 @@ async function load() {
       }
     }
   } finally {
-    store.daemon.kill();
-    await new Promise((resolve) => store.daemon.once('exit', resolve));
+    await store.close();
   }
 }
 
