@@ -3,8 +3,6 @@ import { after, before, test } from 'node:test';
 import { localHost } from '../../src/host/local.ts';
 import { quietRun } from '../../src/host/run.ts';
 import { inspectImage } from '../../src/image/daemon-image.ts';
-import { imageFacts } from '../../src/image/facts.ts';
-import { daemonFiles } from '../../src/image/image-files.ts';
 import { readLock, writeLock } from '../../src/image/lock.ts';
 import { pullImage } from '../../src/image/pull.ts';
 import { resolveImage } from '../../src/image/resolve.ts';
@@ -79,21 +77,6 @@ test('pulled by digest, once, and named by its tag', onCluster, async () => {
   assert.equal(await pullImage(world.docker, lock, host, run), 'present');
   assert.equal((await inspectImage(world.docker, image.reference))?.Id, lock.configDigest);
   await world.registry.restart();
-});
-
-test('the report gets its facts from the image itself, and no container stays', onCluster, async () => {
-  const image = await pushStandInImage(world.registry.host, 'facts', '3.0', { note: 'facts' });
-  const lock = await resolve(image.reference);
-  await pullImage(world.docker, lock, host, run);
-  const files = daemonFiles(world.docker, lock.configDigest);
-  const facts = await imageFacts(lock, { files }, run);
-  const name = 'Stand-in for Microsoft Azure Linux 3.0 (not the real base image)';
-  assert.deepEqual(facts.os.value, { name, version: '3.0' });
-  assert.deepEqual(facts.packages, { value: null, evidence: 'no package database in the Docker daemon' });
-  assert.ok((facts.size.value ?? 0) > 500_000);
-  assert.equal(`linux/${facts.architecture.value}`, world.platform);
-  const containers = await world.docker.listContainers({ all: true, filters: { ancestor: [lock.configDigest] } });
-  assert.deepEqual(containers, []);
 });
 
 test("the daemon's error is passed on, with the registry's name", onCluster, async () => {
