@@ -64,7 +64,11 @@ export async function doctor(run: Run, project: Project): Promise<Diagnosis[]> {
             `Registry of ${settings.image}`,
             async () => {
               const reference = parseReference(settings.image);
-              const registry = openImageRegistry(reference, host, { timeoutMs: 10_000, attempts: 2 });
+              const registry = openImageRegistry(reference, host, {
+                timeoutMs: 10_000,
+                attempts: 2,
+                ...(settings.registryMirror === undefined ? {} : { mirror: settings.registryMirror }),
+              });
               try {
                 return `answers: ${(await registry.manifest(reference.digest ?? reference.tag ?? 'latest', run.signal)).digest}`;
               } finally {

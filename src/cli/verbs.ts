@@ -223,11 +223,18 @@ export function registerVerbs(verb: Register): void {
       new Option('--node-image <ref>', 'node image by reference or archive (also CLPARITY_NODE_IMAGE)'),
     ],
   );
-  verb('doctor', 'what is missing here, and the command that fixes it', [...TARGET, ...LOCAL, 'image'], async (v) => {
-    const results = await v.core.doctor(v.run, v.project);
-    v.show(results, () =>
-      results.map((r) => `${r.ok ? '=' : '!'} ${r.title}: ${r.detail}${r.fix ? `\n    fix: ${r.fix}` : ''}`).join('\n'),
-    );
-    return results.every((r) => r.ok) ? 0 : 3;
-  });
+  verb(
+    'doctor',
+    'what is missing here, and the command that fixes it',
+    [...TARGET, ...LOCAL, 'image', 'registryMirror'],
+    async (v) => {
+      const results = await v.core.doctor(v.run, v.project);
+      v.show(results, () =>
+        results
+          .map((r) => `${r.ok ? '=' : '!'} ${r.title}: ${r.detail}${r.fix ? `\n    fix: ${r.fix}` : ''}`)
+          .join('\n'),
+      );
+      return results.every((r) => r.ok) ? 0 : 3;
+    },
+  );
 }

@@ -37,6 +37,9 @@ export async function inspectImage(docker: Docker, name: string): Promise<Docker
     return await docker.getImage(name).inspect();
   } catch (cause) {
     if ((cause as { statusCode?: number }).statusCode === 404) return undefined;
-    throw environmentError(`Docker can't tell about the image ${name}: ${messageOf(cause)}`, { cause });
+    throw environmentError(`Docker can't tell about the image ${name}: ${messageOf(cause)}`, {
+      cause,
+      action: 'Look whether Docker still runs ("clparity doctor"), then try again.',
+    });
   }
 }

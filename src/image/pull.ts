@@ -49,8 +49,8 @@ export async function pullImage(
     }
     const pulled = await findInDaemon(docker, lock);
     if (!pulled) {
-      throw environmentError(`Docker pulled ${lock.reference}, but not with the layers that are pinned`, {
-        action: `Pin it anew with "clparity pull --update ${lock.reference}".`,
+      throw environmentError(`Docker ended the pull of ${lock.reference} without the layers that are pinned`, {
+        action: `Pull again: Docker keeps complete layers. If it stays so, look at Docker's own log.`,
       });
     }
     await tagImage(docker, pulled.id, lock);
@@ -162,6 +162,12 @@ function cancelled(lock: ImageLock, cause: unknown): ParityError {
 }
 
 function pullError(lock: ImageLock, registry: string, cause: unknown, problem: ParityError | undefined): ParityError {
+  if (/^(ECONNRESET|ECONNREFUSED|EPIPE|ENOENT)$/.test((cause as NodeJS.ErrnoException).code ?? '')) {
+    return environmentError(`Docker went away while it pulled ${lock.repository}@${lock.digest}`, {
+      cause,
+      action: 'Start Docker again, then pull again: it keeps complete layers.',
+    });
+  }
   const message = `Docker can't pull ${lock.repository}@${lock.digest}: ${messageOf(cause).trim()}`;
   if (/unauthorized|denied|no basic auth|authentication required/i.test(messageOf(cause))) {
     if (problem) return environmentError(`${message}. ${problem.message}`, { cause, action: problem.action ?? '' });
