@@ -5,7 +5,8 @@ export { type Diagnosis, doctor } from './doctor.ts';
 export { isCancelled, messageOf, ParityError } from './host/errors.ts';
 export { localHost } from './host/local.ts';
 export { factsText, pullText } from './image/facts-text.ts';
-export { image, load, pull } from './images.ts';
+export { imagesText, loadText } from './image/images-text.ts';
+export { image, images, load, pull } from './images.ts';
 export {
   type Approve,
   capture,

@@ -1,13 +1,20 @@
+import { messageOf, ParityError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
 import { startStages } from './host/stages.ts';
-import { findOwn, loadPinned, pinImage, pullPinned } from './image/base-image.ts';
+import { findOwn, loadPinned, type Pinned, pinImage, pullPinned } from './image/base-image.ts';
 import type { ImageDifference } from './image/difference.ts';
+import { connectDocker, pingDocker } from './image/docker.ts';
+import { checkDockerfiles } from './image/dockerfiles.ts';
 import type { ImageFacts } from './image/facts.ts';
+import type { ImageList, ListedImage } from './image/images-text.ts';
 import { comparePinned, inspectPinned } from './image/inspect.ts';
 import { loadImage } from './image/load.ts';
 import type { ImageLock, NodeImage } from './image/model.ts';
-import { openLocal } from './open.ts';
+import { elsewhere, lookUpProduction, type ProductionImage, productionDigests } from './image/production.ts';
+import type { ImageGap } from './image/running.ts';
+import { openLocal, openTarget } from './open.ts';
 import type { Project } from './pipeline.ts';
+import { scopeTarget } from './plan/scope.ts';
 
 /** A pinned image, and what is different from the one that was pinned before it. */
 export interface PulledImage extends ImageLock {
@@ -48,4 +55,56 @@ export async function load(run: Run, project: Project, reference?: string): Prom
   const pinned = await stage('looking up the image', () => pinImage(run, project, reference));
   await stage('pulling the image', () => pullPinned(run, project, pinned));
   return stage('loading the image', () => loadPinned(run, pinned, cluster));
+}
+
+/**
+ * What the target's workloads run: digest, size, base; and how the folder's Dockerfiles stand to that. Pulls nothing. A
+ * registry that doesn't answer is a gap in the list, not a failure.
+ */
+export async function images(run: Run, project: Project): Promise<ImageList> {
+  const { stage } = startStages(run);
+  const { snapshot } = await stage('reading the target', () => openTarget(run, project));
+  const { workloads } = scopeTarget(snapshot, project.settings);
+  const { platform } = await pingDocker(await connectDocker(project.host, run.signal), run.signal);
+  const base = await stage('looking up the image', () => findBase(run, project));
+  const production = await stage("looking up production's images", () =>
+    lookUpProduction(run, project, workloads, base.pinned?.lock),
+  );
+  const digests = productionDigests(base.pinned, production.images);
+  const dockerfiles = await stage('reading Dockerfiles', () => checkDockerfiles(run, project, platform, digests));
+  return {
+    base: base.pinned ? { reference: base.pinned.lock.reference, digest: base.pinned.lock.digest } : null,
+    images: production.images.map(listed),
+    gaps: [...base.gaps, ...production.gaps],
+    dockerfiles,
+  };
+}
+
+async function findBase(run: Run, project: Project): Promise<{ pinned?: Pinned; gaps: readonly ImageGap[] }> {
+  const { image: reference } = project.settings;
+  if (reference === 'none') return { gaps: [] };
+  try {
+    return { pinned: await pinImage(run, project), gaps: [] };
+  } catch (error) {
+    run.signal.throwIfAborted();
+    // A wrong option or file is not a registry's refusal.
+    if (!(error instanceof ParityError) || error.kind !== 'environment') throw error;
+    return { gaps: [{ reference, reason: messageOf(error) }] };
+  }
+}
+
+function listed(image: ProductionImage): ListedImage {
+  const { reference, workloads, digest, pinned, config, builtOn, platforms, problem } = image;
+  const lock = pinned?.lock;
+  return {
+    reference,
+    workloads,
+    digest: digest ?? null,
+    digestFrom: digest === undefined ? null : reference.includes('@') ? 'target' : 'tag',
+    size: lock?.size ?? null,
+    platform: lock?.platform ?? platforms?.join(', ') ?? null,
+    created: config?.created ?? null,
+    builtOn: builtOn ?? null,
+    problem: platforms ? elsewhere(platforms) : (problem ?? null),
+  };
 }

@@ -6,18 +6,16 @@ import type { VouchedCluster } from './cluster/provider.ts';
 import type { Host } from './host/host.ts';
 import type { Run } from './host/run.ts';
 import { type Stages, startStages } from './host/stages.ts';
-import { imageOnNodes, loadPinned, type Pinned, pinImage, pullPinned } from './image/base-image.ts';
-import { factsLine } from './image/facts-text.ts';
-import { inspectPinned } from './image/inspect.ts';
+import { pinImage } from './image/base-image.ts';
 import { unloadImages } from './image/unload.ts';
+import { type ChosenImages, chooseImages, loadImages, planImages, pullImages, reportImages } from './image-stages.ts';
 import { openLocal, openTarget } from './open.ts';
 import { readLocalState } from './plan/local-state.ts';
-import type { ImageChange, ObjectPlan, Plan, ScopedTarget } from './plan/model.ts';
+import type { ObjectPlan, Plan, ScopedTarget } from './plan/model.ts';
 import { hasChanges, planObjects, planRemoval } from './plan/plan.ts';
 import { scopeTarget } from './plan/scope.ts';
 import { modelOf } from './policy/endpoints.ts';
 import {
-  imageFindings,
   isPoliciesGap,
   makeReport,
   nodeFindings,
@@ -66,13 +64,13 @@ export async function sync(run: Run, project: Project, approve: Approve): Promis
 
 /** Policies only: plan, approve, apply. Undefined when not approved. */
 export async function mirror(run: Run, project: Project, approve: Approve): Promise<Report | undefined> {
-  return change(run, { ...project, settings: { ...project.settings, image: 'none' } }, approve, false);
+  return change(run, withoutImages(project), approve, false);
 }
 
 /** Enforcement check, probes, comparison. Changes nothing that lasts, unless `keep`. */
 export async function verify(run: Run, project: Project): Promise<Report> {
   const stages = startStages(run);
-  const work = await prepare(run, { ...project, settings: { ...project.settings, image: 'none' } }, stages.stage);
+  const work = await prepare(run, withoutImages(project), stages.stage);
   return alone(work.cluster, run, (client, held) => conclude(held, project, stages, work, client, true));
 }
 
@@ -102,12 +100,16 @@ export async function remove(run: Run, project: Project, approve: Approve): Prom
   return removal;
 }
 
+function withoutImages(project: Project): Project {
+  return { ...project, settings: { ...project.settings, image: 'none', images: 'base' } };
+}
+
 /** What sync, mirror, verify and plan start from: everything read, nothing written. */
 interface Work {
   readonly snapshot: Snapshot;
   readonly target: ScopedTarget;
   readonly cluster: VouchedCluster;
-  readonly pinned?: Pinned;
+  readonly images: ChosenImages;
   readonly plan: Plan;
 }
 
@@ -117,16 +119,24 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
   const target = scopeTarget(snapshot, settings);
   const cluster = await stage('finding the local cluster', () => openLocal(run, project));
   assertNotTarget(cluster, snapshot.source, connection);
-  const pinned =
+  const base =
     settings.image === 'none' ? undefined : await stage('looking up the image', () => pinImage(run, project));
-  const images = pinned ? await imageChanges(run, pinned, cluster) : [];
+  const images = await stage("looking up production's images", () => chooseImages(run, project, base, target));
+  const changes = await planImages(run, images, cluster);
   const objects = await withClient(cluster, (client) => planNow(run, client, target));
   return {
     snapshot,
     target,
     cluster,
-    ...(pinned ? { pinned } : {}),
-    plan: { ...objects, cluster: cluster.id, target: snapshot.source.name, images },
+    images,
+    plan: {
+      ...objects,
+      cluster: cluster.id,
+      target: snapshot.source.name,
+      images: changes.images,
+      warnings: [...changes.warnings, ...objects.warnings],
+      notMirrored: [...changes.notMirrored, ...objects.notMirrored],
+    },
   };
 }
 
@@ -134,24 +144,13 @@ async function change(run: Run, project: Project, approve: Approve, proof: boole
   const stages = startStages(run);
   const { stage, changed } = stages;
   const work = await prepare(run, project, stage);
-  const { cluster, pinned } = work;
+  const { cluster, images } = work;
   for (const warning of work.plan.warnings) run.log('warn', warning);
   // The proof writes as well, if only for its time: it is asked for even where nothing else is to change.
   if ((proof || hasChanges(work.plan)) && !(await approve(work.plan))) return undefined;
-  if (pinned) {
-    await stage('pulling the image', async () => {
-      if ((await pullPinned(run, project, pinned)) === 'pulled') {
-        changed(`pulled ${pinned.lock.repository}@${pinned.lock.digest}`);
-      }
-    });
-  }
+  await stage('pulling the image', () => pullImages(run, project, images.wanted, changed));
   return alone(cluster, run, async (client, held) => {
-    if (pinned) {
-      await stage('loading the image', async () => {
-        const loaded = (await loadPinned(held, pinned, cluster)).filter((n) => n.state === 'loaded');
-        changed(...loaded.map((n) => `loaded ${pinned.lock.reference} into node ${n.node}`));
-      });
-    }
+    await stage('loading the image', () => loadImages(held, images.wanted, cluster, changed));
     await stage('mirroring policies', async () => changed(...(await applyPlan(client, work.plan, held))));
     return conclude(held, project, stages, work, client, proof);
   });
@@ -166,7 +165,7 @@ async function conclude(
   client: WriteClient,
   proof: boolean,
 ): Promise<Report> {
-  const { snapshot, target, cluster, pinned } = work;
+  const { snapshot, target, cluster, images } = work;
   const { settings } = project;
   const objects = await planNow(run, client, target);
   const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
@@ -180,14 +179,7 @@ async function conclude(
       : undefined;
   const findings: Finding[] = [
     ...targetFindings(snapshot),
-    ...(pinned
-      ? imageFindings(
-          pinned.lock,
-          cluster.nodes.map((n) => n.name),
-          await imageOnNodes(run, pinned, cluster),
-          factsLine(await inspectPinned(run, project, pinned, true)),
-        )
-      : []),
+    ...(await reportImages(run, project, images, cluster)),
     ...policyFindings(objects, target),
     ...(verified ? verifyFindings(verified) : []),
     ...nodeFindings(snapshot.nodes, here.nodes),
@@ -202,13 +194,6 @@ async function conclude(
   });
   await saveReport(project.folder, report);
   return report;
-}
-
-/** The image where some node lacks it; nothing where all have it. */
-async function imageChanges(run: Run, pinned: Pinned, cluster: VouchedCluster): Promise<ImageChange[]> {
-  const present = new Set((await imageOnNodes(run, pinned, cluster)).map((image) => image.node));
-  const nodes = cluster.nodes.map((node) => node.name).filter((name) => !present.has(name));
-  return nodes.length === 0 ? [] : [{ reference: pinned.lock.reference, digest: pinned.lock.digest, nodes }];
 }
 
 async function planNow(run: Run, client: WriteClient, target: ScopedTarget): Promise<ObjectPlan> {

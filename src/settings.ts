@@ -11,6 +11,8 @@ export interface Settings {
   readonly host: 'local';
   /** Base image reference, or `none` to leave images alone. */
   readonly image: string;
+  /** What is loaded into the nodes: the base image alone, or all that the target's workloads run as well. */
+  readonly images: 'base' | 'workloads';
   /** A file or folder that holds the image, where there is no network. */
   readonly archive?: string;
   /** `HOST[/PREFIX]` that serves every registry's images, for networks that reach nothing else. */
@@ -50,6 +52,7 @@ export const SYSTEM_NAMESPACES = [
 export const DEFAULT_SETTINGS: Settings = {
   host: 'local',
   image: 'mcr.microsoft.com/azurelinux/base/core:3.0',
+  images: 'base',
   namespaces: [],
   excludeNamespaces: SYSTEM_NAMESPACES,
   namespaceMap: {},

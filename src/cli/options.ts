@@ -11,6 +11,7 @@ export interface Flags {
   readonly cluster?: string;
   readonly host?: string;
   readonly image?: string;
+  readonly images?: string;
   readonly archive?: string;
   readonly registryMirror?: string;
   readonly trust?: string;
@@ -37,6 +38,10 @@ export const OPTIONS = {
   cluster: () => new Option('--cluster <id>', 'local cluster, e.g. kind:dev (default: the only one there is)'),
   host: () => new Option('--host <host>', 'where Docker and the cluster run').choices(['local']).default('local'),
   image: () => new Option('--image <ref>', `base image, or "none" (default: ${DEFAULT_SETTINGS.image})`),
+  images: () =>
+    new Option('--images <which>', "what to load: the base image, or all that the target's workloads run as well")
+      .choices(['base', 'workloads'])
+      .default('base'),
   archive: () =>
     new Option('--archive <path>', 'OCI layout or docker-save tar holding the image, where there is no network'),
   registryMirror: () =>
@@ -99,6 +104,7 @@ export function settingsOf(flags: Flags): Settings {
     ...(flags.trust === undefined ? {} : { trust: resolve(flags.folder ?? '.', flags.trust) }),
     ...(flags.engine === undefined ? {} : { engine: flags.engine as EngineName }),
     image: flags.image ?? DEFAULT_SETTINGS.image,
+    images: flags.images === 'workloads' ? 'workloads' : DEFAULT_SETTINGS.images,
     namespaces: flags.namespace ?? [],
     excludeNamespaces: [...DEFAULT_SETTINGS.excludeNamespaces, ...(flags.exclude ?? [])],
     namespaceMap,

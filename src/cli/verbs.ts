@@ -50,15 +50,18 @@ export function registerVerbs(verb: Register): void {
   verb(
     'sync',
     'the main job: pull, load, mirror, verify, report',
-    [...TARGET, ...LOCAL, ...IMAGE, 'trust', ...SCOPE, 'probeTimeout', 'keep', 'dryRun', 'yes'],
+    [...TARGET, ...LOCAL, ...IMAGE, 'images', 'trust', ...SCOPE, 'probeTimeout', 'keep', 'dryRun', 'yes'],
     async (v) => {
       if (v.flags.dryRun) return showPlan(v, await v.core.plan(v.run, v.project));
       const result = await v.core.sync(v.run, v.project, v.approve);
       return result ? report(v, result) : 130;
     },
   );
-  verb('plan', 'show every change that sync would make', [...TARGET, ...LOCAL, ...IMAGE, ...SCOPE], async (v) =>
-    showPlan(v, await v.core.plan(v.run, v.project)),
+  verb(
+    'plan',
+    'show every change that sync would make',
+    [...TARGET, ...LOCAL, ...IMAGE, 'images', ...SCOPE],
+    async (v) => showPlan(v, await v.core.plan(v.run, v.project)),
   );
   verb(
     'capture',
@@ -109,13 +112,23 @@ export function registerVerbs(verb: Register): void {
     },
   );
   verb(
+    'images',
+    "what production runs, by digest and base; and how this folder's Dockerfiles stand to that",
+    [...TARGET, ...SCOPE, 'host', ...IMAGE],
+    async (v) => {
+      const list = await v.core.images(v.run, v.project);
+      v.show(list, () => v.core.imagesText(list));
+      return 0;
+    },
+  );
+  verb(
     'load [reference]',
-    'load the pinned image into every node of the local cluster',
+    'load the pinned image, or one that you built, into every node of the local cluster',
     [...LOCAL, ...IMAGE, 'yes'],
     async (v, reference) => {
       await v.agree(`Load ${reference ?? v.project.settings.image} into the local cluster's nodes?`);
       const nodes = await v.core.load(v.run, v.project, reference);
-      v.show(nodes, () => nodes.map((n) => `${n.node}: ${n.state} as ${n.names.join(', ')}`).join('\n'));
+      v.show(nodes, () => v.core.loadText(nodes));
       return 0;
     },
   );

@@ -9,7 +9,7 @@ import type { ImageFiles } from './image-files.ts';
 import { loadImage } from './load.ts';
 import { findLock, readLock, writeLock } from './lock.ts';
 import type { ImageLock, NodeImage } from './model.ts';
-import { nodeImage, type WantedImage, wantedImage } from './node-image.ts';
+import { type WantedImage, wantedImage } from './node-image.ts';
 import { ownImage } from './own-image.ts';
 import { pullImage } from './pull.ts';
 import { parseReference } from './reference.ts';
@@ -103,10 +103,4 @@ export async function pullPinned(run: Run, { folder }: Source, pinned: Pinned): 
 /** Loads a pinned image from the daemon into every node. */
 export function loadPinned(run: Run, pinned: Pinned, cluster: LocalCluster): Promise<NodeImage[]> {
   return loadImage(pinned.docker, cluster, wantedImage(pinned.lock), run);
-}
-
-/** The nodes that have the image whole, under production's digest. */
-export async function imageOnNodes(run: Run, { lock }: Pinned, cluster: LocalCluster): Promise<NodeImage[]> {
-  const found = await Promise.all(cluster.nodes.map((node) => nodeImage(cluster, node.name, lock, run.signal)));
-  return found.filter((image) => image !== undefined);
 }

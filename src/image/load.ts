@@ -128,8 +128,8 @@ async function send(
   const pipes = nodes.map((node) => ({ node, input: new PassThrough() }));
   const onAbort = () => archive.destroy();
   run.signal.addEventListener('abort', onAbort, { once: true });
+  let bytes = 0;
   const feeding = async () => {
-    let bytes = 0;
     for await (const chunk of archive) {
       await Promise.all(pipes.map(({ input }) => writeTo(input, chunk as Buffer)));
       bytes += (chunk as Buffer).length;
@@ -140,7 +140,7 @@ async function send(
   const taking = pipes.map(async ({ node: { store, state }, input }) => {
     const loading = loadingOf(input, staging, state, wanted, feeder);
     const image = present(store.node, await store.load(state, loading, run.signal), wanted);
-    if (image) complete.push({ ...image, state: 'loaded' });
+    if (image) complete.push({ ...image, state: 'loaded', bytes });
     else {
       throw environmentError(`Node ${store.node} took ${wanted.reference} in, but its kubelet does not see it`, {
         action: `Look with "crictl images --digests" on ${store.node}, and try again.`,

@@ -6,8 +6,12 @@ import type { Finding, Report } from './model.ts';
 
 /** Puts a report together. Layers that a run did not look at are simply not among `findings`. */
 export function makeReport(parts: Omit<Report, 'schema' | 'equal'>): Report {
-  // Gaps and missing ranges of the target are named but don't turn the verdict; an unknown layer of ours does.
-  const open = parts.findings.filter((f) => f.state === 'differs' || (f.state === 'unknown' && f.layer !== 'target'));
+  // Gaps and missing ranges of the target, and a FROM that only a build decides, are named but don't turn the verdict;
+  // an unknown layer of ours does.
+  const named = ['target', 'Dockerfiles'];
+  const open = parts.findings.filter(
+    (f) => f.state === 'differs' || (f.state === 'unknown' && !named.includes(f.layer)),
+  );
   return { schema: 'clparity/report/v1', equal: open.length === 0, ...parts };
 }
 

@@ -1,7 +1,15 @@
 import type { VerifyResult } from '../verify/model.ts';
 
 /** The parts of a cluster that a report speaks of, from the bits up to the packets. */
-export type Layer = 'target' | 'base image' | 'policies' | 'enforcement' | 'connections' | 'node OS';
+export type Layer =
+  | 'target'
+  | 'base image'
+  | 'workload images'
+  | 'Dockerfiles'
+  | 'policies'
+  | 'enforcement'
+  | 'connections'
+  | 'node OS';
 
 /**
  * `cannot`: can't be equal on a local cluster, by its nature. `unknown`: it couldn't be looked at, so nothing is claimed.

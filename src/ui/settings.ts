@@ -14,6 +14,7 @@ export function readSettings(config: Pick<vscode.WorkspaceConfiguration, 'get'>)
   return {
     host: DEFAULT_SETTINGS.host,
     image: text('image') ?? DEFAULT_SETTINGS.image,
+    images: config.get<Settings['images']>('images') ?? DEFAULT_SETTINGS.images,
     namespaces: config.get<string[]>('namespaces') ?? DEFAULT_SETTINGS.namespaces,
     excludeNamespaces: config.get<string[]>('excludeNamespaces') ?? DEFAULT_SETTINGS.excludeNamespaces,
     namespaceMap: config.get<Record<string, string>>('namespaceMap') ?? DEFAULT_SETTINGS.namespaceMap,

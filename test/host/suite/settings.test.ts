@@ -40,6 +40,7 @@ describe('settings', () => {
       context: 'prod',
       cluster: 'kind:dev',
       image: 'none',
+      images: 'base',
       namespaces: ['shop-*'],
       excludeNamespaces: ['kube-*'],
       namespaceMap: { 'shop-prod': 'shop' },

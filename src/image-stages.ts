@@ -1,0 +1,120 @@
+import type { VouchedCluster } from './cluster/provider.ts';
+import type { Run } from './host/run.ts';
+import type { Stages } from './host/stages.ts';
+import { loadPinned, type Pinned, pullPinned, type Source } from './image/base-image.ts';
+import { checkDockerfiles } from './image/dockerfiles.ts';
+import { factsLine } from './image/facts-text.ts';
+import { inspectPinned } from './image/inspect.ts';
+import { imagesOnNodes } from './image/on-nodes.ts';
+import { elsewhere, lookUpProduction, type Production, productionDigests } from './image/production.ts';
+import type { ImageChange, Plan, ScopedTarget } from './plan/model.ts';
+import { imageFindings } from './report/findings.ts';
+import { dockerfileFindings, productionFindings } from './report/image-findings.ts';
+import type { Finding } from './report/model.ts';
+import type { Settings } from './settings.ts';
+
+/** The images that a run is to bring into the nodes: the base image, and what production runs where that was chosen. */
+export interface ChosenImages {
+  readonly base?: Pinned;
+  readonly production: Production;
+  /** All that can be had, each once. */
+  readonly wanted: readonly Pinned[];
+}
+
+/** Where a run's images come from. */
+type From = Source & { readonly settings: Pick<Settings, 'images'> };
+
+/** Decides on the images, without pulling any. */
+export async function chooseImages(
+  run: Run,
+  from: From,
+  base: Pinned | undefined,
+  target: Pick<ScopedTarget, 'workloads'>,
+): Promise<ChosenImages> {
+  const production =
+    from.settings.images === 'workloads'
+      ? await lookUpProduction(run, from, target.workloads, base?.lock)
+      : { images: [], gaps: [] };
+  const all = [...(base ? [base] : []), ...production.images.flatMap(({ pinned }) => pinned ?? [])];
+  // A pod may run the base image itself: the same names with the same content.
+  const name = ({ lock }: Pinned) => `${lock.repository}:${lock.tag ?? ''}@${lock.digest}`;
+  const wanted = [...new Map(all.toReversed().map((pinned) => [name(pinned), pinned])).values()].toReversed();
+  return { ...(base ? { base } : {}), production, wanted };
+}
+
+/** What of a plan is about images: what some node lacks, and what can't be had. */
+export async function planImages(
+  run: Run,
+  { wanted, production }: ChosenImages,
+  cluster: VouchedCluster,
+): Promise<Pick<Plan, 'images' | 'warnings' | 'notMirrored'>> {
+  const locks = wanted.map(({ lock }) => lock);
+  const present = await imagesOnNodes(cluster, locks, run.signal);
+  const images = locks.map(({ reference, digest }, i): ImageChange => {
+    const there = new Set(present[i]?.map(({ node }) => node));
+    return { reference, digest, nodes: cluster.nodes.map(({ name }) => name).filter((name) => !there.has(name)) };
+  });
+  return {
+    images: images.filter(({ nodes }) => nodes.length > 0),
+    warnings: production.gaps.map(({ reference, reason }) => `image ${reference} will not be loaded: ${reason}`),
+    notMirrored: production.images.flatMap(({ reference, platforms }) =>
+      platforms ? [`image ${reference}: ${elsewhere(platforms)}`] : [],
+    ),
+  };
+}
+
+/** Pulls them all into the daemon, one after the other: each is recorded as a change when it is whole. */
+export async function pullImages(
+  run: Run,
+  from: Source,
+  wanted: readonly Pinned[],
+  changed: Stages['changed'],
+): Promise<void> {
+  for (const pinned of wanted) {
+    if ((await pullPinned(run, from, pinned)) === 'pulled') {
+      changed(`pulled ${pinned.lock.repository}@${pinned.lock.digest}`);
+    }
+  }
+}
+
+/** Loads them all, one after the other: what they share the nodes have from the first one on, so it goes there once. */
+export async function loadImages(
+  run: Run,
+  wanted: readonly Pinned[],
+  cluster: VouchedCluster,
+  changed: Stages['changed'],
+): Promise<void> {
+  for (const pinned of wanted) {
+    const loaded = (await loadPinned(run, pinned, cluster)).filter(({ state }) => state === 'loaded');
+    changed(...loaded.map(({ node }) => `loaded ${pinned.lock.reference} into node ${node}`));
+  }
+}
+
+/** What the nodes have of the images now, and how the folder's Dockerfiles stand to them; nothing without images. */
+export async function reportImages(
+  run: Run,
+  from: Source,
+  { base, production, wanted }: ChosenImages,
+  cluster: VouchedCluster,
+): Promise<Finding[]> {
+  const [first] = wanted;
+  const nodes = cluster.nodes.map(({ name }) => name);
+  const locks = [...(base ? [base.lock] : []), ...production.images.flatMap(({ pinned }) => pinned?.lock ?? [])];
+  const present = await imagesOnNodes(cluster, locks, run.signal);
+  const there = new Map(locks.map((lock, i) => [lock, present[i] ?? []]));
+  const dockerfiles = first
+    ? await checkDockerfiles(run, from, first.lock.platform, productionDigests(base, production.images))
+    : [];
+  return [
+    ...(base
+      ? imageFindings(
+          base.lock,
+          nodes,
+          there.get(base.lock) ?? [],
+          factsLine(await inspectPinned(run, from, base, true)),
+        )
+      : []),
+    ...productionFindings(production, nodes, there),
+    ...dockerfileFindings(dockerfiles),
+  ];
+}

@@ -1,0 +1,30 @@
+import type { LocalCluster } from '../cluster/provider.ts';
+import type { ImageLock, NodeImage } from './model.ts';
+import { present, wantedImage } from './node-image.ts';
+import { openNodeStore } from './node-store.ts';
+
+/** So many images' names fit into one question to a node. */
+const AT_ONCE = 100;
+
+/** For each image, in order, the nodes that have it whole under production's digest. One question a node. */
+export async function imagesOnNodes(
+  cluster: LocalCluster,
+  locks: readonly ImageLock[],
+  signal: AbortSignal,
+): Promise<NodeImage[][]> {
+  const found: NodeImage[][] = [];
+  for (let i = 0; i < locks.length; i += AT_ONCE) {
+    const wanted = locks.slice(i, i + AT_ONCE).map(wantedImage);
+    const names = [...new Set(wanted.flatMap((one) => [...one.names.keys()]))];
+    const states = await Promise.all(
+      cluster.nodes.map(async ({ name }) => ({
+        name,
+        state: await openNodeStore(cluster, name).survey(names, signal),
+      })),
+    );
+    for (const one of wanted) {
+      found.push(states.map(({ name, state }) => present(name, state, one)).filter((image) => image !== undefined));
+    }
+  }
+  return found;
+}
