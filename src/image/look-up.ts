@@ -2,6 +2,7 @@ import { messageOf, ParityError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { type Pinned, pinImage, registryOf, type Source } from './base-image.ts';
 import { type ConfigFacts, configFacts } from './built-on.ts';
+import { readLock } from './lock.ts';
 import { imagesOf, parseConfig, parseManifest } from './manifest.ts';
 import type { ImageLock } from './model.ts';
 import { parseReference } from './reference.ts';
@@ -29,17 +30,18 @@ export async function lookUpImages(run: Run, from: Source, images: readonly Runn
   // An archive holds the base image, not what runs on it.
   const { archive: _archive, ...settings } = from.settings;
   const source = { ...from, settings };
+  const locks = await readLock(from.folder);
   const found: FoundImage[] = [];
   for (let i = 0; i < images.length; i += AT_ONCE) {
     const some = images.slice(i, i + AT_ONCE);
-    found.push(...(await Promise.all(some.map((image) => lookUp(run, source, image)))));
+    found.push(...(await Promise.all(some.map((image) => lookUp(run, source, image, locks)))));
   }
   return found;
 }
 
-async function lookUp(run: Run, from: Source, image: RunningImage): Promise<FoundImage> {
+async function lookUp(run: Run, from: Source, image: RunningImage, locks: readonly ImageLock[]): Promise<FoundImage> {
   try {
-    const pinned = await pinImage(run, from, image.reference);
+    const pinned = await pinImage(run, from, pinnedName(image, locks));
     const config = await readConfig(run, from, pinned.lock);
     return { ...image, digest: pinned.lock.digest, pinned, ...(config ? { config } : {}) };
   } catch (error) {
@@ -49,6 +51,13 @@ async function lookUp(run: Run, from: Source, image: RunningImage): Promise<Foun
     const platforms = error.kind === 'input' ? await platformsOf(run, from, image.reference) : undefined;
     return { ...image, problem, ...(platforms ? { platforms } : {}) };
   }
+}
+
+/** A tag that is pinned to this very digest, as the base image's, stands for it without asking a registry. */
+function pinnedName({ reference }: RunningImage, locks: readonly ImageLock[]): string {
+  const { repository, tag, digest } = parseReference(reference);
+  const same = locks.find((lock) => lock.repository === repository && lock.tag === tag && lock.digest === digest);
+  return same?.reference ?? reference;
 }
 
 /** The config of a pinned image; undefined where its registry doesn't give it now. One try: it is but a detail. */

@@ -12,6 +12,10 @@ export interface StandInOptions {
   readonly note?: string;
   /** Bytes of incompressible filling in a layer of its own; none by default. */
   readonly filling?: number;
+  /** Goes into one more layer on top, as an image built on the same image without it has. */
+  readonly top?: string;
+  /** When it was made, ISO 8601. */
+  readonly created?: string;
 }
 
 /** A stand-in for the base image, as it lies in a registry. Digests are reproducible for the same options. */
@@ -53,7 +57,8 @@ export async function pushStandInImage(
 
   const layers = [await programs(), await release(options.note ?? '')];
   if (options.filling) layers.splice(1, 0, await tar({ 'var/filling': filling(options.filling) }));
-  const real = await pushImage(repository, { os, architecture }, layers);
+  if (options.top !== undefined) layers.push(await tar({ app: options.top }));
+  const real = await pushImage(repository, { os, architecture }, layers, options.created);
   const fake = await pushImage(repository, { os, architecture: foreign }, [await release('not for this machine')]);
   const attestation = await pushImage(repository, { os: 'unknown', architecture: 'unknown' }, [
     await tar({ note: 'x' }),
@@ -131,12 +136,17 @@ function blob(content: Buffer | string): Blob {
   return { bytes, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}` };
 }
 
-async function pushImage(repository: string, platform: { os: string; architecture: string }, tars: readonly Buffer[]) {
+async function pushImage(
+  repository: string,
+  platform: { os: string; architecture: string },
+  tars: readonly Buffer[],
+  created = '2026-01-01T00:00:00Z',
+) {
   const layers = tars.map((bytes) => blob(gzipSync(bytes)));
   const diffIds = tars.map((bytes) => blob(bytes).digest);
   const config = blob(
     JSON.stringify({
-      created: '2026-01-01T00:00:00Z',
+      created,
       ...platform,
       config: { Cmd: ['/bin/sleep', '100000000'], Env: ['PATH=/bin'] },
       rootfs: { type: 'layers', diff_ids: diffIds },
