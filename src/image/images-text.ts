@@ -59,7 +59,7 @@ function imageLines({ reference, workloads, digestFrom, digest, size, platform, 
     ['run by', workloads.join(', ')],
     ['digest', digest === null ? 'unknown' : digestFrom === 'tag' ? `${digest} (its tag's now)` : digest],
     ['platform', platform ?? undefined],
-    ['size', size === null ? undefined : `${(size / 1e6).toFixed(1)} MB`],
+    ['size', size === null ? undefined : amount(size)],
     ['base', builtOn ? builtOnText(builtOn) : undefined],
     ['problem', problem ?? undefined],
   ];
@@ -81,8 +81,13 @@ export function loadText(nodes: readonly NodeImage[]): string {
       const what =
         state === 'present'
           ? 'was there already, nothing sent'
-          : `loaded${bytes === undefined ? '' : `, ${(bytes / 1e6).toFixed(1)} MB sent`}`;
+          : `loaded${bytes === undefined ? '' : `, ${amount(bytes)} sent`}`;
       return `${node}: ${what}, as ${names.join(', ')}`;
     })
     .join('\n');
+}
+
+/** Units of 10^3 and 10^6 bytes, as registries count. */
+function amount(bytes: number): string {
+  return bytes < 1e5 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -47,7 +47,7 @@ export async function loadImage(
       const found = nodes.map(({ store, state }) => present(store.node, state, wanted));
       const lacking = nodes.filter((_, i) => found[i] === undefined);
       const loaded = lacking.length === 0 ? [] : await fill(docker, lacking, wanted, feeder, run, progress);
-      const all = [...found.filter((image) => image !== undefined), ...loaded];
+      const all = [...found.flatMap((image) => (image ? [{ ...image, bytes: 0 }] : [])), ...loaded];
       return stores
         .map((store) => all.find((image) => image.node === store.node))
         .filter((image) => image !== undefined);

@@ -47,7 +47,7 @@ async function lookUp(run: Run, from: Source, image: RunningImage, locks: readon
   } catch (error) {
     run.signal.throwIfAborted();
     if (!(error instanceof ParityError)) throw error;
-    const problem = [messageOf(error), error.action].filter(Boolean).join(' ');
+    const problem = [messageOf(error), ...(error.action ? [error.action] : [])].join('. ');
     const platforms = error.kind === 'input' ? await platformsOf(run, from, image.reference) : undefined;
     return { ...image, problem, ...(platforms ? { platforms } : {}) };
   }

@@ -31,7 +31,7 @@ export interface NodeImage {
   readonly state: 'loaded' | 'present';
   /** Names under which the kubelet finds it there. */
   readonly names: readonly string[];
-  /** Bytes of layers, manifests and config that were sent there; absent where nothing was. */
+  /** What a load sent there, layers, manifests and config; 0 where it was there already. */
   readonly bytes?: number;
   readonly diffIds: readonly string[];
 }

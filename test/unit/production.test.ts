@@ -227,9 +227,10 @@ test('texts: what was sent to a node, and a list with gaps', () => {
   assert.equal(
     loadText([
       { node: 'one', state: 'loaded', bytes: 1_234_567, ...node },
-      { node: 'two', state: 'present', ...node },
+      { node: 'two', state: 'present', bytes: 0, ...node },
+      { node: 'three', state: 'loaded', bytes: 1_234, ...node },
     ]),
-    'one: loaded, 1.2 MB sent, as registry.example/app:1\ntwo: was there already, nothing sent, as registry.example/app:1',
+    'one: loaded, 1.2 MB sent, as registry.example/app:1\ntwo: was there already, nothing sent, as registry.example/app:1\nthree: loaded, 1.2 kB sent, as registry.example/app:1',
   );
   const text = imagesText({
     base: null,
