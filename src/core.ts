@@ -6,7 +6,7 @@ export { isCancelled, messageOf, ParityError } from './host/errors.ts';
 export { localHost } from './host/local.ts';
 export { factsText, pullText } from './image/facts-text.ts';
 export { imagesText, loadText } from './image/images-text.ts';
-export { image, images, load, pull } from './images.ts';
+export { image, images, load, localImages, pull } from './images.ts';
 export {
   type Approve,
   capture,

@@ -108,3 +108,12 @@ function listed(image: ProductionImage): ListedImage {
     problem: platforms ? elsewhere(platforms) : (problem ?? null),
   };
 }
+
+/** What Docker has under a tag here, the newest first: what `load` takes as the developer built or pulled it. */
+export async function localImages(run: Run, project: Project): Promise<readonly string[]> {
+  const docker = await connectDocker(project.host, run.signal);
+  await pingDocker(docker, run.signal);
+  const all = await docker.listImages();
+  const tags = all.toSorted((a, b) => b.Created - a.Created).flatMap(({ RepoTags }) => RepoTags ?? []);
+  return tags.filter((tag) => tag !== '<none>:<none>');
+}

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { quietRun } from '../host/run.ts';
 import { DEFAULT_SETTINGS } from '../settings.ts';
 import type { Place } from './place.ts';
 import { BACK, choose, separator } from './quick-pick.ts';
@@ -42,4 +43,31 @@ export async function pickImage({ folder, project }: Place): Promise<boolean> {
   if (!uri) return false;
   await storeChoices(folder, { archive: vscode.workspace.asRelativePath(uri, false) });
   return true;
+}
+
+/** An image to load; without a reference, the base image of the settings. */
+export interface ToLoad {
+  readonly reference?: string;
+}
+
+/** Asks which image goes into the nodes: the base image, or one of Docker's own. Undefined when dismissed. */
+export async function pickToLoad({ core, project }: Place): Promise<ToLoad | undefined> {
+  const answer = await choose<ToLoad>({
+    title: vscode.l10n.t('Load an image into the nodes'),
+    placeholder: vscode.l10n.t('The base image, or one that you built.'),
+    choices: async (signal) => [
+      {
+        label: `$(package) ${project.settings.archive ?? project.settings.image}`,
+        description: vscode.l10n.t("the base image, under production's digest"),
+        value: {},
+      },
+      separator(vscode.l10n.t('From Docker')),
+      ...(await core.localImages(quietRun(signal), project)).map((reference) => ({
+        label: `$(vm) ${reference}`,
+        value: { reference },
+      })),
+    ],
+    typed: (reference) => ({ label: `$(package) ${reference}`, value: { reference } }),
+  });
+  return answer === BACK ? undefined : answer;
 }

@@ -86,7 +86,7 @@ const NAMED = 10;
 function removalDetail(plan: Plan): string {
   const names = plan.objects.map(nameOf);
   const more = names.length > NAMED ? [vscode.l10n.t('… and {0} more', names.length - NAMED)] : [];
-  const images = vscode.l10n.t('Base images that were loaded into the nodes are taken out as well.');
+  const images = vscode.l10n.t('Images that were loaded into the nodes are taken out as well.');
   const paragraphs = [summary(plan), [...names.slice(0, NAMED), ...more].join('\n'), plan.warnings.join('\n'), images];
   return paragraphs.filter((text) => text !== '').join('\n\n');
 }
@@ -97,7 +97,7 @@ export function changeCount(plan: Plan): string {
   return plural(n, vscode.l10n.t('1 change'), vscode.l10n.t('{0} changes', n));
 }
 
-/** "create 9, update 2, delete 1; load the base image into 2 nodes". */
+/** "create 9, update 2, delete 1; load 1 image". */
 export function summary(plan: Plan): string {
   const verbs: Record<ChangeAction, (n: number) => string> = {
     create: (n) => vscode.l10n.t('create {0}', n),
@@ -109,19 +109,19 @@ export function summary(plan: Plan): string {
     const n = plan.objects.filter((object) => object.action === action).length;
     return n > 0 ? [say(n)] : [];
   });
-  const images = plan.images.map(({ nodes }) =>
-    plural(
-      nodes.length,
-      vscode.l10n.t('load the base image into 1 node'),
-      vscode.l10n.t('load the base image into {0} nodes', nodes.length),
-    ),
-  );
+  const count = plan.images.length;
+  const images =
+    count === 0 ? [] : [plural(count, vscode.l10n.t('load 1 image'), vscode.l10n.t('load {0} images', count))];
   return [objects.join(', '), ...images].filter((part) => part !== '').join('; ');
 }
 
 /** What else the plan says, as lines that can be read but not chosen. */
 function sideNotes(plan: Plan): Choice<never>[] {
   return [
+    ...section(
+      vscode.l10n.t('Images to load'),
+      plan.images.map(({ reference, nodes }) => ({ label: `$(package) ${reference}`, description: nodes.join(', ') })),
+    ),
     ...section(vscode.l10n.t('Left alone, owned by someone else'), plan.conflicts.map(conflictLine)),
     ...section(
       vscode.l10n.t('Not mirrored'),

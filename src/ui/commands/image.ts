@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { ImageLock, NodeImage } from '../../image/model.ts';
 import { command, nothingToAsk } from '../command.ts';
+import { pickToLoad, type ToLoad } from '../pick-image.ts';
 import { plural } from '../text.ts';
 
 export const pull = command<true, ImageLock>({
@@ -16,24 +17,30 @@ export const pull = command<true, ImageLock>({
 async function offerLoad(text: string): Promise<void> {
   const load = vscode.l10n.t('Load into Nodes');
   if ((await vscode.window.showInformationMessage(text, load)) === load) {
-    await vscode.commands.executeCommand('clparity.load');
+    await vscode.commands.executeCommand('clparity.load', BASE);
   }
 }
 
-export const load = command<true, readonly NodeImage[]>({
+/** What is loaded without a question. */
+const BASE = 'base';
+
+export const load = command<ToLoad, readonly NodeImage[]>({
   title: () => vscode.l10n.t('Load'),
   needs: { cluster: true },
-  ask: nothingToAsk,
-  work: ({ core, run, project }) => core.load(run, project),
+  ask: async (place, argument) => (argument === BASE ? {} : pickToLoad(place)),
+  work: ({ core, run, project }, { reference }) => core.load(run, project, reference),
   async show(nodes, { project }) {
     const loaded = nodes.filter(({ state }) => state === 'loaded').length;
+    const cluster = project.settings.cluster ?? '';
+    const names = nodes[0]?.names ?? [];
+    const name = names.find((one) => !one.includes('@')) ?? names[0] ?? '';
     const text =
       loaded === 0
-        ? vscode.l10n.t('Every node of {0} already has the base image.', project.settings.cluster ?? '')
+        ? vscode.l10n.t('Every node of {0} already has {1}; nothing was sent.', cluster, name)
         : plural(
             loaded,
-            vscode.l10n.t('Loaded the base image into 1 node of {0}.', project.settings.cluster ?? ''),
-            vscode.l10n.t('Loaded the base image into {0} nodes of {1}.', loaded, project.settings.cluster ?? ''),
+            vscode.l10n.t('Loaded {0} into 1 node of {1}.', name, cluster),
+            vscode.l10n.t('Loaded {0} into {1} nodes of {2}.', name, loaded, cluster),
           );
     void vscode.window.showInformationMessage(text);
   },

@@ -78,6 +78,6 @@ describe('plan preview', () => {
   it('counts in words', () => {
     assert.equal(changeCount(plan), '4 changes');
     assert.equal(changeCount({ ...plan, images: [], objects: plan.objects.slice(1, 2) }), '1 change');
-    assert.equal(summary(plan), 'create 1, update 1, delete 1; load the base image into 2 nodes');
+    assert.equal(summary(plan), 'create 1, update 1, delete 1; load 1 image');
   });
 });
