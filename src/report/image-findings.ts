@@ -16,7 +16,9 @@ export function productionFindings(
     ...images.flatMap(({ reference, pinned, builtOn, platforms, workloads }): Finding[] => {
       const users = `run by ${workloads.join(', ')}`;
       if (pinned) {
-        const facts = [users, ...(builtOn ? [builtOnText(builtOn)] : [])].join('; ');
+        // Pinned by its tag alone where the target doesn't tell what its pods run.
+        const guess = reference.includes('@') ? [] : ["its digest is its tag's: the target doesn't tell production's"];
+        const facts = [users, ...guess, ...(builtOn ? [builtOnText(builtOn)] : [])].join('; ');
         const findings = imageFindings(pinned.lock, nodes, there.get(pinned.lock) ?? [], facts);
         return findings.map((finding) => ({ ...finding, layer }));
       }
