@@ -135,6 +135,26 @@ export interface NetworkPolicyPort {
 }
 
 /**
+ * A policy of any dialect, or an object that one refers to (CiliumCIDRGroup, NetworkSet, Tier …), with allow-listed
+ * metadata and everything else as it came.
+ */
+export interface PolicyObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    /** Absent for an object of the whole cluster. */
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
+  readonly spec?: unknown;
+  /** CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy may hold several. */
+  readonly specs?: unknown;
+  /** Not part of the object: where it was read. Never written. */
+  readonly location?: SourceLocation;
+}
+
+/**
  * A networking.k8s.io/v1 NetworkPolicy with allow-listed metadata. Absent, `[]`, `{}` and `[{}]` mean different things
  * and are kept as they came.
  */
