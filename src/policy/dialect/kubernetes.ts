@@ -46,7 +46,8 @@ export function parseNetworkPolicy(np: PolicyObject): Policy {
   };
 }
 
-function inNamespace(namespace: string): Selector {
+/** Pods of one namespace. */
+export function inNamespace(namespace: string): Selector {
   return { op: 'namespace', names: [namespace] };
 }
 
@@ -100,7 +101,8 @@ function parseBlock(block: Field): Peer {
   return { type: 'cidr', cidr, except: texts(at(block, 'except')) ?? [] };
 }
 
-function cidrAt(value: Field): AddressRange {
+/** The addresses of a CIDR; throws what the field's `fail` makes where it is none. */
+export function cidrAt(value: Field): AddressRange {
   const range = parseCidr(text(value));
   if (!range) throw value.fail(value.path, `must be a CIDR such as 10.0.0.0/8, not "${text(value)}"`);
   return range;
@@ -126,7 +128,7 @@ function parsePort(value: Field): PortMatch {
 }
 
 /** IANA_SVC_NAME, as apimachinery's IsValidPortName. */
-function isPortName(name: string): boolean {
+export function isPortName(name: string): boolean {
   return name.length <= 15 && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) && /[a-z]/.test(name);
 }
 
