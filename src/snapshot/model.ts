@@ -96,6 +96,8 @@ export interface Workload {
 export interface ServiceFacts {
   readonly namespace: string;
   readonly name: string;
+  /** Undefined where nobody looked: Cilium's toServices may select by them. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly clusterIPs: readonly string[];
   readonly selector: Readonly<Record<string, string>>;
   readonly ports: readonly {

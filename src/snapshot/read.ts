@@ -143,6 +143,7 @@ function serviceOf(service: Field): Snapshot['services'][number] {
   return {
     namespace: text(at(service, 'namespace')),
     name: text(at(service, 'name')),
+    ...maybe('labels', textMap(at(service, 'labels'))),
     clusterIPs: mustItems(at(service, 'clusterIPs')).map(address),
     selector: textMap(at(service, 'selector')) ?? {},
     ports: mustItems(at(service, 'ports')).map((port) => ({
