@@ -1,3 +1,5 @@
+import { notMirrored } from '../snapshot/other-policies.ts';
+import { networkPolicies } from '../snapshot/policy-object.ts';
 import type { KubeObject } from '../target/rest.ts';
 import { globMatcher } from './glob.ts';
 import type { Conflict, LocalState, ObjectChange, ObjectPlan, Plan, ScopedTarget } from './model.ts';
@@ -21,7 +23,8 @@ export function planObjects(target: ScopedTarget, local: LocalState): ObjectPlan
   const namespacePlans = staying.map((facts) =>
     planNamespace(facts, namespaces.get(facts.name), mirror, isNarrowed(target) && target.peers.includes(facts.name)),
   );
-  const policyPlans = target.policies
+  const wanted = networkPolicies(target.policies);
+  const policyPlans = wanted
     .filter(({ metadata }) => !leaving.some(({ name }) => name === metadata.namespace))
     .map((policy) => planPolicy(policy, policies.get(`${policy.metadata.namespace}/${policy.metadata.name}`), mirror));
   const stale = unreadable(target) ? { changes: [], warnings: [noPruning] } : prune(target, local, mirror);
@@ -47,16 +50,10 @@ export function planObjects(target: ScopedTarget, local: LocalState): ObjectPlan
     warnings: [
       ...otherMirrors(local, mirror),
       ...stale.warnings,
-      ...selectorsWithoutNamespace(target.policies, labels),
+      ...selectorsWithoutNamespace(wanted, labels),
       ...foreignPolicies(target, local),
     ],
-    notMirrored: [
-      ...target.otherPolicies.map(
-        ({ group, kind, count }) =>
-          `${kind}.${group}: not mirrored yet: ${count} ${count === 1 ? 'object' : 'objects'}`,
-      ),
-      ...target.leftOut,
-    ],
+    notMirrored: [...target.otherPolicies.map(notMirrored), ...target.leftOut],
   };
 }
 

@@ -1,7 +1,9 @@
 import { inputError } from '../host/errors.ts';
+import { groupOf } from '../policy/dialect/origin.ts';
 import { matchesLabels, NAMESPACE_NAME_LABEL } from '../policy/select.ts';
 import type { Settings } from '../settings.ts';
-import type { NamespaceFacts, Snapshot } from '../snapshot/model.ts';
+import type { NamespaceFacts, PolicyObject, Snapshot } from '../snapshot/model.ts';
+import { isNetworkPolicy, networkPolicies } from '../snapshot/policy-object.ts';
 import { globMatcher } from './glob.ts';
 import type { ScopedTarget } from './model.ts';
 import { keysOf, namespaceSelectors } from './peers.ts';
@@ -18,8 +20,11 @@ export type Scope = Pick<Settings, 'namespaces' | 'excludeNamespaces' | 'namespa
 export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
   const namespaces = allNamespaces(snapshot);
   const { chosen, system } = choose(namespaces, scope);
-  const policies = snapshot.policies.filter(({ metadata }) => chosen.has(metadata.namespace));
-  const selectors = policies.flatMap((policy) => namespaceSelectors(policy).map(({ selector }) => selector));
+  const inScope = snapshot.policies.filter(({ metadata: { namespace } }) => !namespace || chosen.has(namespace));
+  const policies = inScope.filter(isNetworkPolicy);
+  const selectors = networkPolicies(policies).flatMap((policy) =>
+    namespaceSelectors(policy).map(({ selector }) => selector),
+  );
   const peers = namespaces.filter(
     ({ name, labels }) => !chosen.has(name) && selectors.some((selector) => matchesLabels(selector, labels)),
   );
@@ -39,6 +44,7 @@ export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
         .filter(({ name }) => chosen.has(name) || peerNames.has(name))
         .map((facts) => (system.has(facts.name) ? { ...facts, labels: pick(facts.labels, used) } : facts)),
       policies,
+      otherPolicies: [...snapshot.otherPolicies, ...countedKinds(inScope.filter((p) => !isNetworkPolicy(p)))],
       workloads: snapshot.workloads.filter(lives),
       services: snapshot.services.filter(lives),
       peers: peers.map(({ name }) => rename(name)),
@@ -53,13 +59,21 @@ export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
 function allNamespaces(snapshot: Snapshot): NamespaceFacts[] {
   const labels = new Map(snapshot.namespaces.map((facts) => [facts.name, facts.labels]));
   const mentioned = [
-    ...snapshot.policies.map(({ metadata }) => metadata.namespace),
+    ...snapshot.policies.flatMap(({ metadata }) => metadata.namespace ?? []),
     ...snapshot.workloads.map(({ namespace }) => namespace),
   ];
   for (const name of mentioned) if (!labels.has(name)) labels.set(name, {});
   return [...labels]
     .map(([name, own]) => ({ name, labels: { ...own, [NAMESPACE_NAME_LABEL]: name } }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Policies that aren't mirrored, as the kinds and counts that a plan names. */
+function countedKinds(policies: readonly PolicyObject[]): Snapshot['otherPolicies'] {
+  const kinds = Map.groupBy(policies, (policy) => `${policy.kind}.${groupOf(policy)}`);
+  return [...kinds.values()].flatMap((list) =>
+    list.slice(0, 1).map((first) => ({ group: groupOf(first), kind: first.kind, count: list.length })),
+  );
 }
 
 function choose(namespaces: readonly NamespaceFacts[], scope: Scope): { chosen: Set<string>; system: Set<string> } {

@@ -145,6 +145,8 @@ export interface AddressEndpoint {
   readonly type: 'address';
   readonly id: string;
   readonly ip: string;
+  /** The DNS names that lead there, where known. */
+  readonly names?: readonly string[];
 }
 
 export type Endpoint = PodEndpoint | AddressEndpoint;
@@ -178,7 +180,7 @@ export interface Reason {
 
 export interface SideVerdict {
   readonly allowed: boolean;
-  /** False where no policy selects the pod in this direction (or the side is no pod). */
+  /** Whether some policy selects the pod in this direction, and is enforced; false where the side is no pod. */
   readonly isolated: boolean;
   readonly because: readonly Reason[];
 }

@@ -1,4 +1,5 @@
-import type { Tier } from './model.ts';
+import type { EngineName } from '../snapshot/model.ts';
+import type { Policy, Tier } from './model.ts';
 
 /**
  * The tiers that every engine knows, whatever it calls them. Admin and baseline: the tiers of
@@ -13,3 +14,15 @@ export const CALICO_DEFAULT_TIER: Tier = { ...DEFAULT_TIER, rules: 'ordered' };
 
 /** The order that Calico gives a Kubernetes NetworkPolicy in its tier `default` (libcalico-go conversion.go). */
 export const KUBERNETES_ORDER = 1000;
+
+/**
+ * All tiers, sorted, with those that a cluster has besides. Where nobody knows the engine, Calico's policies show that
+ * tier `default` goes by order, unless Cilium's say otherwise.
+ */
+export function tiersOf(engine: EngineName, policies: readonly Policy[], more: readonly Tier[]): Tier[] {
+  const has = (dialect: Policy['dialect']) => policies.some((p) => p.dialect === dialect);
+  const ordered = engine === 'calico' || (engine === 'unknown' && has('calico') && !has('cilium'));
+  const known = [ADMIN_TIER, ordered ? CALICO_DEFAULT_TIER : DEFAULT_TIER, BASELINE_TIER];
+  const names = new Set(known.map((t) => t.name));
+  return [...known, ...more.filter((t) => !names.has(t.name))].sort((a, b) => a.order - b.order);
+}

@@ -1,6 +1,7 @@
 import type { ImageLock, NodeImage } from '../image/model.ts';
 import type { ObjectPlan, ScopedTarget } from '../plan/model.ts';
 import type { Gap, NodeFacts, Snapshot } from '../snapshot/model.ts';
+import { notMirrored } from '../snapshot/other-policies.ts';
 import type { VerifyResult } from '../verify/model.ts';
 import type { Finding, Report } from './model.ts';
 
@@ -105,8 +106,7 @@ export function policyFindings(
       evidence: [conflict.message],
     });
   }
-  for (const { group, kind, count } of target.otherPolicies) {
-    const title = `${kind}.${group}: not mirrored yet: ${count} ${count === 1 ? 'object' : 'objects'}`;
+  for (const title of target.otherPolicies.map(notMirrored)) {
     findings.push({ layer: 'policies', state: 'differs', title, evidence: [] });
   }
   for (const title of target.leftOut) findings.push({ layer: 'policies', state: 'skipped', title, evidence: [] });

@@ -30,8 +30,9 @@ export interface Snapshot {
   readonly namespaces: readonly NamespaceFacts[];
   readonly workloads: readonly Workload[];
   readonly services: readonly ServiceFacts[];
-  readonly policies: readonly NetworkPolicy[];
-  /** Policy kinds that exist at the target and aren't mirrored yet. Group-qualified. */
+  /** Policies of every dialect, and what they refer to. */
+  readonly policies: readonly PolicyObject[];
+  /** Policy kinds that exist at the target and that no dialect reads (see other-policies.ts). Group-qualified. */
   readonly otherPolicies: readonly { readonly group: string; readonly kind: string; readonly count: number }[];
   /** What couldn't be read, and why: 403 is forbidden, 404 is absent. */
   readonly gaps: readonly Gap[];

@@ -5,16 +5,17 @@ import { ParityError } from '../../src/host/errors.ts';
 import { parseNetworkPolicy } from '../../src/policy/dialect/kubernetes.ts';
 import { modelOf } from '../../src/policy/endpoints.ts';
 import type { Policy } from '../../src/policy/model.ts';
-import type { NetworkPolicy } from '../../src/snapshot/model.ts';
+import { NETWORK_POLICY } from '../../src/snapshot/policy-object.ts';
 import { worldOf } from './policy-world.ts';
 
 /** A policy with this spec, written in YAML; whatever it holds, as it would come from a file. */
 function policy(spec: string): Policy {
   return parseNetworkPolicy({
+    ...NETWORK_POLICY,
     metadata: { name: 'p', namespace: 'shop' },
     spec: parse(spec, { version: '1.1' }),
     location: { file: 'p.yaml', line: 3, lines: { 'spec.ingress[0]': 12, 'spec.ingress[0].from[0]': 14 } },
-  } as NetworkPolicy);
+  });
 }
 
 const rule = (spec: string) => {
@@ -171,7 +172,7 @@ test('an error and a rule name the nearest line that is known', () => {
 });
 
 test('a live object has no file, and its errors name the object alone', () => {
-  const live = { metadata: { name: 'p', namespace: 'shop' }, spec: { ingress: [{}] } };
+  const live = { ...NETWORK_POLICY, metadata: { name: 'p', namespace: 'shop' }, spec: { ingress: [{}] } };
   assert.deepEqual(parseNetworkPolicy(live).source, { object: 'NetworkPolicy shop/p' });
   const broken = { ...live, spec: { ingress: [{ from: [{}] }] } };
   assert.throws(() => parseNetworkPolicy(broken), /^ParityError: NetworkPolicy shop\/p: spec\.ingress\[0\]\.from\[0\]/);
