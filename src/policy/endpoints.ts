@@ -1,6 +1,7 @@
 import { inputError } from '../host/errors.ts';
 import type { EngineName, Snapshot, Workload } from '../snapshot/model.ts';
 import { parseAddress } from './addresses.ts';
+import { calicoTiers } from './dialect/calico-tiers.ts';
 import { parsePolicies } from './dialect/index.ts';
 import type { Endpoint, PodEndpoint, PolicyModel } from './model.ts';
 import { nearest } from './near.ts';
@@ -23,7 +24,7 @@ export function modelOf(snapshot: Snapshot, engineOverride?: EngineName): Policy
   return {
     engine,
     policies,
-    tiers: tiersOf(engine.name, policies, []),
+    tiers: tiersOf(engine.name, policies, calicoTiers(snapshot.policies)),
     namespaces,
     pods: snapshot.workloads.flatMap(podsOf),
     nodes: new Map(snapshot.nodes.map((n) => [n.name, n.addresses])),

@@ -24,5 +24,11 @@ export function tiersOf(engine: EngineName, policies: readonly Policy[], more: r
   const ordered = engine === 'calico' || (engine === 'unknown' && has('calico') && !has('cilium'));
   const known = [ADMIN_TIER, ordered ? CALICO_DEFAULT_TIER : DEFAULT_TIER, BASELINE_TIER];
   const names = new Set(known.map((t) => t.name));
-  return [...known, ...more.filter((t) => !names.has(t.name))].sort((a, b) => a.order - b.order);
+  return [...known, ...more.filter((t) => !names.has(t.name))].sort(byOrder);
+}
+
+/** Two tiers may both be without end, so the difference of their orders says nothing. */
+function byOrder(a: Tier, b: Tier): number {
+  if (a.order !== b.order) return a.order < b.order ? -1 : 1;
+  return a.name < b.name ? -1 : 1;
 }

@@ -18,6 +18,9 @@ function policy(spec: string): Policy {
   });
 }
 
+const IN_SHOP = { op: 'namespace', names: ['shop'] } as const;
+const A_IS_B = { op: 'label', of: 'pod', key: 'a', test: 'in', values: ['b'] } as const;
+
 const rule = (spec: string) => {
   const [first] = policy(spec).rules;
   assert.ok(first);
@@ -43,7 +46,7 @@ for (const [title, spec, isolates, rules] of [
     const parsed = policy(spec);
     assert.deepEqual(parsed.isolates, isolates);
     assert.equal(parsed.rules.length, rules);
-    assert.deepEqual(parsed.subject, { namespace: 'shop', podSelector: {} });
+    assert.deepEqual(parsed.subject, IN_SHOP);
   });
 }
 
@@ -54,27 +57,23 @@ for (const [title, from, peers] of [
   [
     'podSelector alone: own namespace',
     'from: [{podSelector: {matchLabels: {a: b}}}]',
-    [{ type: 'pods', match: { namespace: 'shop', podSelector: { matchLabels: { a: 'b' } } } }],
+    [{ type: 'pods', match: { op: 'all', of: [IN_SHOP, A_IS_B] } }],
   ],
-  [
-    'podSelector {}: all of the own namespace',
-    'from: [{podSelector: {}}]',
-    [{ type: 'pods', match: { namespace: 'shop', podSelector: {} } }],
-  ],
+  ['podSelector {}: all of the own namespace', 'from: [{podSelector: {}}]', [{ type: 'pods', match: IN_SHOP }]],
   [
     'namespaceSelector {}: all pods everywhere',
     'from: [{namespaceSelector: {}}]',
-    [{ type: 'pods', match: { namespaceSelector: {}, podSelector: {} } }],
+    [{ type: 'pods', match: { op: 'all', of: [] } }],
   ],
   [
     'both: and',
     'from: [{namespaceSelector: {}, podSelector: {matchLabels: {a: b}}}]',
-    [{ type: 'pods', match: { namespaceSelector: {}, podSelector: { matchLabels: { a: 'b' } } } }],
+    [{ type: 'pods', match: A_IS_B }],
   ],
   [
     'a null beside a selector is absent',
     'from: [{namespaceSelector: null, podSelector: {}, ipBlock: null}]',
-    [{ type: 'pods', match: { namespace: 'shop', podSelector: {} } }],
+    [{ type: 'pods', match: IN_SHOP }],
   ],
   [
     'ipBlock',

@@ -234,8 +234,8 @@ test('policies read from a snapshot point at their lines in it', async () => {
     assert.match(lines[(location?.line ?? 0) - 1] ?? '', /- apiVersion:/);
     assert.match(lines.slice(location?.line, (location?.line ?? 0) + 4).join(), new RegExp(`name: ${metadata.name}`));
     for (const [path, line] of Object.entries(location?.lines ?? {})) {
-      const key = path.split('.').at(-1) ?? '';
-      assert.match(lines[line - 1] ?? '', key.includes('[') ? /^\s*- / : new RegExp(`${key}:`), path);
+      const key = /\["(.+)"\]$/.exec(path)?.[1] ?? path.split('.').at(-1) ?? '';
+      assert.match(lines[line - 1] ?? '', /\[\d+\]$/.test(path) ? /^\s*- / : new RegExp(`${key}:`), path);
     }
   }
 });

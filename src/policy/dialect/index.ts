@@ -1,5 +1,8 @@
 import type { PolicyObject, ServiceFacts } from '../../snapshot/model.ts';
 import type { DialectName, Policy } from '../model.ts';
+import { ADMIN } from './admin.ts';
+import { CALICO } from './calico.ts';
+import { CILIUM } from './cilium.ts';
 import { KUBERNETES } from './kubernetes.ts';
 
 /** What parsing needs to know besides: facts of the snapshot. */
@@ -22,7 +25,7 @@ export interface Dialect {
 }
 
 /** One line a dialect. */
-export const DIALECTS: readonly Dialect[] = [KUBERNETES];
+export const DIALECTS: readonly Dialect[] = [KUBERNETES, ADMIN, CILIUM, CALICO];
 
 /** Every policy among a snapshot's objects, whatever its dialect. Throws as a dialect does. */
 export function parsePolicies(objects: readonly PolicyObject[], context: ParseContext): Policy[] {
