@@ -149,7 +149,7 @@ function podTest(requirement: Requirement, scope: Scope): Selector {
   if (key === SERVICE_ACCOUNT) return values ? { op: 'serviceAccount', names: values } : ANY;
   if (key === CLUSTER) return ownCluster(requirement, scope);
   if (key.startsWith(NAMESPACE_LABELS)) return labelTest('namespace', key.slice(NAMESPACE_LABELS.length), values);
-  if (false) {
+  if (NOT_IDENTITY.test(key)) {
     scope.caveat(path, `wants the label ${key}, which Cilium leaves out of identities by default: taken to be absent`);
     return NONE;
   }
