@@ -12,6 +12,8 @@ for (const [title, ingress, peers, ports] of [
   ['toPorts: [] is none', 'toPorts: []', [], undefined],
   ['toPorts: [{}] names no port', 'toPorts: [{}]', undefined, []],
   ['an empty list is nobody', `fromEndpoints: [], ${TCP_80}`, [], [{ protocol: 'TCP', port: 80 }]],
+  ['an empty list is nobody beside others too', 'fromEndpoints: [], fromEntities: [world]', [], undefined],
+  ['groups of a cloud are not known', `fromGroups: [{aws: {}}], ${TCP_80}`, [], [{ protocol: 'TCP', port: 80 }]],
   ['entities', 'fromEntities: [world]', [{ type: 'entity', entity: 'world' }], undefined],
   ['no entities', `fromEntities: [], ${TCP_80}`, [], [{ protocol: 'TCP', port: 80 }]],
   ['fromGroups: [] is none', `fromGroups: [], ${TCP_80}`, undefined, [{ protocol: 'TCP', port: 80 }]],
@@ -232,6 +234,10 @@ for (const [title, spec] of [
   ['DNS rules on ingress', 'ingress: [{toPorts: [{ports: [{port: "53"}], rules: {dns: [{matchPattern: a}]}}]}]'],
   ['HTTP for UDP', 'egress: [{toPorts: [{ports: [{port: "80", protocol: UDP}], rules: {http: [{}]}}]}]'],
   ['HTTP for port 0', 'egress: [{toPorts: [{ports: [{port: "0", protocol: TCP}], rules: {http: [{}]}}]}]'],
+  [
+    'rules behind TLS that nobody ends',
+    'egress: [{toPorts: [{ports: [{port: "1", protocol: TCP}], serverNames: [a], rules: {http: [{}]}}]}]',
+  ],
   ['a key that is none', 'endpointSelector: {matchLabels: {"a b": c}}, ingress: [{}]'],
   ['a key with two sources', 'endpointSelector: {matchLabels: {"k8s:k8s:a": c}}, ingress: [{}]'],
   ['nodes in a namespace', 'nodeSelector: {}, ingress: [{}]'],
@@ -240,6 +246,13 @@ for (const [title, spec] of [
     assert.match(policy(spec).inert ?? '', /^Cilium refuses it: spec/);
   });
 }
+
+test('rules may look into TLS that the proxy ends', () => {
+  const more = 'serverNames: [a.b], terminatingTLS: {secret: {name: s}}, rules: {http: [{}]}';
+  const parsed = policy(`egress: [{toPorts: [{ports: [{port: "443", protocol: TCP}], ${more}}]}]`);
+  assert.equal(parsed.inert, undefined);
+  assert.equal(parsed.rules[0]?.narrowedBy?.length, 3);
+});
 
 test('what Cilium refuses of one spec makes all of the object inert', () => {
   const body = '{spec: {endpointSelector: {}, ingress: [{}]}, specs: [{endpointSelector: {}}]}';

@@ -96,6 +96,11 @@ for (const [spec, kind, pods] of [
   ['endpointSelector: {matchLabels: {app: web}}', CLUSTERWIDE, ['shop/web', 'bank/web']],
   ['endpointSelector: {matchLabels: {k8s:io.kubernetes.pod.namespace: bank}}', undefined, SHOP],
   ['endpointSelector: {matchLabels: {io.kubernetes.pod.namespace: bank}}', undefined, []],
+  [
+    'endpointSelector: {matchExpressions: [{key: k8s:io.kubernetes.pod.namespace, operator: In, values: [bank]}]}',
+    undefined,
+    [],
+  ],
   ['endpointSelector: {matchLabels: {io.kubernetes.pod.namespace: bank}}', CLUSTERWIDE, ['bank/web']],
   ['endpointSelector: {matchExpressions: [{key: reserved:health, operator: DoesNotExist}]}', CLUSTERWIDE, ALL],
 ] as const) {
