@@ -330,12 +330,12 @@ test('policies of every dialect are read, others counted by group; absent groups
   );
   assert.deepEqual(snapshot.otherPolicies, [{ group: 'cilium.io', kind: 'CiliumEgressGatewayPolicy', count: 2 }]);
   assert.deepEqual(snapshot.policies, [
-    { apiVersion: 'cilium.io/v1', kind: 'CiliumNetworkPolicy', metadata: { name: 'a', namespace: 'x' }, spec: ALLOW },
     {
       apiVersion: 'projectcalico.org/v1',
       kind: 'NetworkPolicy',
       metadata: { name: 'default.a', namespace: 'default' },
     },
+    { apiVersion: 'cilium.io/v1', kind: 'CiliumNetworkPolicy', metadata: { name: 'a', namespace: 'x' }, spec: ALLOW },
   ]);
   assert.deepEqual(
     snapshot.gaps.map((gap) => gap.resource),
