@@ -2,7 +2,7 @@ import { at, type Field, isAbsent, items, oneOf, text, textOf } from '../../snap
 import { knownKeys, type Scope } from './cilium-scope.ts';
 
 /** What one of `toPorts` asks beyond its ports. */
-export interface Layer7 {
+interface Layer7 {
   /** In words; empty where it asks nothing. */
   readonly narrowedBy: readonly string[];
   /** Those of them that no longer narrow where the policy denies nothing by default (ensureWildcard in l4.go). */

@@ -6,14 +6,14 @@ import { knownKeys, type Scope } from './cilium-scope.ts';
 import { isPortName } from './kubernetes.ts';
 
 /** Ports of a rule that share what they ask besides; a rule in the model for each. */
-export interface PortSet {
+interface PortSet {
   /** As in Rule. */
   readonly ports: readonly PortMatch[] | undefined;
   readonly narrowedBy: readonly string[];
   readonly path: Path;
 }
 
-export interface ParsedPorts {
+interface ParsedPorts {
   readonly sets: readonly PortSet[];
   /** Whether ports or ICMP types are named: then a rule that names no peer is for every peer. */
   readonly named: boolean;

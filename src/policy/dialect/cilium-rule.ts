@@ -10,7 +10,7 @@ const PEERS = {
   egress: ['Endpoints', 'Requires', 'CIDR', 'CIDRSet', 'Entities', 'Groups', 'Nodes', 'Services'].map((k) => `to${k}`),
 };
 
-export interface Direct {
+interface Direct {
   readonly direction: Direction;
   readonly deny: boolean;
   /** Whether the policy denies by default in this direction. */
