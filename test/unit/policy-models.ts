@@ -39,9 +39,16 @@ const port = fc.constantFrom(...PORTS);
 const protocol = fc.constantFrom(...PROTOCOLS);
 const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
 
+/** Once in eight times: it tends to switch everything else off. */
+const rarely = <T>(value: fc.Arbitrary<T>) =>
+  fc.oneof({ arbitrary: fc.constant(undefined), weight: 7 }, { arbitrary: value, weight: 1 });
+
 const label: fc.Arbitrary<Selector> = fc.record({
   op: fc.constant('label' as const),
-  of: fc.constantFrom('pod' as const, 'pod' as const, 'namespace' as const, 'serviceAccount' as const),
+  of: fc.oneof(
+    { arbitrary: fc.constantFrom('pod' as const, 'namespace' as const), weight: 9 },
+    { arbitrary: fc.constant('serviceAccount' as const), weight: 1 },
+  ),
   key: fc.constantFrom('app', 'env', 'team', 'tier', 'kubernetes.io/metadata.name'),
   test: fc.constantFrom('exists', 'in', 'in', 'in', 'contains', 'startsWith', 'endsWith'),
   values: fc.subarray(['a', 'b', 'red'], { minLength: 1 }),
@@ -50,11 +57,14 @@ const name: fc.Arbitrary<Selector> = fc.oneof(
   fc.record({ op: fc.constant('namespace' as const), names: fc.subarray(['red', 'blue']) }),
   fc.record({ op: fc.constant('serviceAccount' as const), names: fc.subarray(['default', 'robot']) }),
 );
-const leaf = fc.oneof({ arbitrary: label, weight: 3 }, name, fc.constant<Selector>({ op: 'all', of: [] }));
+const leaf = fc.oneof({ arbitrary: label, weight: 3 }, name, {
+  arbitrary: fc.constant<Selector>({ op: 'all', of: [] }),
+  weight: 3,
+});
 const { selector } = fc.letrec<{ selector: Selector }>((tie) => ({
   selector: fc.oneof(
     { depthSize: 'xsmall', maxDepth: 2 },
-    leaf,
+    { arbitrary: leaf, weight: 3 },
     fc.record({ op: fc.constantFrom('all' as const, 'any' as const), of: fc.array(tie('selector'), { maxLength: 2 }) }),
     fc.record({ op: fc.constant('not' as const), of: tie('selector') }),
   ),
@@ -72,7 +82,7 @@ const { peer } = fc.letrec<{ peer: Peer }>((tie) => ({
   peer: fc.oneof(
     { depthSize: 'xsmall', maxDepth: 2 },
     fc.record({ type: fc.constant('pods' as const), match: selector }),
-    cidr,
+    { arbitrary: cidr, weight: 2 },
     fc.record({ type: fc.constant('entity' as const), entity }),
     fc.constantFrom<Peer>({ type: 'fqdn', pattern: 'a.example' }, { type: 'fqdn', pattern: 'b.example' }),
     fc.record({ type: fc.constant('nodes' as const), match: leaf }),
@@ -93,11 +103,13 @@ const rule: fc.Arbitrary<Rule> = fc
   .record({
     direction: fc.constantFrom('ingress' as const, 'egress' as const),
     action: fc.constantFrom('allow' as const, 'allow' as const, 'deny' as const, 'pass' as const),
-    peers: optional(fc.array(peer, { maxLength: 2 })),
-    ports: optional(fc.array(portMatch, { maxLength: 2 })),
-    exceptPorts: optional(fc.array(portMatch, { maxLength: 1 })),
-    self: fc.option(peer, { nil: undefined, freq: 6 }),
-    narrowedBy: fc.option(fc.constant(['path /x']), { nil: undefined, freq: 6 }),
+    peers: optional(
+      fc.oneof({ arbitrary: fc.array(peer, { minLength: 1, maxLength: 2 }), weight: 9 }, fc.constant([])),
+    ),
+    ports: optional(fc.array(portMatch, { minLength: 1, maxLength: 2 })),
+    exceptPorts: rarely(fc.array(portMatch, { maxLength: 1 })),
+    self: rarely(peer),
+    narrowedBy: rarely(fc.constant(['path /x'])),
   })
   .map(({ exceptPorts, self, narrowedBy, ...rest }) => ({
     ...rest,
@@ -118,12 +130,12 @@ const policy: fc.Arbitrary<Omit<Policy, 'name'>> = fc
   .record({
     dialect: fc.constantFrom('kubernetes' as const, 'cilium' as const, 'calico' as const, 'admin' as const),
     namespace: optional(fc.constantFrom('red', 'blue')),
-    subject: selector,
+    subject: fc.oneof({ arbitrary: fc.constant<Selector>({ op: 'all', of: [] }), weight: 2 }, selector),
     isolates: fc.subarray(['ingress' as const, 'egress' as const]),
-    tier: fc.constantFrom('default', 'default', 'admin', 'baseline', 'team'),
+    tier: fc.constantFrom('default', 'default', 'admin', 'admin', 'team', 'baseline'),
     order: optional(fc.constantFrom(0, 1, 2)),
-    rules: fc.array(rule, { maxLength: 4 }),
-    inert: fc.option(fc.constant('staged'), { nil: undefined, freq: 10 }),
+    rules: fc.array(rule, { minLength: 1, maxLength: 4 }),
+    inert: rarely(fc.constant('staged')),
     isOld: fc.boolean(),
   })
   .map(({ namespace, subject, order, inert, isOld, ...rest }) => ({
@@ -135,33 +147,44 @@ const policy: fc.Arbitrary<Omit<Policy, 'name'>> = fc
     source: { object: `${isOld && rest.dialect === 'admin' ? 'AdminNetworkPolicy' : OBJECTS[rest.dialect]} x` },
   }));
 
+const containerPort = fc.record({ name: fc.constantFrom('http', 'dns'), port, protocol });
+
+/** What several pods have in common, as those of a workload do. */
+const kind = fc.record({
+  namespace: fc.constantFrom('red', 'blue'),
+  labels: fc.record(
+    { app: fc.constantFrom('a', 'b', 'ab'), env: rarely(fc.constant('a')).map((env) => env ?? 'x') },
+    { requiredKeys: [] },
+  ) as fc.Arbitrary<Record<string, string>>,
+  serviceAccount: rarely(fc.constant('robot')).map((name) => name ?? 'default'),
+  ports: fc.oneof(fc.constant([]), fc.array(containerPort, { maxLength: 2 })),
+  hostNetwork: fc.integer({ min: 0, max: 4 }).map((n) => n === 0),
+});
+
+const place = fc.record({
+  of: fc.nat({ max: 2 }),
+  hasIp: fc.integer({ min: 0, max: 3 }).map((n) => n > 0),
+  node: optional(fc.constantFrom('n1', 'n2')),
+});
+
 const pods: fc.Arbitrary<PodEndpoint[]> = fc
-  .array(
-    fc.record({
-      namespace: fc.constantFrom('red', 'blue'),
-      labels: fc.record(
-        { app: fc.constantFrom('a', 'b', 'ab'), env: fc.constantFrom('a', 'x') },
-        { requiredKeys: [] },
-      ) as fc.Arbitrary<Record<string, string>>,
-      serviceAccount: fc.constantFrom('default', 'robot'),
-      isHost: fc.integer({ min: 0, max: 4 }).map((n) => n === 0),
-      hasIp: fc.integer({ min: 0, max: 3 }).map((n) => n > 0),
-      node: optional(fc.constantFrom('n1', 'n2')),
-      ports: fc.array(fc.record({ name: fc.constantFrom('http', 'dns'), port, protocol }), { maxLength: 2 }),
+  .record({
+    kinds: fc.tuple(kind, kind, kind),
+    places: fc.array(place, { minLength: 2, maxLength: 6 }),
+  })
+  .map(({ kinds, places }) =>
+    places.map(({ of, hasIp, node }, i) => {
+      const pod = kinds[of] ?? kinds[0];
+      return {
+        ...pod,
+        type: 'pod',
+        id: `${pod.namespace}/p${i}`,
+        name: `p${i}`,
+        workload: `Pod/p${i}`,
+        ips: hasIp ? (pod.hostNetwork ? (NODES.get(node ?? 'n2') ?? []) : [`10.0.0.${i}`]) : [],
+        ...(node !== undefined && { node }),
+      };
     }),
-    { minLength: 2, maxLength: 6 },
-  )
-  .map((list) =>
-    list.map(({ isHost, hasIp, node, ...pod }, i) => ({
-      ...pod,
-      type: 'pod',
-      id: `${pod.namespace}/p${i}`,
-      name: `p${i}`,
-      workload: `Pod/p${i}`,
-      hostNetwork: isHost,
-      ips: hasIp ? (isHost ? (NODES.get(node ?? 'n2') ?? []) : [`10.0.0.${i}`]) : [],
-      ...(node !== undefined && { node }),
-    })),
   );
 
 const team = fc.constantFrom<Tier>(
@@ -170,7 +193,12 @@ const team = fc.constantFrom<Tier>(
 );
 
 export const models: fc.Arbitrary<PolicyModel> = fc
-  .record({ engine: fc.constantFrom(...ENGINES), policies: fc.array(policy, { maxLength: 5 }), pods, team })
+  .record({
+    engine: fc.constantFrom(...ENGINES),
+    policies: fc.array(policy, { minLength: 1, maxLength: 6 }),
+    pods,
+    team,
+  })
   .map(({ engine, policies, pods, team }) => {
     const all = policies.map((p, i) => ({ ...p, name: `p${i}` }));
     return {
