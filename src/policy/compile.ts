@@ -4,11 +4,11 @@ import type { Direction, Endpoint, Peer, PodEndpoint, Policy, PolicyModel, Rule,
 import { apiServerFinder, isRelative, matchesOne, type PeerContext, peerMatcher, relationOf } from './peers.ts';
 import { holds, knownOfPod, namespaceLabels, type Truth } from './select.ts';
 
-/** A rule that remembers which peers it matched. */
+/** A rule that is ready to be asked. */
 export interface CompiledRule {
   readonly rule: Rule;
   readonly policy: Policy;
-  /** Whether `peer` is one of its peers, as seen from a pod that the policy selects. */
+  /** Whether `peer` is one of its peers, as seen from a pod that the policy selects. One value for equal peers. */
   matchesPeer(peer: Endpoint, own: PodEndpoint): Truth;
   /** Whether the pod is what the rule asks of its own side. */
   matchesSelf(own: PodEndpoint): Truth;
@@ -31,7 +31,7 @@ export interface IgnoredPolicy {
   readonly why: string;
 }
 
-/** A model prepared for many questions: what selects a pod and what a peer matches is worked out once. */
+/** A model prepared for many questions: what selects a pod is worked out once. */
 export interface CompiledModel {
   readonly model: PolicyModel;
   readonly semantics: EngineSemantics;
@@ -57,7 +57,8 @@ export function compile(model: PolicyModel): CompiledModel {
   const addresses = addressBook(model);
   const labelsOf = memoize((namespace: string) => namespaceLabels(model, namespace));
   const isApiServer = apiServerFinder(model, addresses);
-  const context: PeerContext = { model, semantics, addresses, labelsOf, isApiServer };
+  const peerContext: PeerContext = { model, semantics, addresses, labelsOf, isApiServer };
+  const context: RuleContext = { semantics, matcherOf: matchers(peerContext) };
   const compiled = memoize((policy: Policy) => compilePolicy(policy, context));
   const { enforced, ignored } = sorted(model);
   const selects = (policy: Policy, pod: PodEndpoint) =>
@@ -120,7 +121,12 @@ function turnsIn(tiers: readonly Tier[], selected: readonly CompiledPolicy[], di
   });
 }
 
-function compilePolicy(policy: Policy, context: PeerContext): CompiledPolicy {
+interface RuleContext {
+  readonly semantics: EngineSemantics;
+  matcherOf(peers: readonly Peer[], policy: Policy): Matcher;
+}
+
+function compilePolicy(policy: Policy, context: RuleContext): CompiledPolicy {
   const isNetworkPolicy = policy.dialect === 'kubernetes';
   const extra = isNetworkPolicy && context.semantics.rulesIsolate ? policy.rules.map((r) => r.direction) : [];
   const isolates = [...new Set([...policy.isolates, ...extra])];
@@ -132,25 +138,37 @@ function compilePolicy(policy: Policy, context: PeerContext): CompiledPolicy {
   return { policy, isolates, rules: { ingress: rulesOf('ingress'), egress: rulesOf('egress') } };
 }
 
-function compileRule(rule: Rule, policy: Policy, context: PeerContext): CompiledRule {
-  const matches = rule.peers === undefined ? () => true : matcherOf(rule.peers, policy, context);
-  const self = rule.self === undefined ? () => true : matcherOf([rule.self], policy, context);
-  return { rule, policy, matchesPeer: matches, matchesSelf: (own) => self(own, own) };
+function compileRule(rule: Rule, policy: Policy, { matcherOf }: RuleContext): CompiledRule {
+  const self = rule.self === undefined ? ANYONE : matcherOf([rule.self], policy);
+  const matchesPeer = rule.peers === undefined ? ANYONE : matcherOf(rule.peers, policy);
+  return { rule, policy, matchesPeer, matchesSelf: (own) => self(own, own) };
 }
 
-type Matcher = (endpoint: Endpoint, own: PodEndpoint) => Truth;
+type Matcher = CompiledRule['matchesPeer'];
+const ANYONE: Matcher = () => true;
+
+/** Rules with the same peers share one matcher, so that what it matches can be remembered for all of them. */
+function matchers(context: PeerContext): RuleContext['matcherOf'] {
+  const known = new Map<string, Matcher>();
+  return (peers, policy) => {
+    const key = `${policy.dialect} ${JSON.stringify(peers)}`;
+    const found = known.get(key);
+    if (found) return found;
+    const made = matcherOf(peers, policy, context);
+    known.set(key, made);
+    return made;
+  };
+}
 
 function matcherOf(peers: readonly Peer[], policy: Policy, context: PeerContext): Matcher {
-  const matchers = peers.map((peer) => peerMatcher(peer, policy, context));
-  const same = memoize((endpoint: Endpoint) => ({ truth: matchesOne(matchers, endpoint, 'same node') }));
-  if (!peers.some(isRelative)) return (endpoint) => same(endpoint).truth;
-  const other = memoize((endpoint: Endpoint) => ({ truth: matchesOne(matchers, endpoint, 'other node') }));
+  const all = peers.map((peer) => peerMatcher(peer, policy, context));
+  if (!peers.some(isRelative)) return (endpoint) => matchesOne(all, endpoint, 'other node');
   return (endpoint, own) => {
     const relation = relationOf(context.addresses, own, endpoint);
-    if (relation === 'same node') return same(endpoint).truth;
-    const elsewhere = other(endpoint).truth;
+    if (relation !== undefined) return matchesOne(all, endpoint, relation);
     // Where nobody knows which node it is, only what holds for both is known.
-    return relation === 'other node' || same(endpoint).truth === elsewhere ? elsewhere : undefined;
+    const elsewhere = matchesOne(all, endpoint, 'other node');
+    return matchesOne(all, endpoint, 'same node') === elsewhere ? elsewhere : undefined;
   };
 }
 

@@ -70,11 +70,15 @@ export function cidrMatches(semantics: EngineSemantics, { dialect }: Policy, kin
 export function whyIgnored(policy: Policy, engine: Engine): string | undefined {
   const { title, dialects } = semanticsOf(engine.name);
   if (policy.inert !== undefined) return policy.inert;
-  const kind = policy.source.object.split(' ')[0] ?? '';
-  if (!dialects.includes(policy.dialect)) return `${title} doesn't enforce ${kind}`;
+  if (!dialects.includes(policy.dialect)) return `${title} doesn't enforce ${kindOf(policy)}`;
   if (engine.name !== 'cilium' || policy.dialect !== 'admin') return undefined;
+  const kind = kindOf(policy);
   if (!kind.startsWith('ClusterNetworkPolicy')) return `${title} doesn't enforce ${kind}, only ClusterNetworkPolicy`;
   return isBefore(engine.version, 1, 20) ? `${title} ${engine.version} doesn't enforce ${kind}; 1.20 does` : undefined;
+}
+
+function kindOf({ source }: Policy): string {
+  return source.object.split(' ')[0] ?? '';
 }
 
 /** Whether a version such as `v1.18.6` is known to be an older one. */

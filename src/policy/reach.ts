@@ -50,14 +50,14 @@ export function reachAmong(compiled: CompiledModel, pods: readonly PodEndpoint[]
 
 type RulePeers = (rule: CompiledRule, own: PodEndpoint) => readonly number[];
 
-/** The indexes of the pods that a rule's peers mean, remembered where they are the same for every pod of its policy. */
+/** The indexes of the pods that a rule's peers mean, remembered for all rules with those peers: no pod has a node. */
 function rulePeers(pods: readonly PodEndpoint[]): RulePeers {
-  const known = new Map<CompiledRule, readonly number[]>();
-  return (rule, own) => {
-    const found = known.get(rule);
+  const known = new Map<CompiledRule['matchesPeer'], readonly number[]>();
+  return ({ matchesPeer }, own) => {
+    const found = known.get(matchesPeer);
     if (found) return found;
-    const made = pods.flatMap((peer, i) => (rule.matchesPeer(peer, own) === true ? i : []));
-    known.set(rule, made);
+    const made = pods.flatMap((peer, i) => (matchesPeer(peer, own) === true ? i : []));
+    known.set(matchesPeer, made);
     return made;
   };
 }

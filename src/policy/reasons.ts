@@ -117,9 +117,9 @@ function nearMiss(compiled: CompiledModel, rule: CompiledRule, { pod, peer, conn
     const but = except.length > 0 ? `${only}, except ${except.join(', ')}` : only;
     return [because(`${placeOf(rule)} allows ${peer.id}, but only on ${but}`, rule)];
   }
-  if (!speaksOf(rule, c)) return [];
-  return (rule.rule.peers ?? []).flatMap((block): Reason[] => {
-    if (block.type !== 'cidr') return [];
+  const blocks = (rule.rule.peers ?? []).filter((p) => p.type === 'cidr');
+  if (blocks.length === 0 || !speaksOf(rule, c)) return [];
+  return blocks.flatMap((block): Reason[] => {
     const kind = compiled.addresses.kindOf(peer);
     if (kind === 'outside' || cidrMatches(compiled.semantics, rule.policy, kind)) return [];
     if (compiled.addresses.covered(compileBlock(block, rule.rule.source.object), peer) !== true) return [];
@@ -138,11 +138,12 @@ function speaksOf({ rule }: CompiledRule, { protocol, port, to }: Connection): b
 function mayDecide(compiled: CompiledModel, rule: CompiledRule, allowed: boolean, asked: Asked): Reason[] {
   const { pod, peer, connection } = asked;
   const { action, narrowedBy } = rule.rule;
-  if ((action === 'allow') === allowed || !speaksOf(rule, connection)) return [];
+  if ((action === 'allow') === allowed) return [];
   const [self, other] = [rule.matchesSelf(pod), rule.matchesPeer(peer, pod)];
   if (self === false || other === false) return [];
   const unknown = self === undefined || other === undefined;
   if (!unknown && (action === 'allow' || !isNarrowed(narrowedBy))) return [];
+  if (!speaksOf(rule, connection)) return [];
   const why = unknown ? whyUnknown(compiled, rule, peer) : `it asks for ${(narrowedBy ?? []).join(' and ')}`;
   return [because(`may also be ${VERBS[action]} by ${placeOf(rule)}: ${why}`, rule)];
 }
