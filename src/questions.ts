@@ -16,7 +16,7 @@ import type { Connection as PolicyConnection, PolicyModel } from './policy/model
 import type { Protocol } from './snapshot/model.ts';
 import { askPackets } from './verify/verify.ts';
 
-/** A connection as the user asks about it. Peers: `namespace/pod`, `namespace/Kind/name`, `ip:ADDRESS`. */
+/** A connection as the user asks about it. Peers: `namespace/pod`, `namespace/Kind/name`, `ip:ADDRESS`, `dns:NAME`. */
 export interface Question {
   readonly from: string;
   readonly to: string;

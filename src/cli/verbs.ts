@@ -155,8 +155,8 @@ export function registerVerbs(verb: Register): void {
       return 0;
     },
     [
-      new Option('--from <peer>', 'namespace/pod, namespace/Kind/name or ip:ADDRESS').makeOptionMandatory(),
-      new Option('--to <peer>', 'namespace/pod, namespace/Kind/name or ip:ADDRESS').makeOptionMandatory(),
+      new Option('--from <peer>', 'namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:NAME').makeOptionMandatory(),
+      new Option('--to <peer>', 'namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:NAME').makeOptionMandatory(),
       new Option('--port <number>', 'destination port').makeOptionMandatory(),
       new Option('--protocol <protocol>', 'protocol').choices(['TCP', 'UDP', 'SCTP']).default('TCP'),
     ],

@@ -49,7 +49,7 @@ export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
       services: snapshot.services.filter(lives),
       peers: peers.map(({ name }) => rename(name)),
       pruneIn: scope.namespaces.length === 0 ? ['*'] : [...new Set([...scope.namespaces, ...[...chosen].map(rename)])],
-      leftOut: leftOut(snapshot, namespaces, chosen, system, peerNames),
+      leftOut: [...leftOut(snapshot, namespaces, chosen, system, peerNames), ...notRenamed(snapshot, scope)],
     },
     rename,
   );
@@ -136,6 +136,15 @@ function leftOut(
     const kept = peers.has(name) ? '; the namespace itself stays, since rules mention it' : '';
     return [`${count} ${count === 1 ? 'policy' : 'policies'} of namespace ${name}: ${why}${kept}`];
   });
+}
+
+/** Only NetworkPolicies are put in local names, so what others say of namespaces is the target's. */
+function notRenamed({ policies }: Snapshot, { namespaceMap }: Scope): string[] {
+  const others = policies.filter((policy) => !isNetworkPolicy(policy));
+  if (Object.keys(namespaceMap).length === 0 || others.length === 0) return [];
+  return [
+    `${others.length} ${others.length === 1 ? 'policy' : 'policies'} of other dialects: under the namespace map, what they say of namespaces by name is not judged rightly`,
+  ];
 }
 
 function pick(labels: Readonly<Record<string, string>>, keys: ReadonlySet<string>): Record<string, string> {

@@ -140,7 +140,7 @@ export interface PodEndpoint {
   readonly node?: string;
 }
 
-/** An address outside the cluster's pods. `id` is `ip:ADDRESS`. */
+/** An address outside the cluster's pods. `id` is `ip:ADDRESS` or `dns:NAME`. */
 export interface AddressEndpoint {
   readonly type: 'address';
   readonly id: string;
