@@ -24,7 +24,7 @@ export interface PodGroup {
 }
 
 /** Labels that controllers stamp: they differ between pods of one workload. */
-const STAMPED = [
+export const STAMPED: readonly string[] = [
   'pod-template-hash',
   'controller-revision-hash',
   'pod-template-generation',
