@@ -22,9 +22,22 @@ export { hasChanges } from './plan/plan.ts';
 export { planText } from './plan/text.ts';
 export { checkText } from './policy/check.ts';
 export { matrixText } from './policy/matrix.ts';
-export { check, explain, matrix, type Question } from './questions.ts';
+export {
+  check,
+  diff,
+  explain,
+  explainPod,
+  explainPolicy,
+  explainUnmatched,
+  matrix,
+  matrixPage,
+  type Question,
+} from './questions.ts';
+export { diffMarkdown, diffText } from './report/diff-text.ts';
+export { junitXml } from './report/junit.ts';
 export { renderMarkdown } from './report/markdown.ts';
 export type { Report } from './report/model.ts';
+export { matrixSvg } from './report/picture.ts';
 export { lastReport } from './report/store.ts';
 export { renderText } from './report/text.ts';
 export { snapshotCounts, writeSnapshot } from './snapshot/file.ts';

@@ -68,6 +68,13 @@ export const OPTIONS = {
   verbose: () => new Option('--verbose', 'log what is done in detail'),
 } as const;
 
+export type OptionName = keyof typeof OPTIONS;
+
+/** What to be like, which part of it, and where. */
+export const TARGET: readonly OptionName[] = ['context', 'snapshot', 'engine'];
+export const SCOPE: readonly OptionName[] = ['namespace', 'exclude', 'map'];
+export const LOCAL: readonly OptionName[] = ['cluster', 'host'];
+
 /** Turns flags into settings; the archive's path is taken from the project folder here. Throws an input error for a value that can't be meant. */
 export function settingsOf(flags: Flags): Settings {
   const namespaceMap: Record<string, string> = {};

@@ -4,7 +4,8 @@ import type * as Core from '../core.ts';
 import { inputError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import type { Approve, Project } from '../pipeline.ts';
-import type { Flags, OPTIONS } from './options.ts';
+import { type Flags, LOCAL, type OptionName, SCOPE, TARGET } from './options.ts';
+import { registerPolicyVerbs } from './policy-verbs.ts';
 
 /** What a verb works with. */
 export interface Verb {
@@ -21,12 +22,8 @@ export interface Verb {
 }
 
 export type Action = (verb: Verb, ...args: string[]) => Promise<number | undefined>;
-export type OptionName = keyof typeof OPTIONS;
 
-const TARGET: OptionName[] = ['context', 'snapshot', 'engine'];
-const SCOPE: OptionName[] = ['namespace', 'exclude', 'map'];
-const IMAGE: OptionName[] = ['image', 'archive'];
-const LOCAL: OptionName[] = ['cluster', 'host'];
+const IMAGE: readonly OptionName[] = ['image', 'archive'];
 
 export type Register = (
   usage: string,
@@ -133,47 +130,7 @@ export function registerVerbs(verb: Register): void {
       return report(v, await v.core.verify(v.run, v.project));
     },
   );
-  verb(
-    'matrix',
-    "which workloads may reach which, by the target's policies",
-    [...TARGET],
-    async (v) => {
-      const value = await v.core.matrix(v.run, v.project, { pods: (v.flags as { pods?: boolean }).pods === true });
-      v.show(value, () => v.core.matrixText(value));
-      return 0;
-    },
-    [new Option('--pods', 'every pod by itself instead of groups')],
-  );
-  verb(
-    'explain',
-    'why a connection is allowed or denied, with the rule and its line',
-    [...TARGET],
-    async (v) => {
-      const { from, to, port, protocol } = v.flags as { from: string; to: string; port: string; protocol: string };
-      const value = await v.core.explain(v.run, v.project, { from, to, port, protocol });
-      v.show(value, () => value.text);
-      return 0;
-    },
-    [
-      new Option('--from <peer>', 'namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:NAME').makeOptionMandatory(),
-      new Option('--to <peer>', 'namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:NAME').makeOptionMandatory(),
-      new Option('--port <number>', 'destination port').makeOptionMandatory(),
-      new Option('--protocol <protocol>', 'protocol').choices(['TCP', 'UDP', 'SCTP']).default('TCP'),
-    ],
-  );
-  verb(
-    'check <file>',
-    'check a list of connectivity assertions',
-    [...TARGET, ...LOCAL, ...SCOPE, 'probeTimeout', 'yes'],
-    async (v, file) => {
-      const live = (v.flags as { live?: boolean }).live === true;
-      if (live) await v.agree('Put stand-ins into the local cluster for the time of the probes?');
-      const value = await v.core.check(v.run, v.project, resolve(v.project.folder, file ?? ''), live);
-      v.show(value, () => v.core.checkText(value));
-      return value.failed === 0 ? 0 : 1;
-    },
-    [new Option('--live', 'send real packets in the local cluster instead of evaluating')],
-  );
+  registerPolicyVerbs(verb);
   verb(
     'report',
     'show the last report of this folder',
