@@ -157,19 +157,33 @@ export function registerVerbs(verb: Register): void {
   verb(
     'create [name]',
     "make a kind cluster of the target's Kubernetes minor version",
-    [...TARGET, 'host', 'yes'],
+    ['context', 'snapshot', 'host', 'yes'],
     async (v, name) => {
-      const { workers, nodeImage } = v.flags as { workers?: string; nodeImage?: string };
+      const { workers, nodeImage, engine, engineManifest } = v.flags as {
+        readonly [name in 'workers' | 'nodeImage' | 'engine' | 'engineManifest']?: string;
+      };
+      // Of the cluster to make, not of the target.
+      const { engine: _, ...settings } = v.project.settings;
       await v.agree(`Create the kind cluster ${name ?? 'parity'}?`);
-      const cluster = await v.core.createCluster(v.run, v.project, {
-        ...(name === undefined ? {} : { name }),
-        ...(nodeImage === undefined ? {} : { nodeImage }),
-        workers: Number(workers ?? 1),
-      });
+      const cluster = await v.core.createCluster(
+        v.run,
+        { ...v.project, settings },
+        {
+          ...(name === undefined ? {} : { name }),
+          ...(nodeImage === undefined ? {} : { nodeImage }),
+          ...(engine === undefined ? {} : { engine }),
+          ...(engineManifest === undefined ? {} : { engineManifest }),
+          workers: Number(workers ?? 1),
+        },
+      );
       v.show(cluster, () => `${cluster.id} with ${cluster.nodes} nodes`);
       return 0;
     },
     [
+      new Option('--engine <name>', "what enforces policies: the node image's own, or another from its manifests")
+        .choices(['cilium', 'calico', 'default'])
+        .default('default'),
+      new Option('--engine-manifest <file>', 'manifest that installs the engine, where the node image has none'),
       new Option('--workers <number>', 'worker nodes besides the control plane').default('1'),
       new Option('--node-image <ref>', 'node image by reference or archive (also CLPARITY_NODE_IMAGE)'),
     ],
