@@ -34,11 +34,12 @@ export {
   type Question,
 } from './questions.ts';
 export { diffMarkdown, diffText } from './report/diff-text.ts';
+export { reportPage } from './report/html.ts';
 export { junitXml } from './report/junit.ts';
 export { renderMarkdown } from './report/markdown.ts';
 export type { Report } from './report/model.ts';
 export { matrixSvg } from './report/picture.ts';
-export { lastReport } from './report/store.ts';
+export { lastReport, lastTarget } from './report/store.ts';
 export { renderText } from './report/text.ts';
 export { snapshotCounts, writeSnapshot } from './snapshot/file.ts';
 export { formatSnapshot } from './snapshot/write.ts';

@@ -11,6 +11,7 @@ import type { ImageLock, NodeImage } from './image/model.ts';
 import { unloadImages } from './image/unload.ts';
 import { openLocal, openTarget } from './open.ts';
 import { readLocalState } from './plan/local-state.ts';
+import { localWorld, mirrored } from './plan/mirrored.ts';
 import type { ImageChange, ObjectPlan, Plan, ScopedTarget } from './plan/model.ts';
 import { hasChanges, planObjects, planRemoval } from './plan/plan.ts';
 import { scopeTarget } from './plan/scope.ts';
@@ -136,7 +137,10 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
   const pinned =
     settings.image === 'none' ? undefined : await stage('looking up the image', () => pinImage(run, project));
   const images = pinned ? await imageChanges(run, pinned, cluster) : [];
-  const objects = await withClient(cluster, (client) => planNow(run, client, target));
+  const objects = await withClient(cluster, async (client) => {
+    const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
+    return planNow(run, client, target, settings, here);
+  });
   return {
     snapshot,
     target,
@@ -184,8 +188,8 @@ async function conclude(
 ): Promise<Report> {
   const { snapshot, target, cluster, pinned } = work;
   const { settings } = project;
-  const objects = await planNow(run, client, target);
   const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
+  const objects = await planNow(run, client, target, settings, here);
   // Without the target's policies there is nothing to hold packets against.
   const blind = snapshot.gaps.some((gap) => isPoliciesGap(gap));
   const verified: VerifyResult | undefined =
@@ -215,7 +219,7 @@ async function conclude(
     changes: stages.changes,
     ...(verified ? { verify: verified } : {}),
   });
-  await saveReport(project.folder, report);
+  await saveReport(project.folder, report, snapshot);
   return report;
 }
 
@@ -226,6 +230,13 @@ async function imageChanges(run: Run, pinned: Pinned, cluster: VouchedCluster): 
   return nodes.length === 0 ? [] : [{ reference: pinned.lock.reference, digest: pinned.lock.digest, nodes }];
 }
 
-async function planNow(run: Run, client: WriteClient, target: ScopedTarget): Promise<ObjectPlan> {
-  return planObjects(target, await readLocalState(client, run.signal));
+async function planNow(
+  run: Run,
+  client: WriteClient,
+  target: ScopedTarget,
+  settings: Settings,
+  here: Snapshot,
+): Promise<ObjectPlan> {
+  const wanted = mirrored(target, localWorld(here), settings);
+  return planObjects(target, await readLocalState(client, run.signal), wanted);
 }

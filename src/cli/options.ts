@@ -17,6 +17,7 @@ export interface Flags {
   readonly map?: readonly string[];
   readonly engine?: string;
   readonly probeTimeout?: string;
+  readonly acceptWider?: readonly string[];
   readonly keep?: boolean;
   readonly format?: 'text' | 'json';
   readonly yes?: boolean;
@@ -52,6 +53,11 @@ export const OPTIONS = {
     ]),
   probeTimeout: () =>
     new Option('--probe-timeout <ms>', 'silence after which a probe counts as denied').default('2000'),
+  acceptWider: () =>
+    new Option(
+      '--accept-wider <policy>',
+      'this policy may allow more here than at the target, where it can only be more or less (repeatable)',
+    ).argParser(collect),
   keep: () => new Option('--keep', "leave the stand-ins, in namespaces of the target's own names"),
   dryRun: () => new Option('--dry-run', 'show what would change, change nothing'),
   yes: () => new Option('--yes', 'no questions'),
@@ -98,6 +104,7 @@ export function settingsOf(flags: Flags): Settings {
     namespaces: flags.namespace ?? [],
     excludeNamespaces: [...DEFAULT_SETTINGS.excludeNamespaces, ...(flags.exclude ?? [])],
     namespaceMap,
+    acceptWider: flags.acceptWider ?? [],
     keep: flags.keep ?? false,
     probeTimeoutMs,
   };

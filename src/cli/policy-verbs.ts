@@ -100,7 +100,8 @@ async function explain({ core, run, project, flags }: Verb): Promise<{ value: un
   return { value, text: value.text };
 }
 
-async function writeFileIn({ project, run }: Verb, file: string, content: string): Promise<void> {
+/** Writes a file whose path starts at the project folder. Throws as `writeOutput` does. */
+export async function writeFileIn({ project, run }: Verb, file: string, content: string): Promise<void> {
   await writeOutput(resolve(project.folder, file), content);
   run.log('info', `Written: ${file}`);
 }

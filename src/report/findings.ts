@@ -1,4 +1,5 @@
 import type { ImageLock, NodeImage } from '../image/model.ts';
+import { fidelityLines } from '../plan/fidelity-text.ts';
 import type { ObjectPlan, ScopedTarget } from '../plan/model.ts';
 import type { Gap, NodeFacts, Snapshot } from '../snapshot/model.ts';
 import { notMirrored } from '../snapshot/other-policies.ts';
@@ -78,7 +79,7 @@ export function imageFindings(lock: ImageLock, nodes: readonly string[], images:
 
 /** The policies of the target against those in the local cluster, as a plan made after this run's changes sees them. */
 export function policyFindings(
-  plan: Pick<ObjectPlan, 'objects' | 'conflicts' | 'unchanged'>,
+  plan: Pick<ObjectPlan, 'objects' | 'conflicts' | 'unchanged' | 'fidelity'>,
   target: Pick<ScopedTarget, 'otherPolicies' | 'leftOut'>,
 ): Finding[] {
   const findings: Finding[] = [];
@@ -106,11 +107,30 @@ export function policyFindings(
       evidence: [conflict.message],
     });
   }
+  findings.push(...fidelityFindings(plan.fidelity));
   for (const title of target.otherPolicies.map(notMirrored)) {
     findings.push({ layer: 'policies', state: 'differs', title, evidence: [] });
   }
   for (const title of target.leftOut) findings.push({ layer: 'policies', state: 'skipped', title, evidence: [] });
   return findings;
+}
+
+/** How many policies mean here what they mean at the target, and each of the others with what differs. */
+function fidelityFindings(fidelity: ObjectPlan['fidelity']): Finding[] {
+  const exact = fidelity.filter((f) => f.fidelity === 'exact');
+  const counted: Finding = {
+    layer: 'policies',
+    state: 'equal',
+    title: `${exact.length} of ${fidelity.length} policies allow exactly what they do at the target`,
+    evidence: exact.flatMap((f) => f.notes.map((note) => `${f.policy}: ${note}`)),
+  };
+  const others = fidelity
+    .filter((f) => f.fidelity !== 'exact')
+    .map((f): Finding => {
+      const [title = f.policy, ...evidence] = fidelityLines(f, f.differences.length);
+      return { layer: 'policies', state: 'differs', title, evidence };
+    });
+  return fidelity.length === 0 ? [] : [counted, ...others];
 }
 
 /** What the packets showed. */

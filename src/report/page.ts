@@ -10,7 +10,7 @@ import { type Grid, type GridCell, gridOf } from './grid.ts';
 import { gridSvg } from './picture.ts';
 
 const STYLE = `body{font:14px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem;color:#1a1a1a;background:#fff}
-.wide{overflow-x:auto}h3{font-size:1rem;margin:1.2rem 0 .2rem}ul{margin:.2rem 0}:target{outline:2px solid #1e3a8a;outline-offset:4px}`;
+.wide{overflow-x:auto}h3{font-size:1rem;margin:1.2rem 0 .2rem}ul{margin:.2rem 0}table{border-collapse:collapse}th,td{border:1px solid #8a8a8a;padding:.2rem .5rem;text-align:left;vertical-align:top}:target{outline:2px solid #1e3a8a;outline-offset:4px}`;
 
 /** How many pairs of groups are spelled out for two namespaces that stand for their groups. */
 const PAIRS = 5;
@@ -26,7 +26,7 @@ export function matrixPage(model: PolicyModel, title: string, before = ''): stri
   const anchor = ({ from, to }: GridCell) => `pair-${number.get(from.id)}-${number.get(to.id)}`;
   const told = grid.cells.flat().filter((cell) => cell.verdict !== 'self');
   const tell = teller(model, matrix, grid);
-  return document(title, [
+  return htmlDocument(title, [
     `<h1>${escaped(title)}</h1>`,
     before,
     '<h2>Who may reach whom</h2>',
@@ -34,7 +34,7 @@ export function matrixPage(model: PolicyModel, title: string, before = ''): stri
     `<div class="wide">${gridSvg(grid, (cell) => (cell.verdict === 'self' ? undefined : `#${anchor(cell)}`))}</div>`,
     '<h2>Allowed connections</h2>',
     `<div class="wide">${graphSvg(grid)}</div>`,
-    ...(matrix.ignored.length === 0 ? [] : ['<h2>Policies that decide nothing</h2>', list(matrix.ignored)]),
+    ...(matrix.ignored.length === 0 ? [] : ['<h2>Policies that decide nothing</h2>', htmlList(matrix.ignored)]),
     '<h2>Why</h2>',
     ...told.map(
       (cell) =>
@@ -43,7 +43,8 @@ export function matrixPage(model: PolicyModel, title: string, before = ''): stri
   ]);
 }
 
-function document(title: string, body: readonly string[]): string {
+/** A page whose policy (CSP) lets nothing but its own style through. `body`: HTML. */
+export function htmlDocument(title: string, body: readonly string[]): string {
   const hash = createHash('sha256').update(STYLE).digest('base64');
   return [
     '<!DOCTYPE html>',
@@ -63,7 +64,8 @@ function document(title: string, body: readonly string[]): string {
   ].join('\n');
 }
 
-function list(lines: readonly string[]): string {
+/** Lines as an HTML list. */
+export function htmlList(lines: readonly string[]): string {
   return `<ul>${lines.map((line) => `<li>${escaped(line)}</li>`).join('')}</ul>`;
 }
 
@@ -92,13 +94,13 @@ function teller(model: PolicyModel, matrix: Matrix, { collapsed }: Grid): (cell:
   return ({ from, to }) => {
     if (!collapsed) {
       const [source, destination] = [groups.get(from.id), groups.get(to.id)];
-      return source && destination ? list(ofPair(source, destination)) : '';
+      return source && destination ? htmlList(ofPair(source, destination)) : '';
     }
     const all = (inNamespace.get(from.id) ?? []).flatMap((a) => (inNamespace.get(to.id) ?? []).map((b) => ({ a, b })));
     const pairs = all.filter(({ a, b }) => a !== b || a.pods.length > 1);
     const shown = pairs
       .slice(0, PAIRS)
-      .map(({ a, b }) => `<p>${escaped(`${a.id} to ${b.id}`)}</p>${list(ofPair(a, b))}`);
+      .map(({ a, b }) => `<p>${escaped(`${a.id} to ${b.id}`)}</p>${htmlList(ofPair(a, b))}`);
     const rest = pairs.length - PAIRS;
     return `${shown.join('')}${rest > 0 ? `<p>… and ${rest} more pairs: ask with clparity explain.</p>` : ''}`;
   };
