@@ -78,7 +78,7 @@ export type OptionName = keyof typeof OPTIONS;
 
 /** What to be like, which part of it, and where. */
 export const TARGET: readonly OptionName[] = ['context', 'snapshot', 'engine'];
-export const SCOPE: readonly OptionName[] = ['namespace', 'exclude', 'map'];
+export const SCOPE: readonly OptionName[] = ['namespace', 'exclude', 'map', 'acceptWider'];
 export const LOCAL: readonly OptionName[] = ['cluster', 'host'];
 
 /** Turns flags into settings; the archive's path is taken from the project folder here. Throws an input error for a value that can't be meant. */

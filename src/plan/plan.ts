@@ -1,8 +1,8 @@
 import { notMirrored } from '../snapshot/other-policies.ts';
-import { networkPolicies } from '../snapshot/policy-object.ts';
+import { isNetworkPolicy, networkPolicies } from '../snapshot/policy-object.ts';
 import type { KubeObject } from '../target/rest.ts';
 import { globMatcher } from './glob.ts';
-import type { Conflict, LocalState, ObjectChange, ObjectPlan, Plan, ScopedTarget } from './model.ts';
+import type { Conflict, LocalState, Mirrored, ObjectChange, ObjectPlan, Plan, ScopedTarget } from './model.ts';
 import { isOurs, mirroredFrom, mirrorName } from './ownership.ts';
 import { dropNamespace, planNamespace } from './plan-namespaces.ts';
 import { allowsAnything, dropPolicy, planPolicy } from './plan-policies.ts';
@@ -11,9 +11,15 @@ import { foreignPolicies, otherMirrors, selectorsWithoutNamespace } from './warn
 /**
  * Every change of namespaces and policies that makes the local cluster like the target, in the order to make them:
  * namespaces and labels, policies that allow before those that only isolate, then what the target no longer has.
+ * `mirrored`: the policies to apply; the target's own NetworkPolicies when absent.
  * Pure. A cluster mirrors one target: what another left is pruned everywhere; of this target's, only inside the scope.
  */
-export function planObjects(target: ScopedTarget, local: LocalState): ObjectPlan {
+export function planObjects(
+  scoped: ScopedTarget,
+  local: LocalState,
+  mirrored: Mirrored = { objects: scoped.policies.filter(isNetworkPolicy), fidelity: [] },
+): ObjectPlan {
+  const target = { ...scoped, policies: mirrored.objects };
   const mirror = mirrorName(target.source.name);
   const namespaces = byName(local.namespaces);
   const policies = byName(local.policies);
@@ -53,6 +59,7 @@ export function planObjects(target: ScopedTarget, local: LocalState): ObjectPlan
       ...selectorsWithoutNamespace(wanted, labels),
       ...foreignPolicies(target, local),
     ],
+    fidelity: mirrored.fidelity,
     notMirrored: [...target.otherPolicies.map(notMirrored), ...target.leftOut],
   };
 }
@@ -64,6 +71,7 @@ export function planRemoval(local: LocalState): ObjectPlan {
     objects: inOrder([...local.policies.filter(isOurs).map(dropPolicy), ...dropped.map(({ change }) => change)]),
     conflicts: [],
     unchanged: 0,
+    fidelity: [],
     warnings: dropped.flatMap(({ warning }) => warning ?? []),
     notMirrored: [],
   };

@@ -1,8 +1,7 @@
 import { inputError } from '../host/errors.ts';
-import { groupOf } from '../policy/dialect/origin.ts';
 import { matchesLabels, NAMESPACE_NAME_LABEL } from '../policy/select.ts';
 import type { Settings } from '../settings.ts';
-import type { NamespaceFacts, PolicyObject, Snapshot } from '../snapshot/model.ts';
+import type { NamespaceFacts, Snapshot } from '../snapshot/model.ts';
 import { isNetworkPolicy, networkPolicies } from '../snapshot/policy-object.ts';
 import { globMatcher } from './glob.ts';
 import type { ScopedTarget } from './model.ts';
@@ -21,8 +20,7 @@ export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
   const namespaces = allNamespaces(snapshot);
   const { chosen, system } = choose(namespaces, scope);
   const inScope = snapshot.policies.filter(({ metadata: { namespace } }) => !namespace || chosen.has(namespace));
-  const policies = inScope.filter(isNetworkPolicy);
-  const selectors = networkPolicies(policies).flatMap((policy) =>
+  const selectors = networkPolicies(inScope).flatMap((policy) =>
     namespaceSelectors(policy).map(({ selector }) => selector),
   );
   const peers = namespaces.filter(
@@ -43,8 +41,7 @@ export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
       namespaces: namespaces
         .filter(({ name }) => chosen.has(name) || peerNames.has(name))
         .map((facts) => (system.has(facts.name) ? { ...facts, labels: pick(facts.labels, used) } : facts)),
-      policies,
-      otherPolicies: [...snapshot.otherPolicies, ...countedKinds(inScope.filter((p) => !isNetworkPolicy(p)))],
+      policies: inScope,
       workloads: snapshot.workloads.filter(lives),
       services: snapshot.services.filter(lives),
       peers: peers.map(({ name }) => rename(name)),
@@ -66,14 +63,6 @@ function allNamespaces(snapshot: Snapshot): NamespaceFacts[] {
   return [...labels]
     .map(([name, own]) => ({ name, labels: { ...own, [NAMESPACE_NAME_LABEL]: name } }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-/** Policies that aren't mirrored, as the kinds and counts that a plan names. */
-function countedKinds(policies: readonly PolicyObject[]): Snapshot['otherPolicies'] {
-  const kinds = Map.groupBy(policies, (policy) => `${policy.kind}.${groupOf(policy)}`);
-  return [...kinds.values()].flatMap((list) =>
-    list.slice(0, 1).map((first) => ({ group: groupOf(first), kind: first.kind, count: list.length })),
-  );
 }
 
 function choose(namespaces: readonly NamespaceFacts[], scope: Scope): { chosen: Set<string>; system: Set<string> } {

@@ -85,10 +85,14 @@ export function fidelityOf(
       const [egress, ingress] = sides;
       if (!egress || !ingress || !(egress.differs || ingress.differs)) continue;
       const [before, after] = [intersection(egress.a, ingress.a), intersection(egress.b, ingress.b)];
-      const involved = sides.filter((s) => s.differs).flatMap((s) => [
-        ...concerned(there, pair.from.there, pair.to.there, s.direction),
-        ...concerned(here, pair.from.here, pair.to.here, s.direction).flatMap((p) => standsFor.get(p.source.object) ?? []),
-      ]);
+      const involved = sides
+        .filter((s) => s.differs)
+        .flatMap((s) => [
+          ...concerned(there, pair.from.there, pair.to.there, s.direction),
+          ...concerned(here, pair.from.here, pair.to.here, s.direction).flatMap(
+            (p) => standsFor.get(p.source.object) ?? [],
+          ),
+        ]);
       for (const change of ['wider', 'narrower'] as const) {
         const ports = change === 'wider' ? difference(after, before) : difference(before, after);
         if (ports.length === 0) continue;

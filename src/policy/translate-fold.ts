@@ -4,11 +4,18 @@ import type { Bound } from './translate-selector.ts';
 
 type Ports = readonly PortMatch[] | undefined;
 
-/** Connections of a direction that one policy lets through: any of `peers` (undefined: everybody) on any of `ports`. */
+/** A peer, or everybody but it, as the policy that names it means it. */
+export interface Term {
+  readonly peer: Peer;
+  readonly not: boolean;
+  readonly policy: Policy;
+}
+
+/** Connections of a direction that one policy lets through: who meets all terms of one of `peers`, on any of `ports`. */
 export interface Piece {
-  readonly peers: readonly Peer[] | undefined;
+  /** Undefined: everybody. */
+  readonly peers: readonly (readonly Term[])[] | undefined;
   readonly ports: Ports;
-  /** Whose CIDRs and names these are. */
   readonly policy: Policy;
 }
 
@@ -50,7 +57,7 @@ export function fold(
       if (rule.action === 'allow') allowed.push(...open.flatMap((o) => cut.common(o, rule, policy)));
       if (rule.action === 'pass') passed.push(...open.flatMap((o) => cut.common(o, rule, policy)));
       // What is allowed stays open: to allow it twice does no harm, and to deny it later takes nothing back.
-      if (rule.action !== 'allow') open = open.flatMap((o) => cut.without(o, rule)).slice(0, LIMIT);
+      if (rule.action !== 'allow') open = open.flatMap((o) => cut.without(o, rule, policy)).slice(0, LIMIT);
     }
     open = isolated ? passed : [...passed, ...open];
     if (open.length === 0) break;
@@ -90,13 +97,13 @@ function portAlgebra(destinations: readonly PodEndpoint[]) {
     /** What a rule is about among what is open. */
     common(open: Piece, rule: Rule, policy: Policy): Piece[] {
       const ports = commonPorts(open.ports, ofRule(rule, 'inner'));
-      const piece = { peers: commonPeers(open, rule.peers), ports, policy };
+      const piece = { peers: commonPeers(open, rule.peers, policy), ports, policy };
       return isEmpty(piece) ? [] : [piece];
     },
     /** What is open and surely not a rule's. */
-    without(open: Piece, rule: Rule): Piece[] {
+    without(open: Piece, rule: Rule, policy: Policy): Piece[] {
       const taken = ofRule(rule, 'outer');
-      const others: Piece = { ...open, peers: otherPeers(open.peers, rule.peers) };
+      const others: Piece = { ...open, peers: otherPeers(open.peers, rule.peers, policy) };
       if (taken === undefined) return isEmpty(others) ? [] : [others];
       const rest: Piece = { ...open, ports: matchesOf(numbersWithout(open.ports, taken)) };
       const shared: Piece = { ...others, ports: open.ports };
@@ -111,17 +118,16 @@ function portAlgebra(destinations: readonly PodEndpoint[]) {
 
 const NOWHERE = { type: 'address', id: '', ip: '' } as const;
 
-function commonPeers(open: Piece, peers: Rule['peers']): Piece['peers'] {
+function commonPeers(open: Piece, peers: Rule['peers'], policy: Policy): Piece['peers'] {
   if (peers === undefined) return open.peers;
-  if (open.peers === undefined) return peers;
-  return open.peers.flatMap((o) => peers.map((p): Peer => ({ type: 'every', of: [o, p] })));
+  const own = peers.map((peer): Term => ({ peer, not: false, policy }));
+  return (open.peers ?? [[]]).flatMap((terms) => own.map((term) => [...terms, term]));
 }
 
-function otherPeers(open: Piece['peers'], peers: Rule['peers']): Piece['peers'] {
+function otherPeers(open: Piece['peers'], peers: Rule['peers'], policy: Policy): Piece['peers'] {
   if (peers === undefined) return [];
-  const none = peers.map((of): Peer => ({ type: 'not', of }));
-  if (none.length === 0) return open;
-  return open === undefined ? [{ type: 'every', of: none }] : open.map((o) => ({ type: 'every', of: [o, ...none] }));
+  const none = peers.map((peer): Term => ({ peer, not: true, policy }));
+  return none.length === 0 ? open : (open ?? [[]]).map((terms) => [...terms, ...none]);
 }
 
 function matchesOf(sets: readonly (readonly PortRange[])[]): PortMatch[] {

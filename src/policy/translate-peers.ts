@@ -13,6 +13,7 @@ import {
   subtractBlocks,
   uniteBlocks,
 } from './translate-blocks.ts';
+import type { Term } from './translate-fold.ts';
 import { type Bound, EVERYTHING, NOTHING, otherBound, selectorOfPods } from './translate-selector.ts';
 
 /** A peer taken apart by what engines treat differently: pods, nodes, and addresses outside of the cluster. */
@@ -133,6 +134,13 @@ function entity(name: Extract<Peer, { type: 'entity' }>['entity'], bound: Bound)
     case 'none':
       return NOBODY;
   }
+}
+
+/** Who meets all terms. */
+export function lowerTerms(lower: Lower, terms: readonly Term[], bound: Bound): Reached {
+  return terms
+    .map(({ peer, not, policy }) => lower(not ? { type: 'not', of: peer } : peer, policy, bound))
+    .reduce(both, EVERYBODY);
 }
 
 function both(a: Reached, b: Reached): Reached {
