@@ -271,10 +271,11 @@ test('a mirror keeps the policies of all dialects, and names the kinds that it l
   const otherPolicies = [{ group: 'security.istio.io', kind: 'PeerAuthentication', count: 2 }];
   const snapshot = { ...snapshotOf({ shop: {} }), policies, otherPolicies };
   const target = scopeTarget(snapshot, ALL);
-  assert.deepEqual(
-    target.policies.map((p) => p.kind).toSorted(),
-    ['CiliumNetworkPolicy', 'GlobalNetworkPolicy', 'NetworkPolicy'],
-  );
+  assert.deepEqual(target.policies.map((p) => p.kind).toSorted(), [
+    'CiliumNetworkPolicy',
+    'GlobalNetworkPolicy',
+    'NetworkPolicy',
+  ]);
   assert.equal(target.whole.policies.length, 3);
   const mapped = scopeTarget(snapshot, { ...ALL, namespaceMap: { shop: 'mine' } });
   assert.match(mapped.leftOut.join(), /^2 policies of other dialects: under the namespace map/);

@@ -13,7 +13,11 @@ const LOCALS: readonly LocalWorld[] = (['kindnet', 'cilium', 'calico'] as const)
   nodes: new Map([['local', ['172.19.0.2']]]),
 }));
 
-const OUTSIDE: readonly AddressEndpoint[] = ['8.8.8.8', '9.9.9.9'].map((ip) => ({ type: 'address', id: `ip:${ip}`, ip }));
+const OUTSIDE: readonly AddressEndpoint[] = ['8.8.8.8', '9.9.9.9'].map((ip) => ({
+  type: 'address',
+  id: `ip:${ip}`,
+  ip,
+}));
 
 function inputOf(model: PolicyModel, local: LocalWorld, acceptWider: readonly string[] = []) {
   return { model, objects: [], local, services: [], namespaces: [...model.namespaces.keys()], acceptWider };
@@ -39,7 +43,11 @@ test('a translation never lets pods reach pods that the target keeps apart, and 
     fc.property(models, fc.constantFrom(...LOCALS), (random, local) => {
       const model = unscheduled(random);
       const translated = translate(inputOf(model, local));
-      const applied = appliedModel(model, translated.map((t) => t.object), local);
+      const applied = appliedModel(
+        model,
+        translated.map((t) => t.object),
+        local,
+      );
       const [there, here] = [evaluator(model), evaluator(applied)];
       const fidelity = fidelityOf(model, translated, local);
       seen.objects += translated.length;
