@@ -10,3 +10,8 @@ export function escaped(value: string): string {
     .replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')
     .replace(/[&<>"']/g, (c) => NAMED[c] ?? c);
 }
+
+/** Lines as an HTML list; nothing as a word. */
+export function htmlList(lines: readonly string[]): string {
+  return lines.length === 0 ? '<p>none</p>' : `<ul>${lines.map((line) => `<li>${escaped(line)}</li>`).join('')}</ul>`;
+}

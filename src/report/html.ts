@@ -2,10 +2,10 @@ import { modelOf } from '../policy/endpoints.ts';
 import { reasonText } from '../policy/reasons.ts';
 import type { Snapshot } from '../snapshot/model.ts';
 import type { ProbeResult } from '../verify/model.ts';
-import { escaped } from './escape.ts';
+import { escaped, htmlList } from './escape.ts';
 import { headline } from './markdown.ts';
 import type { Report } from './model.ts';
-import { htmlDocument, htmlList, matrixPage } from './page.ts';
+import { htmlDocument, matrixPage } from './page.ts';
 
 /** A report as a page of its own, with the picture of the target's policies where the target is known. */
 export function reportPage(report: Report, target: Snapshot | undefined): string {

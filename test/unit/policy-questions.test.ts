@@ -9,6 +9,7 @@ import { gridOf } from '../../src/report/grid.ts';
 import { junitXml } from '../../src/report/junit.ts';
 import { matrixPage } from '../../src/report/page.ts';
 import { matrixSvg } from '../../src/report/picture.ts';
+import { whySections } from '../../src/report/why.ts';
 import { modelFrom, worldOf } from './policy-world.ts';
 
 const WORLD = `
@@ -166,4 +167,10 @@ test('many workloads: namespaces stand for them', () => {
   const page = matrixPage(model, 'big');
   assert.ok(page.length < 3_000_000, `${page.length} characters`);
   assert.match(page, /and 620 more pairs/);
+  const brief = whySections(model, matrix(model), grid, 100);
+  assert.equal(brief.sections.length, 20);
+  const denied = cell('n1', 'n4');
+  assert.ok(denied);
+  const told = brief.sections.find((s) => s.startsWith(`<section id="${brief.linkOf(denied)?.slice(1)}">`));
+  assert.match(told ?? '', /Namespace n4<.*NetworkPolicy n4\/deny \(world\.yaml:\d+\)/);
 });
