@@ -208,7 +208,7 @@ async function conclude(
         )
       : []),
     ...policyFindings(objects, target),
-    ...(verified ? verifyFindings(verified) : []),
+    ...(verified ? verifyFindings(verified, objects.fidelity) : []),
     ...nodeFindings(snapshot.nodes, here.nodes),
   ];
   const report = makeReport({

@@ -6,6 +6,7 @@ const WORDS: Readonly<Record<Fidelity, string>> = {
   narrower: 'allows less here than at the target',
   both: 'allows other connections here than at the target',
   'not expressible': 'can not be said here',
+  unknown: 'allows the same connections here as far as can be compared',
 };
 
 /** A policy's fidelity for people: one line, then up to `most` of the connections that differ. */

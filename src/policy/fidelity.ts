@@ -1,19 +1,18 @@
 import type { PolicyObject, Protocol } from '../snapshot/model.ts';
-import { addressBook, compileBlock } from './blocks.ts';
 import { type CompiledModel, compile } from './compile.ts';
 import { allowedPorts, isAbout, sideOf } from './decide.ts';
 import { parsePolicies } from './dialect/index.ts';
 import { originOf } from './dialect/origin.ts';
-import { groupsOf } from './groups.ts';
-import type { AddressEndpoint, Direction, Endpoint, PodEndpoint, Policy, PolicyModel } from './model.ts';
-import { peersOf } from './peers.ts';
+import { whyIgnored } from './engine.ts';
+import { pairsOf } from './fidelity-ends.ts';
+import type { Direction, Endpoint, PodEndpoint, Policy, PolicyModel } from './model.ts';
 import { ALL_PORTS, difference, formatPorts, intersection, type PortRange, PROTOCOLS } from './ports.ts';
 import { tiersOf } from './tiers.ts';
 import type { LocalWorld, TranslatedObject } from './translate.ts';
-import { addressIn, blocksOf } from './translate-blocks.ts';
 import { partsOf } from './translate-cells.ts';
 
-export type Fidelity = 'exact' | 'wider' | 'narrower' | 'both' | 'not expressible';
+/** `unknown`: no connection differs, but the policy says what the comparison can't show. */
+export type Fidelity = 'exact' | 'wider' | 'narrower' | 'both' | 'not expressible' | 'unknown';
 
 /** Ports of one connection that only one of the two clusters allows. */
 export interface DifferingConnection {
@@ -118,17 +117,28 @@ function verdictOf(
   const own = translated.filter((t) => t.from.some((p) => p.source.object === policy.source.object));
   const parts = partsOf(policy, target);
   const narrowed = policy.rules.flatMap((r) => r.narrowedBy ?? []);
-  const notes = [...(policy.inert === undefined ? [] : [policy.inert]), ...(policy.caveats ?? [])];
+  const idle = whyIgnored(policy, target.engine);
+  const caveats = idle === undefined ? (policy.caveats ?? []) : [];
+  const verbatim = own.length > 0 && own.every((t) => t.verbatim);
+  const notes = [...(idle === undefined ? [] : [idle]), ...caveats];
   const lost = parts.length > 0 && narrowed.length > 0 ? [`not kept: ${[...new Set(narrowed)].join(', ')}`] : [];
   const wider = lost.length > 0 || differences.some((d) => d.change === 'wider');
   const narrower = differences.some((d) => d.change === 'narrower');
   const isLost = parts.length > 0 && own.length === 0 && (wider || narrower);
-  const compared = wider ? (narrower ? 'both' : 'wider') : narrower ? 'narrower' : 'exact';
+  const compared = wider
+    ? narrower
+      ? 'both'
+      : 'wider'
+    : narrower
+      ? 'narrower'
+      : caveats.length > 0 && !verbatim
+        ? 'unknown'
+        : 'exact';
   return {
     policy: policy.source.object,
     fidelity: isLost ? 'not expressible' : compared,
     objects: own.map(({ object: { metadata } }) => `${metadata.namespace}/${metadata.name}`),
-    verbatim: own.length > 0 && own.every((t) => t.verbatim),
+    verbatim,
     differences: differences.slice(0, SHOWN),
     differing: differences.length,
     notes: [...notes, ...lost],
@@ -154,71 +164,6 @@ function sidePorts(
   if (side.exempt !== undefined || name === undefined) return ALL_PORTS;
   const matching = side.turns.map((turn) => turn.rules.filter((rule) => isAbout(rule, side.pod, side.peer)));
   return allowedPorts(side.turns, matching, name, to);
-}
-
-/** One end of a connection: what it is at the target, and what it is here. */
-interface End {
-  readonly name: string;
-  readonly there: Endpoint;
-  readonly here: Endpoint;
-}
-interface EndPair {
-  readonly from: End;
-  readonly to: End;
-}
-
-function* pairsOf(there: CompiledModel, here: CompiledModel): Generator<EndPair> {
-  const twins = new Map(here.model.pods.map((pod) => [`${pod.id} ${pod.workload}`, pod]));
-  const pods = groupsOf(there, false).flatMap((group): End[] => {
-    const [first] = group.members;
-    const twin = first && twins.get(`${first.id} ${first.workload}`);
-    return first && twin ? [{ name: group.id, there: first, here: twin }] : [];
-  });
-  const others = [...addressEnds(there.model, here.model), ...nodeEnds(there.model, here.model)];
-  for (const from of pods) {
-    for (const to of pods) {
-      // With itself, a group stands for two pods alike.
-      yield from === to ? { from, to: replicaOf(to) } : { from, to };
-    }
-    for (const other of others) {
-      yield { from, to: other };
-      yield { from: other, to: from };
-    }
-  }
-}
-
-function replicaOf(end: End): End {
-  const twin = (e: Endpoint): Endpoint => ({ ...e, id: `${e.id} (another replica)` });
-  return { ...end, there: twin(end.there), here: twin(end.here) };
-}
-
-/** An address of every class that policies of either side tell apart, but for those that belong to a cluster. */
-function addressEnds(there: PolicyModel, here: PolicyModel): End[] {
-  const blocks = [...there.policies, ...here.policies].flatMap((policy) =>
-    peersOf(policy).flatMap((peer) => (peer.type === 'cidr' ? compileBlock(peer, policy.source.object) : [])),
-  );
-  const holes = blocks.flatMap((b) => b.except.map((range) => ({ range, except: [] })));
-  const ips = ['192.0.2.1', ...[...blocks, ...holes].flatMap((b) => addressIn(b) ?? [])];
-  const ranges = blocksOf([...there.podRanges, ...here.podRanges]);
-  const [thereBook, hereBook] = [addressBook(there), addressBook(here)];
-  return [...new Set(ips)].flatMap((ip): End[] => {
-    const end: AddressEndpoint = { type: 'address', id: `ip:${ip}`, ip };
-    const isInside =
-      thereBook.kindOf(end) !== 'outside' ||
-      hereBook.kindOf(end) !== 'outside' ||
-      ranges.some((block) => thereBook.covered(block, end) === true);
-    return isInside ? [] : [{ name: end.id, there: end, here: end }];
-  });
-}
-
-/** One node's address, which differs between the two. */
-function nodeEnds(there: PolicyModel, here: PolicyModel): End[] {
-  const ofNode = (model: PolicyModel): AddressEndpoint | undefined => {
-    const ip = [...model.nodes.values()].flat().find((a) => blocksOf([`${a}/32`, `${a}/128`]).length > 0);
-    return ip === undefined ? undefined : { type: 'address', id: `ip:${ip}`, ip };
-  };
-  const [a, b] = [ofNode(there), ofNode(here)];
-  return a && b ? [{ name: 'node', there: a, here: b }] : [];
 }
 
 function unscheduled({ node: _, ...pod }: PodEndpoint): PodEndpoint {

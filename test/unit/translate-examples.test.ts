@@ -138,7 +138,10 @@ test('names in DNS: less is allowed, and more only where accepted by name', () =
   const yaml = cilium(
     '{endpointSelector: {}, egress: [{toFQDNs: [{matchName: a.example}], toPorts: [{ports: [{port: "443", protocol: TCP}]}]}]}',
   );
-  assert.deepEqual(mirror(yaml, 'cilium').specs['shop/cilium-p']?.egress, []);
+  const narrow = mirror(yaml, 'cilium');
+  assert.deepEqual(narrow.specs['shop/cilium-p']?.egress, []);
+  assert.deepEqual(narrow.fidelity, ['narrower']);
+  assert.equal(narrow.whole[0]?.differences[0]?.to, 'dns:a.example');
   const { specs, fidelity } = mirror(yaml, 'cilium', ['p']);
   assert.match(JSON.stringify(specs['shop/cilium-p']?.egress), /"cidr":"0.0.0.0\/0","except":\["10.244.0.0\/16"/);
   assert.deepEqual(fidelity, ['wider']);
