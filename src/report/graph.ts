@@ -7,15 +7,16 @@ const FONT = 'font-family="system-ui, sans-serif" font-size="11" fill="#1a1a1a"'
 /** The allowed connections of a grid as an SVG element: items on a circle by namespace, an arrow for each connection. */
 export function graphSvg(grid: Grid): string {
   const { items } = grid;
-  const radius = Math.max(90, (items.length * 17) / (2 * Math.PI));
+  const open = grid.cells.flatMap((row, i) =>
+    row.flatMap((cell, j) => (i !== j && (cell.verdict === 'all' || cell.verdict === 'some') ? [{ cell, i, j }] : [])),
+  );
+  // Room for the labels around it, and for the arrows inside.
+  const radius = Math.max(90, (items.length * 17) / (2 * Math.PI), 11 * Math.sqrt(open.length));
   const margin = Math.max(40, ...items.map(({ id }) => clipped(id).length * 6.4 + 24));
   const middle = radius + margin;
   const angle = (i: number) => (2 * Math.PI * i) / Math.max(1, items.length) - Math.PI / 2;
   const point = (i: number, r: number) =>
     [round(middle + r * Math.cos(angle(i))), round(middle + r * Math.sin(angle(i)))] as const;
-  const open = grid.cells.flatMap((row, i) =>
-    row.flatMap((cell, j) => (i !== j && (cell.verdict === 'all' || cell.verdict === 'some') ? [{ cell, i, j }] : [])),
-  );
   const title = `Allowed connections: ${open.length} between ${items.length} ${grid.collapsed ? 'namespaces' : 'groups of pods'}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${round(middle * 2)}" height="${round(middle * 2)}" viewBox="0 0 ${round(middle * 2)} ${round(middle * 2)}" role="img" aria-label="${escaped(title)}">`,
