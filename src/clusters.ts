@@ -1,5 +1,6 @@
+import { resolve } from 'node:path';
 import { providers } from './cluster/index.ts';
-import type { CreateOptions } from './cluster/provider.ts';
+import type { CreateOptions, EngineChoice } from './cluster/provider.ts';
 import { environmentError, inputError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
 import { connectDocker, pingDocker } from './image/docker.ts';
@@ -30,7 +31,7 @@ export async function listClusters(run: Run, { host }: Project): Promise<Cluster
 export async function createCluster(
   run: Run,
   project: Project,
-  options: Partial<Omit<CreateOptions, 'minor'>> = {},
+  options: Partial<Omit<CreateOptions, 'minor' | 'engine'>> & EngineWish = {},
 ): Promise<ClusterInfo> {
   const { host, settings } = project;
   const { name = 'parity', nodeImage = host.env.CLPARITY_NODE_IMAGE, workers = 1 } = options;
@@ -38,6 +39,7 @@ export async function createCluster(
     throw inputError(`"${name}" is no name for a kind cluster: use a-z, 0-9, "." and "-"`);
   if (!Number.isInteger(workers) || workers < 0 || workers > 20)
     throw inputError('The number of workers must be from 0 to 20');
+  const engine = await chosenEngine(project, options);
   const chosen = settings.context !== undefined || settings.snapshot !== undefined;
   const version = chosen ? (await openTarget(run, project)).snapshot.source.kubernetesVersion : undefined;
   const minor = version?.match(/^v?(\d+\.\d+)/)?.[1];
@@ -46,10 +48,29 @@ export async function createCluster(
   const [provider] = providers(host, docker, (wanted, signal) => newestPatch(project, wanted, signal));
   if (!provider?.create) throw environmentError('No provider here can make a cluster', { action: 'Install kind.' });
   const cluster = await provider.create(
-    { name, workers, ...(minor ? { minor } : {}), ...(nodeImage ? { nodeImage } : {}) },
+    { name, workers, ...(minor ? { minor } : {}), ...(nodeImage ? { nodeImage } : {}), ...(engine && { engine }) },
     run,
   );
   return { id: cluster.id, nodes: cluster.nodes.length };
+}
+
+/** As asked: `cilium`, `calico` or `default`, and the path of a manifest, from the project folder. */
+interface EngineWish {
+  readonly engine?: string;
+  readonly engineManifest?: string;
+}
+
+async function chosenEngine({ host, folder }: Project, wish: EngineWish): Promise<EngineChoice | undefined> {
+  const { engine = 'default', engineManifest } = wish;
+  if (engine !== 'cilium' && engine !== 'calico') {
+    if (engine !== 'default') throw inputError(`"${engine}" can't be installed: cilium, calico or default`);
+    if (engineManifest === undefined) return undefined;
+    throw inputError('--engine-manifest says how, --engine has to say which: cilium or calico');
+  }
+  if (engineManifest === undefined) return { name: engine };
+  const manifest = await host.readFile(resolve(folder, engineManifest));
+  if (manifest === undefined) throw inputError(`There is no ${engineManifest}`, { action: 'Check the path.' });
+  return { name: engine, manifest };
 }
 
 /** The newest `kindest/node` tag of a minor version, from its public registry; undefined where there is none. */

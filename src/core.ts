@@ -23,10 +23,24 @@ export { hasChanges } from './plan/plan.ts';
 export { planText } from './plan/text.ts';
 export { checkText } from './policy/check.ts';
 export { matrixText } from './policy/matrix.ts';
-export { check, explain, matrix, type Question } from './questions.ts';
+export {
+  check,
+  diff,
+  explain,
+  explainPod,
+  explainPolicy,
+  explainUnmatched,
+  matrix,
+  matrixPage,
+  type Question,
+} from './questions.ts';
+export { diffMarkdown, diffText } from './report/diff-text.ts';
+export { reportPage } from './report/html.ts';
+export { junitXml } from './report/junit.ts';
 export { renderMarkdown } from './report/markdown.ts';
 export type { Report } from './report/model.ts';
-export { lastReport } from './report/store.ts';
+export { matrixSvg } from './report/picture.ts';
+export { lastReport, lastTarget } from './report/store.ts';
 export { renderText } from './report/text.ts';
 export { snapshotCounts, writeSnapshot } from './snapshot/file.ts';
 export { formatSnapshot } from './snapshot/write.ts';

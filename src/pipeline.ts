@@ -11,6 +11,7 @@ import { unloadImages } from './image/unload.ts';
 import { type ChosenImages, chooseImages, loadImages, planImages, pullImages, reportImages } from './image-stages.ts';
 import { openLocal, openTarget } from './open.ts';
 import { readLocalState } from './plan/local-state.ts';
+import { localWorld, mirrored } from './plan/mirrored.ts';
 import type { ObjectPlan, Plan, ScopedTarget } from './plan/model.ts';
 import { hasChanges, planObjects, planRemoval } from './plan/plan.ts';
 import { scopeTarget } from './plan/scope.ts';
@@ -123,7 +124,10 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
     settings.image === 'none' ? undefined : await stage('looking up the image', () => pinImage(run, project));
   const images = await stage("looking up production's images", () => chooseImages(run, project, base, target));
   const changes = await planImages(run, images, cluster);
-  const objects = await withClient(cluster, (client) => planNow(run, client, target));
+  const objects = await withClient(cluster, async (client) => {
+    const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
+    return planNow(run, client, target, settings, here);
+  });
   return {
     snapshot,
     target,
@@ -167,8 +171,8 @@ async function conclude(
 ): Promise<Report> {
   const { snapshot, target, cluster, images } = work;
   const { settings } = project;
-  const objects = await planNow(run, client, target);
   const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
+  const objects = await planNow(run, client, target, settings, here);
   // Without the target's policies there is nothing to hold packets against.
   const blind = snapshot.gaps.some((gap) => isPoliciesGap(gap));
   const verified: VerifyResult | undefined =
@@ -181,7 +185,7 @@ async function conclude(
     ...targetFindings(snapshot),
     ...(await reportImages(run, project, images, cluster)),
     ...policyFindings(objects, target),
-    ...(verified ? verifyFindings(verified) : []),
+    ...(verified ? verifyFindings(verified, objects.fidelity) : []),
     ...nodeFindings(snapshot.nodes, here.nodes),
   ];
   const report = makeReport({
@@ -192,10 +196,17 @@ async function conclude(
     changes: stages.changes,
     ...(verified ? { verify: verified } : {}),
   });
-  await saveReport(project.folder, report);
+  await saveReport(project.folder, report, snapshot);
   return report;
 }
 
-async function planNow(run: Run, client: WriteClient, target: ScopedTarget): Promise<ObjectPlan> {
-  return planObjects(target, await readLocalState(client, run.signal));
+async function planNow(
+  run: Run,
+  client: WriteClient,
+  target: ScopedTarget,
+  settings: Settings,
+  here: Snapshot,
+): Promise<ObjectPlan> {
+  const wanted = mirrored(target, localWorld(here), settings);
+  return planObjects(target, await readLocalState(client, run.signal), wanted);
 }

@@ -1,22 +1,37 @@
 import { readFile } from 'node:fs/promises';
+import { withClient } from './apply/client.ts';
 import { alone } from './apply/lease.ts';
 import { assertNotTarget } from './cluster/guard.ts';
 import { inputError, messageOf } from './host/errors.ts';
 import type { Run } from './host/run.ts';
 import { openLocal, openTarget } from './open.ts';
 import type { Project } from './pipeline.ts';
+import { globMatcher } from './plan/glob.ts';
 import { renamer } from './plan/rename.ts';
 import { scopeTarget } from './plan/scope.ts';
 import { type Assertion, parseAssertions } from './policy/assertions.ts';
 import { type CheckReport, connectionsOf, type Judgement, check as judge } from './policy/check.ts';
+import { diff as diffOf, type SnapshotDiff } from './policy/diff.ts';
 import { modelOf } from './policy/endpoints.ts';
 import { type Explanation, explain as explainConnection, explainText } from './policy/explain.ts';
 import { type Matrix, matrix as matrixOf } from './policy/matrix.ts';
 import type { Connection as PolicyConnection, PolicyModel } from './policy/model.ts';
-import type { Protocol } from './snapshot/model.ts';
+import {
+  type PolicySelection,
+  podsOf,
+  policiesOf,
+  selectionText,
+  type Unmatched,
+  unmatched,
+  unmatchedText,
+} from './policy/selection.ts';
+import { matrixPage as pageOf } from './report/page.ts';
+import type { Settings } from './settings.ts';
+import { captureCluster } from './snapshot/capture.ts';
+import type { Protocol, Snapshot } from './snapshot/model.ts';
 import { askPackets } from './verify/verify.ts';
 
-/** A connection as the user asks about it. Peers: `namespace/pod`, `namespace/Kind/name`, `ip:ADDRESS`. */
+/** A connection as the user asks about it. Peers: `namespace/pod`, `namespace/Kind/name`, `ip:ADDRESS`, `dns:NAME`. */
 export interface Question {
   readonly from: string;
   readonly to: string;
@@ -30,6 +45,12 @@ export async function matrix(run: Run, project: Project, options: { pods?: boole
   return matrixOf(await targetModel(run, project), options);
 }
 
+/** The same as a page, with the matrix, the graph, and the rules that decide each pair. */
+export async function matrixPage(run: Run, project: Project): Promise<string> {
+  const { snapshot } = await openTarget(run, project);
+  return pageOf(modelOf(snapshot), `Network policies of ${snapshot.source.name}`);
+}
+
 /** Why a connection is allowed or denied by the target's policies: as a value, and in words. */
 export async function explain(run: Run, project: Project, question: Question): Promise<Explanation & { text: string }> {
   const port = Number(question.port);
@@ -38,6 +59,68 @@ export async function explain(run: Run, project: Project, question: Question): P
   const protocol = protocolOf(question.protocol ?? 'TCP');
   const explanation = explainConnection(await targetModel(run, project), question.from, question.to, protocol, port);
   return { ...explanation, text: explainText(explanation) };
+}
+
+/** An answer as a value, and in words. */
+export interface Answer<T> {
+  readonly value: T;
+  readonly text: string;
+}
+
+/** The policies that select a pod or workload of the target. */
+export async function explainPod(run: Run, project: Project, peer: string): Promise<Answer<PolicySelection[]>> {
+  const value = policiesOf(await targetModel(run, project), peer);
+  const none = value.length === 0 ? 'No policy selects' : `${value.length} policies select`;
+  return { value, text: selectionText(`${none} ${peer}`, value) };
+}
+
+/** The workloads that a policy of the target selects. */
+export async function explainPolicy(run: Run, project: Project, name: string): Promise<Answer<PolicySelection[]>> {
+  const value = podsOf(await targetModel(run, project), name);
+  return { value, text: selectionText(`${name} selects`, value) };
+}
+
+/** What in the target's policies matches nothing there. */
+export async function explainUnmatched(run: Run, project: Project): Promise<Answer<Unmatched[]>> {
+  const value = unmatched(await targetModel(run, project));
+  return { value, text: unmatchedText(value) };
+}
+
+/**
+ * What differs by meaning: between two paths, or (without `after`) between `before` or the target, and the local
+ * cluster, there without the namespaces that a mirror leaves out.
+ */
+export async function diff(
+  run: Run,
+  project: Project,
+  { before, after }: { before?: string | undefined; after?: string | undefined },
+): Promise<SnapshotDiff> {
+  const { settings } = project;
+  const read = async (path: string) => {
+    const named = { ...settings, context: undefined, snapshot: path };
+    const { context: _, ...from } = named;
+    return (await openTarget(run, { ...project, settings: from })).snapshot;
+  };
+  const first = before === undefined ? (await openTarget(run, project)).snapshot : await read(before);
+  if (after !== undefined) return diffOf(first, await read(after));
+  const cluster = await openLocal(run, project);
+  const here = await withClient(cluster, (client) =>
+    run.step('Read the local cluster', () => captureCluster(client, cluster.id, run)),
+  );
+  return diffOf(chosenOf(first, settings), chosenOf(here, settings));
+}
+
+/** A snapshot without the namespaces that a mirror leaves out. */
+function chosenOf(snapshot: Snapshot, { namespaces, excludeNamespaces }: Settings): Snapshot {
+  const [wanted, excluded] = [globMatcher(namespaces), globMatcher(excludeNamespaces)];
+  const isChosen = (name: string | undefined) =>
+    name === undefined || namespaces.includes(name) || (!excluded(name) && (namespaces.length === 0 || wanted(name)));
+  return {
+    ...snapshot,
+    namespaces: snapshot.namespaces.filter((n) => isChosen(n.name)),
+    workloads: snapshot.workloads.filter((w) => isChosen(w.namespace)),
+    policies: snapshot.policies.filter((p) => isChosen(p.metadata.namespace)),
+  };
 }
 
 /** Judges the assertions of a file: by the target's policies, or `live` with real packets in the local cluster. */

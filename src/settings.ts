@@ -27,6 +27,8 @@ export interface Settings {
   readonly namespaceMap: Readonly<Record<string, string>>;
   /** The target's engine, where it can't be seen (a folder of manifests). */
   readonly engine?: EngineName;
+  /** Policies (by name, or kind and name) that may allow more here than at the target, where the choice is more or less. */
+  readonly acceptWider: readonly string[];
   /** Leave the stand-ins in the cluster after verifying. */
   readonly keep: boolean;
   /** Milliseconds without an answer after which a probe counts as denied. */
@@ -56,6 +58,7 @@ export const DEFAULT_SETTINGS: Settings = {
   namespaces: [],
   excludeNamespaces: SYSTEM_NAMESPACES,
   namespaceMap: {},
+  acceptWider: [],
   keep: false,
   probeTimeoutMs: 2000,
 };

@@ -20,6 +20,7 @@ export interface Flags {
   readonly map?: readonly string[];
   readonly engine?: string;
   readonly probeTimeout?: string;
+  readonly acceptWider?: readonly string[];
   readonly keep?: boolean;
   readonly format?: 'text' | 'json';
   readonly yes?: boolean;
@@ -66,6 +67,11 @@ export const OPTIONS = {
     ]),
   probeTimeout: () =>
     new Option('--probe-timeout <ms>', 'silence after which a probe counts as denied').default('2000'),
+  acceptWider: () =>
+    new Option(
+      '--accept-wider <policy>',
+      'this policy may allow more here than at the target, where it can only be more or less (repeatable)',
+    ).argParser(collect),
   keep: () => new Option('--keep', "leave the stand-ins, in namespaces of the target's own names"),
   dryRun: () => new Option('--dry-run', 'show what would change, change nothing'),
   yes: () => new Option('--yes', 'no questions'),
@@ -81,6 +87,13 @@ export const OPTIONS = {
     ).default('.'),
   verbose: () => new Option('--verbose', 'log what is done in detail'),
 } as const;
+
+export type OptionName = keyof typeof OPTIONS;
+
+/** What to be like, which part of it, and where. */
+export const TARGET: readonly OptionName[] = ['context', 'snapshot', 'engine'];
+export const SCOPE: readonly OptionName[] = ['namespace', 'exclude', 'map', 'acceptWider'];
+export const LOCAL: readonly OptionName[] = ['cluster', 'host'];
 
 /** Turns flags into settings; the archive's path is taken from the project folder here. Throws an input error for a value that can't be meant. */
 export function settingsOf(flags: Flags): Settings {
@@ -108,6 +121,7 @@ export function settingsOf(flags: Flags): Settings {
     namespaces: flags.namespace ?? [],
     excludeNamespaces: [...DEFAULT_SETTINGS.excludeNamespaces, ...(flags.exclude ?? [])],
     namespaceMap,
+    acceptWider: flags.acceptWider ?? [],
     keep: flags.keep ?? false,
     probeTimeoutMs,
   };

@@ -1,4 +1,5 @@
-import { isCancelled, isParityError, messageOf } from '../host/errors.ts';
+import { writeFile } from 'node:fs/promises';
+import { environmentError, isCancelled, isParityError, messageOf } from '../host/errors.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Prints a result on stdout: JSON alone, or text. */
@@ -24,4 +25,13 @@ export function errorText(error: unknown, verbose: boolean): string {
       lines.push(e.stack ?? String(e));
   }
   return lines.join('\n');
+}
+
+/** Writes a file that the user named. Throws an environment error where the disk or a permission stands in the way. */
+export async function writeOutput(path: string, content: string): Promise<void> {
+  try {
+    await writeFile(path, content);
+  } catch (cause) {
+    throw environmentError(`Can't write ${path}: ${messageOf(cause)}`, { cause, action: 'Name another file.' });
+  }
 }

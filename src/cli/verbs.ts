@@ -4,7 +4,8 @@ import type * as Core from '../core.ts';
 import { inputError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import type { Approve, Project } from '../pipeline.ts';
-import type { Flags, OPTIONS } from './options.ts';
+import { type Flags, LOCAL, type OptionName, SCOPE, TARGET } from './options.ts';
+import { registerPolicyVerbs, writeFileIn } from './policy-verbs.ts';
 
 /** What a verb works with. */
 export interface Verb {
@@ -21,12 +22,8 @@ export interface Verb {
 }
 
 export type Action = (verb: Verb, ...args: string[]) => Promise<number | undefined>;
-export type OptionName = keyof typeof OPTIONS;
 
-const TARGET: OptionName[] = ['context', 'snapshot', 'engine'];
-const SCOPE: OptionName[] = ['namespace', 'exclude', 'map'];
-const IMAGE: OptionName[] = ['image', 'archive', 'registryMirror'];
-const LOCAL: OptionName[] = ['cluster', 'host'];
+const IMAGE: readonly OptionName[] = ['image', 'archive', 'registryMirror'];
 
 export type Register = (
   usage: string,
@@ -152,60 +149,25 @@ export function registerVerbs(verb: Register): void {
       return report(v, await v.core.verify(v.run, v.project));
     },
   );
-  verb(
-    'matrix',
-    "which workloads may reach which, by the target's policies",
-    [...TARGET],
-    async (v) => {
-      const value = await v.core.matrix(v.run, v.project, { pods: (v.flags as { pods?: boolean }).pods === true });
-      v.show(value, () => v.core.matrixText(value));
-      return 0;
-    },
-    [new Option('--pods', 'every pod by itself instead of groups')],
-  );
-  verb(
-    'explain',
-    'why a connection is allowed or denied, with the rule and its line',
-    [...TARGET],
-    async (v) => {
-      const { from, to, port, protocol } = v.flags as { from: string; to: string; port: string; protocol: string };
-      const value = await v.core.explain(v.run, v.project, { from, to, port, protocol });
-      v.show(value, () => value.text);
-      return 0;
-    },
-    [
-      new Option('--from <peer>', 'namespace/pod, namespace/Kind/name or ip:ADDRESS').makeOptionMandatory(),
-      new Option('--to <peer>', 'namespace/pod, namespace/Kind/name or ip:ADDRESS').makeOptionMandatory(),
-      new Option('--port <number>', 'destination port').makeOptionMandatory(),
-      new Option('--protocol <protocol>', 'protocol').choices(['TCP', 'UDP', 'SCTP']).default('TCP'),
-    ],
-  );
-  verb(
-    'check <file>',
-    'check a list of connectivity assertions',
-    [...TARGET, ...LOCAL, ...SCOPE, 'probeTimeout', 'yes'],
-    async (v, file) => {
-      const live = (v.flags as { live?: boolean }).live === true;
-      if (live) await v.agree('Put stand-ins into the local cluster for the time of the probes?');
-      const value = await v.core.check(v.run, v.project, resolve(v.project.folder, file ?? ''), live);
-      v.show(value, () => v.core.checkText(value));
-      return value.failed === 0 ? 0 : 1;
-    },
-    [new Option('--live', 'send real packets in the local cluster instead of evaluating')],
-  );
+  registerPolicyVerbs(verb);
   verb(
     'report',
     'show the last report of this folder',
     [],
     async (v) => {
-      const { markdown } = v.flags as { markdown?: boolean };
+      const { markdown, html } = v.flags as { markdown?: boolean; html?: string };
       if (markdown && v.flags.format === 'json') throw inputError('--markdown and --format json contradict each other');
       const value = await v.core.lastReport(v.project.folder);
+      if (html !== undefined)
+        await writeFileIn(v, html, v.core.reportPage(value, await v.core.lastTarget(v.project.folder)));
       if (markdown) v.show(value, () => v.core.renderMarkdown(value));
       else v.show(value, (colour) => v.core.renderText(value, colour));
       return value.equal ? 0 : 1;
     },
-    [new Option('--markdown', 'as Markdown, piped or not').implies({ format: 'text' })],
+    [
+      new Option('--markdown', 'as Markdown, piped or not').implies({ format: 'text' }),
+      new Option('--html <file>', 'also as a page, with the picture of the policies'),
+    ],
   );
   verb('remove', 'take everything of ours out of the local cluster', [...LOCAL, 'dryRun', 'yes'], async (v) => {
     const dryRun: Approve = async (plan) => {
@@ -219,19 +181,33 @@ export function registerVerbs(verb: Register): void {
   verb(
     'create [name]',
     "make a kind cluster of the target's Kubernetes minor version",
-    [...TARGET, 'host', 'yes'],
+    ['context', 'snapshot', 'host', 'yes'],
     async (v, name) => {
-      const { workers, nodeImage } = v.flags as { workers?: string; nodeImage?: string };
+      const { workers, nodeImage, engine, engineManifest } = v.flags as {
+        readonly [name in 'workers' | 'nodeImage' | 'engine' | 'engineManifest']?: string;
+      };
+      // Of the cluster to make, not of the target.
+      const { engine: _, ...settings } = v.project.settings;
       await v.agree(`Create the kind cluster ${name ?? 'parity'}?`);
-      const cluster = await v.core.createCluster(v.run, v.project, {
-        ...(name === undefined ? {} : { name }),
-        ...(nodeImage === undefined ? {} : { nodeImage }),
-        workers: Number(workers ?? 1),
-      });
+      const cluster = await v.core.createCluster(
+        v.run,
+        { ...v.project, settings },
+        {
+          ...(name === undefined ? {} : { name }),
+          ...(nodeImage === undefined ? {} : { nodeImage }),
+          ...(engine === undefined ? {} : { engine }),
+          ...(engineManifest === undefined ? {} : { engineManifest }),
+          workers: Number(workers ?? 1),
+        },
+      );
       v.show(cluster, () => `${cluster.id} with ${cluster.nodes} nodes`);
       return 0;
     },
     [
+      new Option('--engine <name>', "what enforces policies: the node image's own, or another from its manifests")
+        .choices(['cilium', 'calico', 'default'])
+        .default('default'),
+      new Option('--engine-manifest <file>', 'manifest that installs the engine, where the node image has none'),
       new Option('--workers <number>', 'worker nodes besides the control plane').default('1'),
       new Option('--node-image <ref>', 'node image by reference or archive (also CLPARITY_NODE_IMAGE)'),
     ],

@@ -8,6 +8,7 @@ import { environmentError, inputError, messageOf, ParityError } from '../host/er
 import type { Host } from '../host/host.ts';
 import type { Run } from '../host/run.ts';
 import { kindClusters } from './kind-containers.ts';
+import { engineManifest, installEngine } from './kind-engine.ts';
 import { chooseNodeImage, type NewestPatch } from './kind-image.ts';
 import type { CreateOptions } from './provider.ts';
 
@@ -33,14 +34,17 @@ export async function createKindCluster(
     });
   }
   const image = await chooseNodeImage(docker, options, newestPatch, run);
+  const { engine } = options;
+  const manifest = engine && (await engineManifest(docker, engine, image, run));
   const folder = await mkdtemp(join(tmpdir(), 'clparity-kind-'));
   try {
     await run.step(`Create the kind cluster ${name}${image ? ` from ${image}` : ''}`, async (progress) => {
       const kubeconfig = join(folder, 'kubeconfig');
       try {
-        await create(host, { name, kubeconfig, image, workers: options.workers ?? 0 }, run, (note) =>
-          progress({ note }),
-        );
+        const made = { name, kubeconfig, image, workers: options.workers ?? 0, bare: engine !== undefined };
+        await create(host, made, run, (note) => progress({ note }));
+        if (engine && manifest !== undefined)
+          await installEngine(docker, `${name}-control-plane`, engine, manifest, run);
       } catch (error) {
         throw await cleanedUp(host, name, kubeconfig, error, run);
       }
@@ -50,28 +54,32 @@ export async function createKindCluster(
   }
 }
 
+/** kind's configuration. `bare` nodes have no network: they get ready when an engine brings one. */
+export function kindConfig(workers: number, bare: boolean): string {
+  return stringify({
+    kind: 'Cluster',
+    apiVersion: 'kind.x-k8s.io/v1alpha4',
+    ...(bare && { networking: { disableDefaultCNI: true } }),
+    nodes: [{ role: 'control-plane' }, ...Array.from({ length: workers }, () => ({ role: 'worker' }))],
+  });
+}
+
 async function create(
   host: Host,
-  made: { name: string; kubeconfig: string; image: string | undefined; workers: number },
+  made: { name: string; kubeconfig: string; image: string | undefined; workers: number; bare: boolean },
   run: Run,
   onNote: (line: string) => void,
 ): Promise<void> {
-  const workers = Array.from({ length: made.workers }, () => ({ role: 'worker' }));
-  const config = stringify({
-    kind: 'Cluster',
-    apiVersion: 'kind.x-k8s.io/v1alpha4',
-    nodes: [{ role: 'control-plane' }, ...workers],
-  });
   let done = false;
   const { exitCode, stderr, stdout } = await host.exec(
     [
-      ...['kind', 'create', 'cluster', '--name', made.name, '--config', '-', '--wait', '3m'],
+      ...['kind', 'create', 'cluster', '--name', made.name, '--config', '-', '--wait', made.bare ? '0s' : '3m'],
       ...['--kubeconfig', made.kubeconfig, ...(made.image ? ['--image', made.image] : [])],
     ],
     {
       signal: run.signal,
       env: ENV,
-      stdin: config,
+      stdin: kindConfig(made.workers, made.bare),
       onLine(line) {
         // Its last lines tell how to use the kubeconfig that is about to go.
         done ||= line.startsWith('Set kubectl context');

@@ -58,6 +58,15 @@ export interface CreateOptions {
   /** A node image by reference or the path of an archive; overrides `minor`. */
   readonly nodeImage?: string;
   readonly workers?: number;
+  /** What enforces policies; the node image's own when absent. */
+  readonly engine?: EngineChoice;
+}
+
+/** An engine to install instead of the node image's own. */
+export interface EngineChoice {
+  readonly name: 'cilium' | 'calico';
+  /** The text of its manifest; the node image's own when absent. */
+  readonly manifest?: string;
 }
 
 /** One kind of local cluster. "Not here" is undefined or an empty list, never an exception. */

@@ -1,4 +1,5 @@
-import type { Snapshot } from '../snapshot/model.ts';
+import type { PolicyFidelity } from '../policy/fidelity.ts';
+import type { PolicyObject, Snapshot } from '../snapshot/model.ts';
 import type { KubeObject } from '../target/rest.ts';
 
 /**
@@ -14,6 +15,13 @@ export interface ScopedTarget extends Snapshot {
   readonly pruneIn: readonly string[];
   /** What of the target was left out and why, one line each. */
   readonly leftOut: readonly string[];
+}
+
+/** The target's policies as this cluster can enforce them, and how near that comes (see mirrored.ts). */
+export interface Mirrored {
+  /** networking.k8s.io/v1 NetworkPolicies in local names. */
+  readonly objects: readonly PolicyObject[];
+  readonly fidelity: readonly PolicyFidelity[];
 }
 
 /** What a plan is compared with, read from the local cluster (see local-state.ts). */
@@ -66,10 +74,12 @@ export interface Plan {
   readonly conflicts: readonly Conflict[];
   /** How many objects already are as they should be. */
   readonly unchanged: number;
+  /** How near each of the target's policies comes here; none in a removal. */
+  readonly fidelity: readonly PolicyFidelity[];
   /** What the target has that isn't mirrored, one line each. */
   readonly notMirrored: readonly string[];
   readonly warnings: readonly string[];
 }
 
 /** The part of a plan that concerns objects of the API server. */
-export type ObjectPlan = Pick<Plan, 'objects' | 'conflicts' | 'unchanged' | 'warnings' | 'notMirrored'>;
+export type ObjectPlan = Pick<Plan, 'objects' | 'conflicts' | 'unchanged' | 'warnings' | 'notMirrored' | 'fidelity'>;

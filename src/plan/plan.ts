@@ -1,6 +1,8 @@
+import { notMirrored } from '../snapshot/other-policies.ts';
+import { isNetworkPolicy, networkPolicies } from '../snapshot/policy-object.ts';
 import type { KubeObject } from '../target/rest.ts';
 import { globMatcher } from './glob.ts';
-import type { Conflict, LocalState, ObjectChange, ObjectPlan, Plan, ScopedTarget } from './model.ts';
+import type { Conflict, LocalState, Mirrored, ObjectChange, ObjectPlan, Plan, ScopedTarget } from './model.ts';
 import { isOurs, mirroredFrom, mirrorName } from './ownership.ts';
 import { dropNamespace, planNamespace } from './plan-namespaces.ts';
 import { allowsAnything, dropPolicy, planPolicy } from './plan-policies.ts';
@@ -9,9 +11,15 @@ import { foreignPolicies, otherMirrors, selectorsWithoutNamespace } from './warn
 /**
  * Every change of namespaces and policies that makes the local cluster like the target, in the order to make them:
  * namespaces and labels, policies that allow before those that only isolate, then what the target no longer has.
+ * `mirrored`: the policies to apply; the target's own NetworkPolicies when absent.
  * Pure. A cluster mirrors one target: what another left is pruned everywhere; of this target's, only inside the scope.
  */
-export function planObjects(target: ScopedTarget, local: LocalState): ObjectPlan {
+export function planObjects(
+  scoped: ScopedTarget,
+  local: LocalState,
+  mirrored: Mirrored = { objects: scoped.policies.filter(isNetworkPolicy), fidelity: [] },
+): ObjectPlan {
+  const target = { ...scoped, policies: mirrored.objects };
   const mirror = mirrorName(target.source.name);
   const namespaces = byName(local.namespaces);
   const policies = byName(local.policies);
@@ -21,7 +29,8 @@ export function planObjects(target: ScopedTarget, local: LocalState): ObjectPlan
   const namespacePlans = staying.map((facts) =>
     planNamespace(facts, namespaces.get(facts.name), mirror, isNarrowed(target) && target.peers.includes(facts.name)),
   );
-  const policyPlans = target.policies
+  const wanted = networkPolicies(target.policies);
+  const policyPlans = wanted
     .filter(({ metadata }) => !leaving.some(({ name }) => name === metadata.namespace))
     .map((policy) => planPolicy(policy, policies.get(`${policy.metadata.namespace}/${policy.metadata.name}`), mirror));
   const stale = unreadable(target) ? { changes: [], warnings: [noPruning] } : prune(target, local, mirror);
@@ -47,16 +56,11 @@ export function planObjects(target: ScopedTarget, local: LocalState): ObjectPlan
     warnings: [
       ...otherMirrors(local, mirror),
       ...stale.warnings,
-      ...selectorsWithoutNamespace(target.policies, labels),
+      ...selectorsWithoutNamespace(wanted, labels),
       ...foreignPolicies(target, local),
     ],
-    notMirrored: [
-      ...target.otherPolicies.map(
-        ({ group, kind, count }) =>
-          `${kind}.${group}: not mirrored yet: ${count} ${count === 1 ? 'object' : 'objects'}`,
-      ),
-      ...target.leftOut,
-    ],
+    fidelity: mirrored.fidelity,
+    notMirrored: [...target.otherPolicies.map(notMirrored), ...target.leftOut],
   };
 }
 
@@ -67,6 +71,7 @@ export function planRemoval(local: LocalState): ObjectPlan {
     objects: inOrder([...local.policies.filter(isOurs).map(dropPolicy), ...dropped.map(({ change }) => change)]),
     conflicts: [],
     unchanged: 0,
+    fidelity: [],
     warnings: dropped.flatMap(({ warning }) => warning ?? []),
     notMirrored: [],
   };

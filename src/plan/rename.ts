@@ -1,6 +1,7 @@
 import { inputError } from '../host/errors.ts';
 import { NAMESPACE_NAME_LABEL } from '../policy/select.ts';
-import type { LabelSelector, NetworkPolicy, Snapshot } from '../snapshot/model.ts';
+import type { LabelSelector, PolicyObject, Snapshot } from '../snapshot/model.ts';
+import { networkPolicies } from '../snapshot/policy-object.ts';
 import { mapNamespaceSelectors, namespaceSelectors } from './peers.ts';
 
 type Rename = (namespace: string) => string;
@@ -35,7 +36,7 @@ export function renameNamespaces<T extends Snapshot>(snapshot: T, rename: Rename
 
 function refuseMerges(snapshot: Snapshot, rename: Rename): void {
   const names = new Set(snapshot.namespaces.map(({ name }) => name));
-  for (const policy of snapshot.policies) {
+  for (const policy of networkPolicies(snapshot.policies)) {
     for (const { selector } of namespaceSelectors(policy)) for (const name of namedIn(selector)) names.add(name);
   }
   const taken = new Map<string, string>();
@@ -56,12 +57,17 @@ function namedIn({ matchLabels = {}, matchExpressions = [] }: LabelSelector): st
   return exact === undefined ? listed : [exact, ...listed];
 }
 
-function renameInPolicy(policy: NetworkPolicy, rename: Rename): NetworkPolicy {
+/** Only NetworkPolicies are mirrored: of other dialects' policies, what they say of namespaces stays as it is. */
+function renameInPolicy(policy: PolicyObject, rename: Rename): PolicyObject {
   const { metadata } = policy;
-  return mapNamespaceSelectors(
-    { ...policy, metadata: { ...metadata, namespace: rename(metadata.namespace) } },
-    (selector) => renameInSelector(selector, rename),
-  );
+  const moved =
+    metadata.namespace === undefined
+      ? policy
+      : { ...policy, metadata: { ...metadata, namespace: rename(metadata.namespace) } };
+  const [known] = networkPolicies([moved]);
+  return known
+    ? { ...moved, ...mapNamespaceSelectors(known, (selector) => renameInSelector(selector, rename)) }
+    : moved;
 }
 
 function renameInSelector(selector: LabelSelector, rename: Rename): LabelSelector {

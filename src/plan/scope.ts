@@ -2,6 +2,7 @@ import { inputError } from '../host/errors.ts';
 import { matchesLabels, NAMESPACE_NAME_LABEL } from '../policy/select.ts';
 import type { Settings } from '../settings.ts';
 import type { NamespaceFacts, Snapshot } from '../snapshot/model.ts';
+import { isNetworkPolicy, networkPolicies } from '../snapshot/policy-object.ts';
 import { globMatcher } from './glob.ts';
 import type { ScopedTarget } from './model.ts';
 import { keysOf, namespaceSelectors } from './peers.ts';
@@ -18,8 +19,10 @@ export type Scope = Pick<Settings, 'namespaces' | 'excludeNamespaces' | 'namespa
 export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
   const namespaces = allNamespaces(snapshot);
   const { chosen, system } = choose(namespaces, scope);
-  const policies = snapshot.policies.filter(({ metadata }) => chosen.has(metadata.namespace));
-  const selectors = policies.flatMap((policy) => namespaceSelectors(policy).map(({ selector }) => selector));
+  const inScope = snapshot.policies.filter(({ metadata: { namespace } }) => !namespace || chosen.has(namespace));
+  const selectors = networkPolicies(inScope).flatMap((policy) =>
+    namespaceSelectors(policy).map(({ selector }) => selector),
+  );
   const peers = namespaces.filter(
     ({ name, labels }) => !chosen.has(name) && selectors.some((selector) => matchesLabels(selector, labels)),
   );
@@ -38,12 +41,12 @@ export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
       namespaces: namespaces
         .filter(({ name }) => chosen.has(name) || peerNames.has(name))
         .map((facts) => (system.has(facts.name) ? { ...facts, labels: pick(facts.labels, used) } : facts)),
-      policies,
+      policies: inScope,
       workloads: snapshot.workloads.filter(lives),
       services: snapshot.services.filter(lives),
       peers: peers.map(({ name }) => rename(name)),
       pruneIn: scope.namespaces.length === 0 ? ['*'] : [...new Set([...scope.namespaces, ...[...chosen].map(rename)])],
-      leftOut: leftOut(snapshot, namespaces, chosen, system, peerNames),
+      leftOut: [...leftOut(snapshot, namespaces, chosen, system, peerNames), ...notRenamed(snapshot, scope)],
     },
     rename,
   );
@@ -53,7 +56,7 @@ export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
 function allNamespaces(snapshot: Snapshot): NamespaceFacts[] {
   const labels = new Map(snapshot.namespaces.map((facts) => [facts.name, facts.labels]));
   const mentioned = [
-    ...snapshot.policies.map(({ metadata }) => metadata.namespace),
+    ...snapshot.policies.flatMap(({ metadata }) => metadata.namespace ?? []),
     ...snapshot.workloads.map(({ namespace }) => namespace),
   ];
   for (const name of mentioned) if (!labels.has(name)) labels.set(name, {});
@@ -122,6 +125,15 @@ function leftOut(
     const kept = peers.has(name) ? '; the namespace itself stays, since rules mention it' : '';
     return [`${count} ${count === 1 ? 'policy' : 'policies'} of namespace ${name}: ${why}${kept}`];
   });
+}
+
+/** Only NetworkPolicies are put in local names, so what others say of namespaces is the target's. */
+function notRenamed({ policies }: Snapshot, { namespaceMap }: Scope): string[] {
+  const others = policies.filter((policy) => !isNetworkPolicy(policy));
+  if (Object.keys(namespaceMap).length === 0 || others.length === 0) return [];
+  return [
+    `${others.length} ${others.length === 1 ? 'policy' : 'policies'} of other dialects: under the namespace map, what they say of namespaces by name is not judged rightly`,
+  ];
 }
 
 function pick(labels: Readonly<Record<string, string>>, keys: ReadonlySet<string>): Record<string, string> {

@@ -1,4 +1,5 @@
 import { titleOf, yamlOf } from './documents.ts';
+import { fidelityLines } from './fidelity-text.ts';
 import { diffLines, withContext } from './line-diff.ts';
 import type { ChangeAction, ImageChange, ObjectChange, Plan } from './model.ts';
 import { hasChanges } from './plan.ts';
@@ -15,6 +16,9 @@ export function planText(plan: Plan, brief = false): string {
     ...plan.objects.flatMap((change) => changeLines(change).slice(0, brief ? 1 : undefined)),
     ...plan.conflicts.map(({ message }) => `! conflict: ${message}`),
     ...plan.warnings.map((warning) => `! ${warning}`),
+    ...plan.fidelity
+      .filter((f) => f.fidelity !== 'exact')
+      .flatMap((f) => fidelityLines(f, brief ? 0 : 5).map((line) => `! ${line}`)),
     ...plan.notMirrored.map((line) => `. not mirrored: ${line}`),
   ];
   return [

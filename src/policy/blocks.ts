@@ -1,6 +1,7 @@
 import { inputError } from '../host/errors.ts';
 import { type AddressRange, contains, overlaps, parseAddress, parseCidr } from './addresses.ts';
 import type { Endpoint, Peer, PodEndpoint, PolicyModel } from './model.ts';
+import type { Truth } from './select.ts';
 
 /** An ipBlock, parsed. */
 export interface Block {
@@ -14,10 +15,10 @@ export type AddressKind = 'pod' | 'node' | 'outside';
 /** What is known of the endpoints' addresses. */
 export interface AddressBook {
   kindOf(endpoint: Endpoint): AddressKind;
-  /** Whether an ipBlock covers the endpoint; where its address isn't known, whether it does wherever that may lie. */
-  covered(block: Block, endpoint: Endpoint): boolean;
-  /** Whether an ipBlock may cover an endpoint whose address isn't known, and isn't sure to. */
-  uncertain(block: Block, endpoint: Endpoint): boolean;
+  /** Whether an ipBlock covers the endpoint: unknown where its address is, and may lie inside or outside. */
+  covered(block: Block, endpoint: Endpoint): Truth;
+  /** What endpoints have in common that every ipBlock among `blocks` treats alike. */
+  signature(blocks: readonly Block[]): (pod: PodEndpoint) => string;
   /** The node that an address or hostNetwork pod is, where known. */
   nodeOf(endpoint: Endpoint): string | undefined;
 }
@@ -70,11 +71,13 @@ export function addressBook(model: PolicyModel): AddressBook {
     return { known: false, ranges: anyNode.length > 0 ? anyNode : ANYWHERE.map((r) => cidrOf(r, 'nodes')) };
   }
 
-  function covered(block: Block, endpoint: Endpoint): boolean {
+  function covered(block: Block, endpoint: Endpoint): Truth {
     const { known, ranges } = locationOf(endpoint);
     const same = ranges.filter((r) => r.family === block.range.family);
     // A dual-stack pod is reached at either address; an address that isn't known may be any of its range.
-    return known ? same.some((r) => covers(block, r)) : same.length > 0 && same.every((r) => covers(block, r));
+    if (known) return same.some((r) => covers(block, r));
+    if (same.length > 0 && same.every((r) => covers(block, r))) return true;
+    return same.some((r) => mayCover(block, r)) ? undefined : false;
   }
 
   function nodeOf(endpoint: Endpoint): string | undefined {
@@ -91,11 +94,53 @@ export function addressBook(model: PolicyModel): AddressBook {
       return nodeOf(endpoint) === undefined ? 'outside' : 'node';
     },
     covered,
-    uncertain: (block, endpoint) =>
-      !covered(block, endpoint) &&
-      !locationOf(endpoint).known &&
-      locationOf(endpoint).ranges.some((r) => overlaps(block.range, r)),
+    signature: (blocks) => signatures(blocks, covered),
   };
+}
+
+/**
+ * The edges of all blocks cut the addresses into stretches; pods of one stretch are alike to every block, so that each
+ * block is asked once a stretch, not once a pod.
+ */
+function signatures(blocks: readonly Block[], covered: AddressBook['covered']): (pod: PodEndpoint) => string {
+  const edges = new Map<number, bigint[]>();
+  for (const { range, except } of blocks) {
+    for (const { family, first, last } of [range, ...except]) {
+      edges.set(family, [...(edges.get(family) ?? []), first, last + 1n]);
+    }
+  }
+  for (const [family, list] of edges)
+    edges.set(
+      family,
+      [...new Set(list)].sort((a, b) => (a < b ? -1 : 1)),
+    );
+  const known = new Map<string, string>();
+  return (pod) => {
+    // Where the address isn't known, all such pods are alike; hostNetwork pods stand where their node does.
+    const where = parsed(pod.ips).map(({ family, first }) => `${family}:${position(edges.get(family) ?? [], first)}`);
+    const key = [pod.hostNetwork ? (pod.node ?? '') : '', ...where].join(' ');
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const made = blocks.map((block) => ({ true: '1', false: '0', undefined: '?' })[`${covered(block, pod)}`]).join('');
+    known.set(key, made);
+    return made;
+  };
+}
+
+/** How many of the sorted edges are at or below an address. */
+function position(edges: readonly bigint[], address: bigint): number {
+  let [low, high] = [0, edges.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((edges[middle] ?? 0n) <= address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Whether a block may cover some of the addresses. */
+function mayCover({ range, except }: Block, addresses: AddressRange): boolean {
+  return overlaps(range, addresses) && !except.some((e) => contains(e, addresses));
 }
 
 function covers({ range, except }: Block, addresses: AddressRange): boolean {

@@ -1,108 +1,180 @@
-import { type AddressBook, addressBook, compileBlock } from './blocks.ts';
-import { type EngineSemantics, semanticsOf } from './engine.ts';
-import type { Direction, Endpoint, Peer, PodEndpoint, Policy, PolicyModel, Rule } from './model.ts';
-import { matchesPod, namespaceLabels } from './select.ts';
+import { type AddressBook, addressBook } from './blocks.ts';
+import { type EngineSemantics, semanticsOf, whyIgnored } from './engine.ts';
+import type { Direction, Endpoint, Peer, PodEndpoint, Policy, PolicyModel, Rule, Tier } from './model.ts';
+import { apiServerFinder, isRelative, matchesOne, type PeerContext, peerMatcher, relationOf } from './peers.ts';
+import { holds, knownOfPod, namespaceLabels, type Truth } from './select.ts';
 
-/** A rule that remembers which peers it matched. */
+/** A rule that is ready to be asked. */
 export interface CompiledRule {
   readonly rule: Rule;
   readonly policy: Policy;
-  matchesPeer(peer: Endpoint): boolean;
+  /** Whether `peer` is one of its peers, as seen from a pod that the policy selects. One value for equal peers. */
+  matchesPeer(peer: Endpoint, own: PodEndpoint): Truth;
+  /** Whether the pod is what the rule asks of its own side. */
+  matchesSelf(own: PodEndpoint): Truth;
 }
 
-/** The policies that isolate a pod in one direction, and all their rules for it. */
-export interface Isolation {
+/** A tier's turn to decide about a pod in one direction. */
+export interface Turn {
+  readonly tier: Tier;
+  /** The policies that select the pod and have a say in the direction, in their order. */
   readonly policies: readonly Policy[];
+  /** Those of them that leave the undecided to the tier's `otherwise`. */
+  readonly isolating: readonly Policy[];
+  /** Their rules, in their order. */
   readonly rules: readonly CompiledRule[];
 }
 
-/** A model prepared for many questions: what selects a pod and what a peer matches is worked out once. */
+/** A policy that decides nothing, and why. */
+export interface IgnoredPolicy {
+  readonly policy: Policy;
+  readonly why: string;
+}
+
+/** A model prepared for many questions: what selects a pod is worked out once. */
 export interface CompiledModel {
   readonly model: PolicyModel;
   readonly semantics: EngineSemantics;
   readonly addresses: AddressBook;
-  /** Undefined where no policy selects the pod in this direction. */
-  isolation(pod: PodEndpoint, direction: Direction): Isolation | undefined;
+  readonly ignored: readonly IgnoredPolicy[];
+  /** In turn; none where no policy selects the pod in this direction. */
+  turns(pod: PodEndpoint, direction: Direction): readonly Turn[];
+  /** Whether an endpoint is the API server, where known. */
+  isApiServer(endpoint: Endpoint): Truth;
+  /** Whether a policy's subject is the pod. */
+  selects(policy: Policy, pod: PodEndpoint): boolean;
 }
 
 interface CompiledPolicy {
   readonly policy: Policy;
-  readonly directions: readonly Direction[];
-  readonly rules: readonly CompiledRule[];
+  readonly isolates: readonly Direction[];
+  readonly rules: Readonly<Record<Direction, readonly CompiledRule[]>>;
 }
-
-type PeerMatcher = (peer: Endpoint) => boolean;
 
 /** Prepares a model. Cheap: the work is done when it is asked for. */
 export function compile(model: PolicyModel): CompiledModel {
   const semantics = semanticsOf(model.engine.name);
   const addresses = addressBook(model);
-  const labels = memoize((namespace: string) => namespaceLabels(model, namespace), new Map());
-  const policies = model.policies.map((policy) => compilePolicy(policy, semantics, addresses, labels));
-  const selecting = memoize((pod: PodEndpoint) => {
-    const selected = policies.filter(({ policy }) => matchesPod(policy.subject, pod, labels(pod.namespace)));
-    return { ingress: isolationOf(selected, 'ingress'), egress: isolationOf(selected, 'egress') };
-  }, new Map());
-  return { model, semantics, addresses, isolation: (pod, direction) => selecting(pod)[direction] };
-}
-
-function isolationOf(selected: readonly CompiledPolicy[], direction: Direction): Isolation | undefined {
-  const isolating = selected.filter((p) => p.directions.includes(direction));
-  if (isolating.length === 0) return undefined;
+  const labelsOf = memoize((namespace: string) => namespaceLabels(model, namespace));
+  const isApiServer = apiServerFinder(model, addresses);
+  const peerContext: PeerContext = { model, semantics, addresses, labelsOf, isApiServer };
+  const context: RuleContext = { semantics, matcherOf: matchers(peerContext) };
+  const compiled = memoize((policy: Policy) => compilePolicy(policy, context));
+  const { enforced, ignored } = sorted(model);
+  const selects = (policy: Policy, pod: PodEndpoint) =>
+    holds(policy.subject, knownOfPod(pod, labelsOf(pod.namespace))) === true;
+  const turnsOf = memoize((pod: PodEndpoint) => {
+    const selected = enforced(pod.namespace)
+      .filter((policy) => selects(policy, pod))
+      .map(compiled);
+    return { ingress: turnsIn(model.tiers, selected, 'ingress'), egress: turnsIn(model.tiers, selected, 'egress') };
+  });
   return {
-    policies: isolating.map((p) => p.policy),
-    rules: isolating.flatMap((p) => p.rules.filter((r) => r.rule.direction === direction)),
+    model,
+    semantics,
+    addresses,
+    ignored,
+    turns: (pod, direction) => turnsOf(pod)[direction],
+    isApiServer,
+    selects,
   };
 }
 
-function compilePolicy(
-  policy: Policy,
-  semantics: EngineSemantics,
-  addresses: AddressBook,
-  labels: (namespace: string) => Readonly<Record<string, string>>,
-): CompiledPolicy {
-  const extra = semantics.rulesIsolate ? policy.rules.map((r) => r.direction) : [];
-  return {
-    policy,
-    directions: [...new Set([...policy.isolates, ...extra])],
-    rules: policy.rules.map((rule) => {
-      const matchers = rule.peers?.map((peer) => peerMatcher(peer, rule, semantics, addresses, labels));
-      const matches: PeerMatcher = matchers ? (peer) => matchers.some((m) => m(peer)) : () => true;
-      return { rule, policy, matchesPeer: memoize(matches, new Map()) };
-    }),
-  };
-}
-
-/**
- * Selectors never match hostNetwork pods: engines see them as their node's address, "the most common implementation"
- * (https://kubernetes.io/docs/concepts/services-networking/network-policies/#networkpolicy-and-hostnetwork-pods).
- */
-function peerMatcher(
-  peer: Peer,
-  rule: Rule,
-  semantics: EngineSemantics,
-  addresses: AddressBook,
-  labels: (namespace: string) => Readonly<Record<string, string>>,
-): PeerMatcher {
-  if (peer.type === 'pods') {
-    return (e) => e.type === 'pod' && !e.hostNetwork && matchesPod(peer.match, e, labels(e.namespace));
+/** The policies that may select a pod of a namespace, each tier's in their order, and those that count for nothing. */
+function sorted(model: PolicyModel) {
+  const ignored: IgnoredPolicy[] = [];
+  const everywhere: Policy[] = [];
+  const inNamespace = new Map<string, Policy[]>();
+  for (const policy of model.policies) {
+    const why = whyIgnored(policy, model.engine);
+    if (why !== undefined) ignored.push({ policy, why });
+    else if (policy.namespace === undefined) everywhere.push(policy);
+    else inNamespace.set(policy.namespace, [...(inNamespace.get(policy.namespace) ?? []), policy]);
   }
-  const block = compileBlock(peer, rule.source.object);
-  return (endpoint) => {
-    const kind = addresses.kindOf(endpoint);
-    if (kind === 'pod' && !semantics.cidrMatchesPods) return false;
-    if (kind === 'node' && !semantics.cidrMatchesNodes) return false;
-    return addresses.covered(block, endpoint);
+  const enforced = memoize((namespace: string) => [...everywhere, ...(inNamespace.get(namespace) ?? [])].sort(byOrder));
+  return { enforced, ignored };
+}
+
+/** Lower first, without an order last, then by name: libcalico-go and felix/calc/policy_sorter.go. */
+function byOrder(a: Policy, b: Policy): number {
+  const [x, y] = [a.order ?? Number.POSITIVE_INFINITY, b.order ?? Number.POSITIVE_INFINITY];
+  if (x !== y) return x < y ? -1 : 1;
+  return compareText(a.name, b.name) || compareText(a.namespace ?? '', b.namespace ?? '');
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function turnsIn(tiers: readonly Tier[], selected: readonly CompiledPolicy[], direction: Direction): Turn[] {
+  return tiers.flatMap((tier) => {
+    const own = selected.filter(
+      (p) => p.policy.tier === tier.name && (p.isolates.includes(direction) || p.rules[direction].length > 0),
+    );
+    if (own.length === 0) return [];
+    return {
+      tier,
+      policies: own.map((p) => p.policy),
+      isolating: own.filter((p) => p.isolates.includes(direction)).map((p) => p.policy),
+      rules: own.flatMap((p) => p.rules[direction]),
+    };
+  });
+}
+
+interface RuleContext {
+  readonly semantics: EngineSemantics;
+  matcherOf(peers: readonly Peer[], policy: Policy): Matcher;
+}
+
+function compilePolicy(policy: Policy, context: RuleContext): CompiledPolicy {
+  const isNetworkPolicy = policy.dialect === 'kubernetes';
+  const extra = isNetworkPolicy && context.semantics.rulesIsolate ? policy.rules.map((r) => r.direction) : [];
+  const isolates = [...new Set([...policy.isolates, ...extra])];
+  const rulesOf = (direction: Direction) =>
+    // A NetworkPolicy has no say in a direction that it doesn't isolate.
+    isNetworkPolicy && !isolates.includes(direction)
+      ? []
+      : policy.rules.filter((r) => r.direction === direction).map((rule) => compileRule(rule, policy, context));
+  return { policy, isolates, rules: { ingress: rulesOf('ingress'), egress: rulesOf('egress') } };
+}
+
+function compileRule(rule: Rule, policy: Policy, { matcherOf }: RuleContext): CompiledRule {
+  const self = rule.self === undefined ? ANYONE : matcherOf([rule.self], policy);
+  const matchesPeer = rule.peers === undefined ? ANYONE : matcherOf(rule.peers, policy);
+  return { rule, policy, matchesPeer, matchesSelf: (own) => self(own, own) };
+}
+
+type Matcher = CompiledRule['matchesPeer'];
+const ANYONE: Matcher = () => true;
+
+/** Rules with the same peers share one matcher, so that what it matches can be remembered for all of them. */
+function matchers(context: PeerContext): RuleContext['matcherOf'] {
+  const known = new Map<string, Matcher>();
+  return (peers, policy) => {
+    const key = `${policy.dialect} ${JSON.stringify(peers)}`;
+    const found = known.get(key);
+    if (found) return found;
+    const made = matcherOf(peers, policy, context);
+    known.set(key, made);
+    return made;
   };
 }
 
-interface Store<K, V> {
-  get(key: K): V | undefined;
-  set(key: K, value: V): unknown;
+function matcherOf(peers: readonly Peer[], policy: Policy, context: PeerContext): Matcher {
+  const all = peers.map((peer) => peerMatcher(peer, policy, context));
+  if (!peers.some(isRelative)) return (endpoint) => matchesOne(all, endpoint, 'other node');
+  return (endpoint, own) => {
+    const relation = relationOf(context.addresses, own, endpoint);
+    if (relation !== undefined) return matchesOne(all, endpoint, relation);
+    // Where nobody knows which node it is, only what holds for both is known.
+    const elsewhere = matchesOne(all, endpoint, 'other node');
+    return matchesOne(all, endpoint, 'same node') === elsewhere ? elsewhere : undefined;
+  };
 }
 
 /** Remembers the answers of a pure function. */
-function memoize<K, V extends NonNullable<unknown>>(compute: (key: K) => V, store: Store<K, V>): (key: K) => V {
+function memoize<K, V extends NonNullable<unknown>>(compute: (key: K) => V): (key: K) => V {
+  const store = new Map<K, V>();
   return (key) => {
     const known = store.get(key);
     if (known !== undefined) return known;

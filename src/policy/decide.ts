@@ -1,15 +1,21 @@
-import type { CompiledModel, CompiledRule, Isolation } from './compile.ts';
+import type { Protocol } from '../snapshot/model.ts';
+import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
 import type { Connection, Direction, Endpoint, PodEndpoint } from './model.ts';
-import { allowsPort } from './ports.ts';
+import { ALL_PORTS, difference, includes, intersection, NO_PORTS, type PortRange, rulePorts, union } from './ports.ts';
 import { isSame } from './select.ts';
 
 /** Why one side doesn't ask the policies at all. */
 export type Exemption = 'no enforcement' | 'outside' | 'host network' | 'itself' | 'own node' | 'not selected';
 
-/** One side of a connection: exempt, or a pod with the policies that isolate it. */
+/** One side of a connection: exempt, or a pod with the tiers that decide about it. */
 export type Side =
   | { readonly exempt: Exemption }
-  | { readonly exempt: undefined; readonly pod: PodEndpoint; readonly peer: Endpoint; readonly isolation: Isolation };
+  | {
+      readonly exempt: undefined;
+      readonly pod: PodEndpoint;
+      readonly peer: Endpoint;
+      readonly turns: readonly Turn[];
+    };
 
 /**
  * Who decides on one side, whatever the port.
@@ -25,14 +31,113 @@ export function sideOf(compiled: CompiledModel, from: Endpoint, to: Endpoint, di
   if (!semantics.enforces) return { exempt: 'no enforcement' };
   if (own.hostNetwork) return { exempt: 'host network' };
   if (isSame(own, peer)) return { exempt: 'itself' };
-  const isolation = compiled.isolation(own, direction);
-  if (!isolation) return { exempt: 'not selected' };
+  const turns = compiled.turns(own, direction);
+  if (turns.length === 0) return { exempt: 'not selected' };
   const passesNode = direction === 'ingress' || semantics.ownNodeEgress;
   if (passesNode && own.node !== undefined && addresses.nodeOf(peer) === own.node) return { exempt: 'own node' };
-  return { exempt: undefined, pod: own, peer, isolation };
+  return { exempt: undefined, pod: own, peer, turns };
 }
 
-/** Whether a rule allows a connection as seen from the side that it isolates. */
-export function ruleAllows(rule: CompiledRule, peer: Endpoint, { to, protocol, port }: Connection): boolean {
-  return rule.matchesPeer(peer) && allowsPort(rule.rule.ports, protocol, port, to);
+/** Whether a rule is surely about a connection between the two, on whatever port. */
+export function isAbout(rule: CompiledRule, pod: PodEndpoint, peer: Endpoint): boolean {
+  return isFor(rule, pod) && rule.matchesPeer(peer, pod) === true;
+}
+
+/**
+ * Whether a rule is surely for a pod, whatever the peer. What a deny or a pass asks besides (HTTP paths and such) isn't
+ * known of a connection, so they are taken not to match.
+ */
+export function isFor({ rule, matchesSelf }: CompiledRule, pod: PodEndpoint): boolean {
+  return (rule.action === 'allow' || !isNarrowed(rule.narrowedBy)) && matchesSelf(pod) === true;
+}
+
+export function isNarrowed(narrowedBy: readonly string[] | undefined): boolean {
+  return narrowedBy !== undefined && narrowedBy.length > 0;
+}
+
+/** What became of one connection on one side. */
+export interface Decision {
+  readonly allowed: boolean;
+  /** Where it was decided; undefined where every tier left it undecided, and so it is allowed. */
+  readonly turn: Turn | undefined;
+  /** The rules that decided it; none where the tier's `otherwise` did. */
+  readonly rules: readonly CompiledRule[];
+  /** The rules that passed it on from the tiers before. */
+  readonly passed: readonly CompiledRule[];
+}
+
+/** Lets the tiers decide about one connection in their turn. */
+export function decide(turns: readonly Turn[], pod: PodEndpoint, peer: Endpoint, connection: Connection): Decision {
+  const { to, protocol, port } = connection;
+  const passed: CompiledRule[] = [];
+  for (const turn of turns) {
+    const matching = turn.rules.filter((r) => isAbout(r, pod, peer) && includes(rulePorts(r.rule, protocol, to), port));
+    const rules = turn.tier.rules === 'ordered' ? matching.slice(0, 1) : winners(matching);
+    const action = rules[0]?.rule.action;
+    if (action === 'pass') passed.push(...rules);
+    else if (action !== undefined) return { allowed: action === 'allow', turn, rules, passed };
+    else if (denies(turn)) return { allowed: false, turn, rules, passed };
+  }
+  return { allowed: true, turn: undefined, rules: [], passed };
+}
+
+/** In a union a deny beats every allow, and there is no order in which to pass anything on. */
+function winners(matching: readonly CompiledRule[]): readonly CompiledRule[] {
+  const denying = matching.filter((r) => r.rule.action === 'deny');
+  return denying.length > 0 ? denying : matching.filter((r) => r.rule.action === 'allow');
+}
+
+function denies({ tier, isolating }: Turn): boolean {
+  return tier.otherwise === 'deny' && isolating.length > 0;
+}
+
+/**
+ * The ports of a protocol that stay allowed, exactly: the same as `decide` for all ports at once. `matching` holds for
+ * each turn those of its rules that are about the two, in order.
+ */
+export function allowedPorts(
+  turns: readonly Turn[],
+  matching: readonly (readonly CompiledRule[])[],
+  protocol: Protocol,
+  destination: Endpoint,
+): readonly PortRange[] {
+  let undecided = ALL_PORTS;
+  let allowed = NO_PORTS;
+  for (const [i, turn] of turns.entries()) {
+    const settle = turn.tier.rules === 'ordered' ? settleInOrder : settleUnion;
+    const settled = settle(matching[i] ?? [], undecided, (r) => rulePorts(r.rule, protocol, destination));
+    allowed = union([...allowed, ...settled.allowed]);
+    undecided = denies(turn) ? settled.passed : union([...settled.passed, ...settled.undecided]);
+    if (undecided.length === 0) return allowed;
+  }
+  return union([...allowed, ...undecided]);
+}
+
+type Ports = readonly PortRange[];
+interface Settled {
+  readonly allowed: Ports;
+  readonly passed: Ports;
+  readonly undecided: Ports;
+}
+
+function settleInOrder(rules: readonly CompiledRule[], open: Ports, portsOf: (r: CompiledRule) => Ports): Settled {
+  let undecided = open;
+  let allowed = NO_PORTS;
+  let passed = NO_PORTS;
+  for (const rule of rules) {
+    if (undecided.length === 0) break;
+    const ports = intersection(portsOf(rule), undecided);
+    if (ports.length === 0) continue;
+    undecided = difference(undecided, ports);
+    if (rule.rule.action === 'allow') allowed = union([...allowed, ...ports]);
+    if (rule.rule.action === 'pass') passed = union([...passed, ...ports]);
+  }
+  return { allowed, passed, undecided };
+}
+
+function settleUnion(rules: readonly CompiledRule[], open: Ports, portsOf: (r: CompiledRule) => Ports): Settled {
+  const of = (action: 'allow' | 'deny') => union(rules.filter((r) => r.rule.action === action).flatMap(portsOf));
+  const left = difference(open, of('deny'));
+  const allowed = intersection(of('allow'), left);
+  return { allowed, passed: NO_PORTS, undecided: difference(left, allowed) };
 }

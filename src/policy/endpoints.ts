@@ -1,25 +1,31 @@
 import { inputError } from '../host/errors.ts';
 import type { EngineName, Snapshot, Workload } from '../snapshot/model.ts';
 import { parseAddress } from './addresses.ts';
+import { calicoTiers } from './dialect/calico-tiers.ts';
 import { parsePolicies } from './dialect/index.ts';
 import type { Endpoint, PodEndpoint, PolicyModel } from './model.ts';
 import { nearest } from './near.ts';
 import { isSame } from './select.ts';
+import { tiersOf } from './tiers.ts';
 
 /** The kinds that a peer `namespace/Kind/name` may name. */
 const KINDS = ['Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob', 'ReplicaSet', 'Pod'] as const;
-const FORMS = 'A peer is namespace/pod, namespace/Kind/name or ip:ADDRESS.';
+const FORMS = 'A peer is namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:NAME.';
 
 /**
  * A snapshot as policies see it. A workload without pods (a manifest that was never run) counts as one pod of its own
  * name. Throws an input error for a policy that no API server would take.
  */
 export function modelOf(snapshot: Snapshot, engineOverride?: EngineName): PolicyModel {
+  const engine =
+    engineOverride === undefined ? snapshot.engine : { name: engineOverride, evidence: ['as chosen by the user'] };
+  const namespaces = new Map(snapshot.namespaces.map((n) => [n.name, n.labels]));
+  const policies = parsePolicies(snapshot.policies, { services: snapshot.services, namespaces });
   return {
-    engine:
-      engineOverride === undefined ? snapshot.engine : { name: engineOverride, evidence: ['as chosen by the user'] },
-    policies: parsePolicies(snapshot),
-    namespaces: new Map(snapshot.namespaces.map((n) => [n.name, n.labels])),
+    engine,
+    policies,
+    tiers: tiersOf(engine.name, policies, calicoTiers(snapshot.policies)),
+    namespaces,
     pods: snapshot.workloads.flatMap(podsOf),
     nodes: new Map(snapshot.nodes.map((n) => [n.name, n.addresses])),
     podRanges: snapshot.ranges.pods,
@@ -45,11 +51,12 @@ function podsOf(workload: Workload): PodEndpoint[] {
 }
 
 /**
- * The endpoints that a peer names: `namespace/pod`, `namespace/Kind/name` (all pods of the workload) or `ip:ADDRESS`
- * (the pod that has the address, where one has). Throws an input error that lists near matches.
+ * The endpoints that a peer names: `namespace/pod`, `namespace/Kind/name` (all pods of the workload), `ip:ADDRESS` (the
+ * pod that has the address, where one has) or `dns:NAME` (an address outside of the cluster with that name). Throws an input error that lists near matches.
  */
 export function resolvePeer(model: PolicyModel, text: string): Endpoint[] {
   if (text.startsWith('ip:')) return resolveAddress(model, text.slice('ip:'.length));
+  if (text.startsWith('dns:')) return [named(text.slice('dns:'.length))];
   const parts = text.split('/');
   const [namespace, second, name] = parts;
   if (parts.includes('') || parts.length < 2 || parts.length > 3) {
@@ -103,6 +110,16 @@ function resolveAddress(model: PolicyModel, ip: string): Endpoint[] {
   const has = (pod: PodEndpoint) => pod.ips.some((i) => i === ip || sameAddress(parseAddress(i), address));
   const pods = model.pods.filter((p) => !p.hostNetwork && has(p));
   return pods.length > 0 ? pods : [{ type: 'address', id: `ip:${ip}`, ip }];
+}
+
+/** Some address that nobody else has: of the range for documentation (RFC 5737). */
+const SOMEWHERE = '192.0.2.1';
+
+function named(name: string): Endpoint {
+  if (!/^[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$/i.test(name)) {
+    throw inputError(`"${name}" is not a DNS name`, { action: `Write it as in dns:example.com. ${FORMS}` });
+  }
+  return { type: 'address', id: `dns:${name}`, ip: SOMEWHERE, names: [name] };
 }
 
 function sameAddress(a: ReturnType<typeof parseAddress>, b: ReturnType<typeof parseAddress>): boolean {

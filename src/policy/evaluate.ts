@@ -1,9 +1,9 @@
 import { inputError } from '../host/errors.ts';
 import { type CompiledModel, compile } from './compile.ts';
-import { ruleAllows, sideOf } from './decide.ts';
+import { decide, sideOf } from './decide.ts';
 import type { Connection, Direction, PolicyModel, SideVerdict, Verdict } from './model.ts';
 import { isPort } from './ports.ts';
-import { allowReasons, denyReasons, exemptReason } from './reasons.ts';
+import { decisionReasons, exemptReason, ignoredReasons } from './reasons.ts';
 
 /** Answers one question about a model. For many, make an `evaluator` once. */
 export function evaluate(model: PolicyModel, connection: Connection): Verdict {
@@ -36,19 +36,23 @@ function judge(compiled: CompiledModel, connection: Connection, direction: Direc
       allowed: true,
       isolated,
       get because() {
-        return [exemptReason(compiled, exempt, direction, connection)];
+        return [
+          exemptReason(compiled, exempt, direction, connection),
+          ...(exempt === 'not selected' ? ignoredReasons(compiled, direction, connection) : []),
+        ];
       },
     };
   }
-  const { isolation, pod, peer } = side;
-  const allowed = isolation.rules.some((rule) => ruleAllows(rule, peer, connection));
+  const { turns, pod, peer } = side;
+  const decision = decide(turns, pod, peer, connection);
   return {
-    allowed,
+    allowed: decision.allowed,
     isolated: true,
     get because() {
-      return allowed
-        ? allowReasons(isolation.rules.filter((rule) => ruleAllows(rule, peer, connection)))
-        : denyReasons(compiled, isolation, direction, pod, peer, connection);
+      return [
+        ...decisionReasons(compiled, turns, decision, direction, { pod, peer, connection }),
+        ...ignoredReasons(compiled, direction, connection),
+      ];
     },
   };
 }

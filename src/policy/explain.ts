@@ -1,4 +1,5 @@
 import type { EngineName, Protocol } from '../snapshot/model.ts';
+import { type Change, changesTo } from './advice.ts';
 import { type Pair, resolvePairs } from './endpoints.ts';
 import { evaluator } from './evaluate.ts';
 import type { PolicyModel, SideVerdict } from './model.ts';
@@ -13,6 +14,8 @@ export interface ExplainedPair {
   readonly allowed: boolean;
   readonly egress: SideVerdict;
   readonly ingress: SideVerdict;
+  /** The smallest change found that turns the verdict, all of it together; undefined where no policy can. */
+  readonly change?: readonly Change[];
 }
 
 export interface Explanation {
@@ -41,7 +44,8 @@ export function explain(model: PolicyModel, from: string, to: string, protocol: 
   const cases = [...alike.values()].flatMap(([first, ...rest]) => {
     if (!first) return [];
     const { pair, ...verdict } = first;
-    return [{ from: pair.from.id, to: pair.to.id, pairs: rest.length + 1, ...verdict }];
+    const change = changesTo(model, { ...pair, protocol, port }, !verdict.allowed);
+    return [{ from: pair.from.id, to: pair.to.id, pairs: rest.length + 1, ...verdict, ...(change && { change }) }];
   });
   const allowed = new Set(cases.map((c) => c.allowed));
   const verdict = allowed.size > 1 ? 'mixed' : allowed.has(true) ? 'allowed' : 'denied';
@@ -70,6 +74,25 @@ export function explainText(explanation: Explanation): string {
           ]),
       ...side('leaving', c.egress),
       ...side('entering', c.ingress),
+      ...changeLines(c),
     ]),
   ].join('\n');
+}
+
+function changeLines({ allowed, change }: ExplainedPair): string[] {
+  const wish = allowed ? 'deny' : 'allow';
+  if (!change) return [`  to ${wish} it: no policy can`];
+  return [
+    `  to ${wish} it:`,
+    ...change.flatMap(({ text, yaml, source, or }) => [
+      `    - ${reasonText(source ? { text, source } : { text })}`,
+      ...(yaml === undefined
+        ? []
+        : yaml
+            .trimEnd()
+            .split('\n')
+            .map((line) => `        ${line}`)),
+      ...(or === undefined ? [] : [`      or ${or}`]),
+    ]),
+  ];
 }

@@ -1,7 +1,9 @@
 import type { ContainerPort } from '../snapshot/model.ts';
-import { compileBlock } from './blocks.ts';
+import { type Block, compileBlock } from './blocks.ts';
 import type { CompiledModel } from './compile.ts';
-import type { PodEndpoint, PodMatch } from './model.ts';
+import { cidrMatches, semanticsOf } from './engine.ts';
+import type { PodEndpoint, PolicyModel } from './model.ts';
+import { peersOf, selectedKeys } from './peers.ts';
 
 /** Pods that no policy can tell apart. */
 export interface PodGroup {
@@ -22,7 +24,7 @@ export interface PodGroup {
 }
 
 /** Labels that controllers stamp: they differ between pods of one workload. */
-const STAMPED = [
+export const STAMPED: readonly string[] = [
   'pod-template-hash',
   'controller-revision-hash',
   'pod-template-generation',
@@ -38,7 +40,7 @@ const STAMPED = [
 /** Groups a model's pods, each by itself where `single`. Sorted by id. */
 export function groupsOf(compiled: CompiledModel, single: boolean): PodGroup[] {
   const ignored = ignoredLabels(compiled);
-  const signature = blockSignature(compiled);
+  const signature = addressSignature(compiled);
   const byKey = Map.groupBy(compiled.model.pods, (pod) => keyOf(pod, ignored, signature));
   const sets = single ? compiled.model.pods.map((pod) => [pod]) : [...byKey.values()];
   const groups = sets.map((pods) => groupOf([...pods].sort(byId), ignored, single));
@@ -58,27 +60,31 @@ function keyOf(pod: PodEndpoint, ignored: ReadonlySet<string>, signature: (pod: 
   ]);
 }
 
-/** Which of the policies' ipBlocks match a pod, as one string. */
-function blockSignature({ model, addresses, semantics }: CompiledModel): (pod: PodEndpoint) => string {
-  const peers = model.policies.flatMap((policy) => policy.rules.flatMap((rule) => rule.peers ?? []));
-  const blocks = peers.flatMap((p) => (p.type === 'cidr' ? [compileBlock(p, 'ipBlock')] : []));
-  return (pod) => {
-    const counts = pod.hostNetwork ? semantics.cidrMatchesNodes : semantics.cidrMatchesPods;
-    return counts ? blocks.map((b) => (addresses.covered(b, pod) ? '1' : '0')).join('') : '';
-  };
+/** What tells pods apart by their addresses: which CIDRs cover them, and whether they are the API server's node. */
+function addressSignature({ model, addresses, isApiServer }: CompiledModel): (pod: PodEndpoint) => string {
+  const signature = { pod: blocksThatMatch(model, 'pod'), node: blocksThatMatch(model, 'node') };
+  const ofPod = addresses.signature(signature.pod);
+  const ofNode = addresses.signature(signature.node);
+  return (pod) => (pod.hostNetwork ? `${ofNode(pod)} ${isApiServer(pod)}` : ofPod(pod));
+}
+
+/** The distinct CIDRs of all rules that may match a kind of endpoint. */
+function blocksThatMatch(model: PolicyModel, kind: 'pod' | 'node'): Block[] {
+  const semantics = semanticsOf(model.engine.name);
+  const distinct = new Map<string, Block>();
+  for (const policy of model.policies) {
+    if (!cidrMatches(semantics, policy, kind)) continue;
+    for (const peer of peersOf(policy)) {
+      if (peer.type !== 'cidr') continue;
+      const key = [peer.cidr, ...peer.except].join();
+      if (!distinct.has(key)) distinct.set(key, compileBlock(peer, policy.source.object));
+    }
+  }
+  return [...distinct.values()];
 }
 
 function ignoredLabels({ model }: CompiledModel): ReadonlySet<string> {
-  const matches = model.policies.flatMap((policy): PodMatch[] => [
-    policy.subject,
-    ...policy.rules.flatMap((r) => (r.peers ?? []).flatMap((p) => (p.type === 'pods' ? [p.match] : []))),
-  ]);
-  const used = new Set(
-    matches.flatMap(({ podSelector }) => [
-      ...Object.keys(podSelector.matchLabels ?? {}),
-      ...(podSelector.matchExpressions ?? []).map((e) => e.key),
-    ]),
-  );
+  const used = selectedKeys(model.policies);
   return new Set(STAMPED.filter((label) => !used.has(label)));
 }
 

@@ -1,9 +1,9 @@
 import type { EngineName, Protocol } from '../snapshot/model.ts';
 import { type CompiledModel, compile } from './compile.ts';
-import { sideOf } from './decide.ts';
 import { groupsOf, type PodGroup } from './groups.ts';
-import type { Direction, PodEndpoint, PolicyModel } from './model.ts';
-import { ALL_PORTS, formatPorts, intersection, type PortRange, PROTOCOLS, portsOf, union } from './ports.ts';
+import type { PodEndpoint, PolicyModel } from './model.ts';
+import { formatPorts, PROTOCOLS } from './ports.ts';
+import { type Reach, reachAmong, reachOf } from './reach.ts';
 
 export interface MatrixConnection {
   /** Group ids; equal where it is between different pods of one group. */
@@ -19,6 +19,8 @@ export interface Matrix {
   readonly groups: readonly Omit<PodGroup, 'members'>[];
   /** Only what is allowed; what isn't listed is denied. */
   readonly connections: readonly MatrixConnection[];
+  /** The policies that decide nothing under this engine, and why: one line each. */
+  readonly ignored: readonly string[];
 }
 
 /**
@@ -27,51 +29,80 @@ export interface Matrix {
  * Sorted by from, to, protocol.
  */
 export function matrix(model: PolicyModel, options: { pods?: boolean } = {}): Matrix {
-  const single = options.pods === true;
   const compiled = compile(model);
-  const groups = groupsOf(compiled, single).map(({ members, ...group }) => ({
-    group,
-    // Two of a group stand for all of it: the second for connections inside it.
-    samples: members.slice(0, 2).map((pod) => (single ? pod : unscheduled(pod))),
-  }));
+  const groups = groupsOf(compiled, false);
+  const between = reachAmong(compiled, groups.map(unscheduledMember));
+  const { shown, pairs } = options.pods === true ? ofPods(compiled, groups, between) : ofGroups(groups, between);
+  const written = new Map<Reach, readonly (readonly string[])[]>();
+  const textsOf = (reach: Reach) => {
+    const known = written.get(reach) ?? reach.map(formatPorts);
+    written.set(reach, known);
+    return known;
+  };
   const connections: MatrixConnection[] = [];
-  for (const { group: from, samples: sources } of groups) {
-    for (const { group: to, samples: destinations } of groups) {
-      const source = sources[0];
-      const destination = from === to ? destinations[1] : destinations[0];
-      if (!source || !destination) continue;
-      for (const protocol of PROTOCOLS) {
-        const ports = formatPorts(allowedPorts(compiled, source, destination, protocol));
-        if (ports.length > 0) connections.push({ from: from.id, to: to.id, protocol, ports });
+  for (const { from, to, reach } of pairs) {
+    for (const [i, ports] of textsOf(reach).entries()) {
+      const protocol = PROTOCOLS[i];
+      if (protocol && ports.length > 0) connections.push({ from, to, protocol, ports });
+    }
+  }
+  return {
+    engine: model.engine.name,
+    groups: shown.map(({ members: _, ...group }) => group),
+    connections,
+    ignored: compiled.ignored.map(({ policy, why }) => `${policy.source.object}: ${why}`),
+  };
+}
+
+interface Pairs {
+  readonly shown: readonly PodGroup[];
+  readonly pairs: Iterable<{ readonly from: string; readonly to: string; readonly reach: Reach }>;
+}
+
+type Between = (from: number, to: number) => Reach;
+
+function ofGroups(groups: readonly PodGroup[], between: Between): Pairs {
+  function* pairs() {
+    for (const [i, from] of groups.entries()) {
+      for (const [j, to] of groups.entries()) {
+        // Between pods of one group there is a connection only where it has two.
+        if (i !== j || from.members.length > 1) yield { from: from.id, to: to.id, reach: between(i, j) };
       }
     }
   }
-  return { engine: model.engine.name, groups: groups.map((g) => g.group), connections };
+  return { shown: groups, pairs: pairs() };
 }
 
-/** The ports of a protocol on which a pod reaches another. */
-export function allowedPorts(
-  compiled: CompiledModel,
-  from: PodEndpoint,
-  to: PodEndpoint,
-  protocol: Protocol,
-): readonly PortRange[] {
-  const side = (direction: Direction): readonly PortRange[] => {
-    const decided = sideOf(compiled, from, to, direction);
-    if (decided.exempt !== undefined) return ALL_PORTS;
-    const rules = decided.isolation.rules.filter((rule) => rule.matchesPeer(decided.peer));
-    return union(rules.flatMap(({ rule }) => portsOf(rule.ports, protocol, to)));
-  };
-  const egress = side('egress');
-  return egress.length === 0 ? egress : intersection(egress, side('ingress'));
+/** Pods of a group differ only in the nodes they run on, which matters only where one end is a node itself. */
+function ofPods(compiled: CompiledModel, groups: readonly PodGroup[], between: Between): Pairs {
+  const home = new Map(groups.flatMap((group, i) => group.members.map((pod) => [pod, i] as const)));
+  const single = groupsOf(compiled, true).flatMap((group) => {
+    const [pod] = group.members;
+    const index = pod && home.get(pod);
+    return pod && index !== undefined ? [{ group, pod, index }] : [];
+  });
+  function* pairs() {
+    for (const from of single) {
+      for (const to of single) {
+        if (from === to) continue;
+        const isNode = from.pod.hostNetwork || to.pod.hostNetwork;
+        const reach = isNode ? reachOf(compiled, from.pod, to.pod) : between(from.index, to.index);
+        yield { from: from.group.id, to: to.group.id, reach };
+      }
+    }
+  }
+  return { shown: single.map(({ group }) => group), pairs: pairs() };
 }
 
-function unscheduled({ node: _node, ...pod }: PodEndpoint): PodEndpoint {
+/** Any pod of a group stands for all of it, wherever it runs. */
+function unscheduledMember({ members: [first] }: PodGroup): PodEndpoint {
+  if (!first) throw new TypeError('a group has at least one pod');
+  const { node: _, ...pod } = first;
   return pod;
 }
 
 /** A matrix as lines, one a pair. */
-export function matrixText({ engine, groups, connections }: Matrix): string {
+export function matrixText({ engine, groups, connections, ignored }: Matrix): string {
   const pairs = Map.groupBy(connections, (c) => `${c.from} -> ${c.to}`);
   const lines = [...pairs].map(([pair, list]) => {
     const all = list.length === PROTOCOLS.length && list.every((c) => c.ports.join() === '1-65535');
@@ -81,5 +112,6 @@ export function matrixText({ engine, groups, connections }: Matrix): string {
   return [
     `${groups.length} groups of pods, engine ${engine}; ${pairs.size} of ${total} pairs may connect`,
     ...lines,
+    ...ignored.map((line) => `decides nothing: ${line}`),
   ].join('\n');
 }

@@ -1,4 +1,4 @@
-import type { Engine, LabelSelector, Protocol } from '../snapshot/model.ts';
+import type { Engine, Protocol } from '../snapshot/model.ts';
 
 export type Direction = 'ingress' | 'egress';
 
@@ -12,16 +12,53 @@ export interface SourceRef {
   readonly path?: string;
 }
 
-/** Which pods: by namespace (a name, or labels; undefined means every namespace) and by labels. */
-export interface PodMatch {
-  readonly namespace?: string;
-  readonly namespaceSelector?: LabelSelector;
-  readonly podSelector: LabelSelector;
+/**
+ * What a pod (or a node) is known by, as a boolean expression: the one form of every dialect's selectors. `all` of
+ * nothing holds for everything, `any` of nothing for nothing.
+ */
+export type Selector =
+  | { readonly op: 'all' | 'any'; readonly of: readonly Selector[] }
+  | { readonly op: 'not'; readonly of: Selector }
+  | LabelTest
+  /** The pod's namespace, or its service account, is one of these names. */
+  | { readonly op: 'namespace' | 'serviceAccount'; readonly names: readonly string[] };
+
+/** An absent label fails every test but `not exists`; `NotIn` is `not` around `in`, which an absent label passes. */
+export interface LabelTest {
+  readonly op: 'label';
+  readonly of: 'pod' | 'namespace' | 'serviceAccount' | 'node';
+  readonly key: string;
+  readonly test: 'exists' | 'in' | 'contains' | 'startsWith' | 'endsWith';
+  /** Empty with `exists`. */
+  readonly values: readonly string[];
 }
 
+/** Cilium's words for what isn't a pod of the cluster, or is any. */
+export type Entity =
+  | 'all'
+  | 'world'
+  | 'world-ipv4'
+  | 'world-ipv6'
+  | 'cluster'
+  | 'host'
+  | 'remote-node'
+  | 'kube-apiserver'
+  | 'ingress'
+  | 'init'
+  | 'health'
+  | 'unmanaged'
+  | 'none';
+
+/** The other end of a connection, or (`Rule.self`) the own end. */
 export type Peer =
-  | { readonly type: 'pods'; readonly match: PodMatch }
-  | { readonly type: 'cidr'; readonly cidr: string; readonly except: readonly string[] };
+  | { readonly type: 'pods'; readonly match: Selector }
+  | { readonly type: 'nodes'; readonly match: Selector }
+  | { readonly type: 'cidr'; readonly cidr: string; readonly except: readonly string[] }
+  | { readonly type: 'entity'; readonly entity: Entity }
+  /** Names whose addresses only DNS knows at run time; `*` as the dialect defines it. Never a pod or a node. */
+  | { readonly type: 'fqdn'; readonly pattern: string }
+  | { readonly type: 'every'; readonly of: readonly Peer[] }
+  | { readonly type: 'not'; readonly of: Peer };
 
 /** A port condition: a number, a range (endPort), a name resolved on the destination pod, or any port of a protocol. */
 export interface PortMatch {
@@ -30,26 +67,61 @@ export interface PortMatch {
   readonly endPort?: number;
 }
 
+export type Action = 'allow' | 'deny' | 'pass';
+
 export interface Rule {
   readonly direction: Direction;
-  readonly action: 'allow' | 'deny' | 'pass';
+  readonly action: Action;
   /** Undefined: any peer. An empty list matches nothing. */
   readonly peers: readonly Peer[] | undefined;
-  /** Undefined: any port of any protocol. An empty list matches nothing. */
+  /** Undefined: any port of any protocol. An empty list matches nothing (none of TCP, UDP, SCTP: ICMP, say). */
   readonly ports: readonly PortMatch[] | undefined;
+  /** Ports that it leaves out of `ports`. */
+  readonly exceptPorts?: readonly PortMatch[];
+  /** What the selected pod itself must be besides, as Calico's rules may ask of their own side. */
+  readonly self?: Peer;
+  /**
+   * What it asks beyond address and port (HTTP paths, TLS names, source ports, ICMP types …), in words: an allow lets
+   * through less than it shows. A deny or pass with such conditions is taken not to match, and is a caveat.
+   */
+  readonly narrowedBy?: readonly string[];
   readonly source: SourceRef;
 }
 
+export type DialectName = 'kubernetes' | 'cilium' | 'calico' | 'admin';
+
 /** One policy of any dialect, parsed. */
 export interface Policy {
-  readonly dialect: 'kubernetes';
-  readonly namespace: string;
+  readonly dialect: DialectName;
+  /** Undefined for one of the whole cluster. */
+  readonly namespace: string | undefined;
   readonly name: string;
-  readonly subject: PodMatch;
-  /** The directions in which a selected pod denies what nothing allows. */
+  /** The pods that it speaks for; hostNetwork pods never are. */
+  readonly subject: Selector;
+  /** The directions in which a selected pod, at the end of the policy's tier, meets the tier's default. */
   readonly isolates: readonly Direction[];
+  /** Where it takes its turn; see Tier. */
+  readonly tier: string;
+  /** Its turn inside an ordered tier: lower first, undefined last, then by name. No meaning in a union. */
+  readonly order?: number;
   readonly rules: readonly Rule[];
+  /** Set where it is never enforced, with why: `staged`. It is listed, and decides nothing. */
+  readonly inert?: string;
+  /** What its text says that the model can't hold, in words; each a reason not to call it exact. */
+  readonly caveats?: readonly string[];
   readonly source: SourceRef;
+}
+
+/**
+ * Policies take their turn tier by tier, by `order`. In an `ordered` tier the first rule that matches decides; `pass`
+ * goes to the next tier. In a `union` a deny beats every allow. A pod that some policy of the tier isolates, and
+ * nothing of it decided, meets `otherwise`. After the last tier everything is allowed.
+ */
+export interface Tier {
+  readonly name: string;
+  readonly order: number;
+  readonly rules: 'ordered' | 'union';
+  readonly otherwise: 'deny' | 'pass';
 }
 
 /** A pod as policies see it. `id` is `namespace/name`. */
@@ -68,11 +140,13 @@ export interface PodEndpoint {
   readonly node?: string;
 }
 
-/** An address outside the cluster's pods. `id` is `ip:ADDRESS`. */
+/** An address outside the cluster's pods. `id` is `ip:ADDRESS` or `dns:NAME`. */
 export interface AddressEndpoint {
   readonly type: 'address';
   readonly id: string;
   readonly ip: string;
+  /** The DNS names that lead there, where known. */
+  readonly names?: readonly string[];
 }
 
 export type Endpoint = PodEndpoint | AddressEndpoint;
@@ -81,6 +155,8 @@ export type Endpoint = PodEndpoint | AddressEndpoint;
 export interface PolicyModel {
   readonly engine: Engine;
   readonly policies: readonly Policy[];
+  /** Sorted by order. Every policy's tier is one of them. */
+  readonly tiers: readonly Tier[];
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
   readonly pods: readonly PodEndpoint[];
   /** Node name to its addresses. */
@@ -104,7 +180,7 @@ export interface Reason {
 
 export interface SideVerdict {
   readonly allowed: boolean;
-  /** False where no policy selects the pod in this direction (or the side is no pod). */
+  /** Whether some policy selects the pod in this direction, and is enforced; false where the side is no pod. */
   readonly isolated: boolean;
   readonly because: readonly Reason[];
 }

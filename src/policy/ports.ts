@@ -1,12 +1,12 @@
 import type { Protocol } from '../snapshot/model.ts';
-import type { Endpoint, PortMatch } from './model.ts';
+import type { Endpoint, PortMatch, Rule } from './model.ts';
 
 /** Ports from the first to the second, both included. */
 export type PortRange = readonly [first: number, last: number];
 
 export const PROTOCOLS: readonly Protocol[] = ['TCP', 'UDP', 'SCTP'];
 export const ALL_PORTS: readonly PortRange[] = [[1, 65535]];
-const NO_PORTS: readonly PortRange[] = [];
+export const NO_PORTS: readonly PortRange[] = [];
 
 /** Whether a value is a port number. */
 export function isPort(value: unknown): value is number {
@@ -37,21 +37,23 @@ export function portsOf(
   return union(matches.flatMap((match) => rangesOf(match, protocol, destination)));
 }
 
-/** Whether a rule's conditions allow one port. */
-export function allowsPort(
-  matches: readonly PortMatch[] | undefined,
+/** The ports of `protocol` that a rule speaks of at `destination`, whatever it does with them. */
+export function rulePorts(
+  { ports, exceptPorts }: Pick<Rule, 'ports' | 'exceptPorts'>,
   protocol: Protocol,
-  port: number,
   destination: Endpoint,
-): boolean {
-  if (matches === undefined) return true;
-  return matches.some((match) =>
-    rangesOf(match, protocol, destination).some(([first, last]) => first <= port && port <= last),
-  );
+): readonly PortRange[] {
+  const named = portsOf(ports, protocol, destination);
+  return exceptPorts === undefined ? named : difference(named, portsOf(exceptPorts, protocol, destination));
+}
+
+export function includes(set: readonly PortRange[], port: number): boolean {
+  return set.some(([first, last]) => first <= port && port <= last);
 }
 
 /** Any ranges as a set: sorted, apart from each other by at least one port. */
 export function union(ranges: readonly PortRange[]): readonly PortRange[] {
+  if (ranges.length < 2) return ranges;
   const sorted = [...ranges].sort((a, b) => a[0] - b[0]);
   const result: PortRange[] = [];
   for (const range of sorted) {
@@ -67,6 +69,7 @@ export function union(ranges: readonly PortRange[]): readonly PortRange[] {
 export function intersection(a: readonly PortRange[], b: readonly PortRange[]): readonly PortRange[] {
   if (a === ALL_PORTS) return b;
   if (b === ALL_PORTS) return a;
+  if (a.length === 0 || b.length === 0) return NO_PORTS;
   return union(
     a.flatMap((x) =>
       b.flatMap((y): PortRange[] => {
@@ -76,6 +79,23 @@ export function intersection(a: readonly PortRange[], b: readonly PortRange[]): 
       }),
     ),
   );
+}
+
+/** What is in `a` and not in `b`. */
+export function difference(a: readonly PortRange[], b: readonly PortRange[]): readonly PortRange[] {
+  if (b.length === 0) return a;
+  if (b === ALL_PORTS || a.length === 0) return NO_PORTS;
+  return a.flatMap((range) => {
+    const left: PortRange[] = [];
+    let [first] = range;
+    for (const [from, to] of b) {
+      if (to < first || from > range[1]) continue;
+      if (first < from) left.push([first, from - 1]);
+      first = to + 1;
+    }
+    if (first <= range[1]) left.push([first, range[1]]);
+    return left;
+  });
 }
 
 /** A set in words: `["80", "443-445"]`. */

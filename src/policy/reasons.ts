@@ -1,8 +1,11 @@
 import { compileBlock } from './blocks.ts';
-import type { CompiledModel, CompiledRule, Isolation } from './compile.ts';
-import type { Exemption } from './decide.ts';
-import type { Connection, Direction, Endpoint, Peer, PodEndpoint, Reason, SideVerdict, Verdict } from './model.ts';
-import { allowsPort, portMatchText, rangesOf } from './ports.ts';
+import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
+import { type Decision, type Exemption, isNarrowed } from './decide.ts';
+import { cidrMatches, semanticsOf } from './engine.ts';
+import type { Connection, Direction, Endpoint, PodEndpoint, Reason, SideVerdict, Verdict } from './model.ts';
+import { isRelative, peersIn } from './peers.ts';
+import { includes, portMatchText, rangesOf, rulePorts } from './ports.ts';
+import { DEFAULT_TIER } from './tiers.ts';
 
 /** Why a side has nothing to say. */
 export function exemptReason(
@@ -30,73 +33,150 @@ export function exemptReason(
   }
 }
 
-/** The rules that allow a connection, each with its place. */
-export function allowReasons(rules: readonly CompiledRule[]): Reason[] {
-  return rules.map(({ rule }) => ({
-    text: `allowed by ${rule.source.object}${rule.source.path === undefined ? '' : `, ${rule.source.path}`}`,
-    source: rule.source,
-  }));
+/** One side of a connection, with the pod that the policies speak for. */
+interface Asked {
+  readonly pod: PodEndpoint;
+  readonly peer: Endpoint;
+  readonly connection: Connection;
 }
 
-/** Every policy that isolates the pod, and the rules that nearly allowed the connection. */
-export function denyReasons(
+/** The rules, or the tier's default, that decided one side, what nearly decided it, and what may have. */
+export function decisionReasons(
   compiled: CompiledModel,
-  isolation: Isolation,
+  turns: readonly Turn[],
+  decision: Decision,
   direction: Direction,
-  pod: PodEndpoint,
-  peer: Endpoint,
-  connection: Connection,
+  asked: Asked,
 ): Reason[] {
+  const { allowed, turn, rules, passed } = decision;
+  const before = turn === undefined ? turns : turns.slice(0, turns.indexOf(turn) + 1);
+  return [
+    ...passed.map((rule) => because(`passed on to the next tier by ${placeOf(rule)}`, rule)),
+    ...rules.map((rule) => because(`${VERBS[rule.rule.action]} by ${placeOf(rule)}${condition(rule)}`, rule)),
+    ...(turn && rules.length === 0 ? defaultReasons(compiled, turn, direction, asked) : []),
+    ...(turn === undefined ? [undecided(turns, direction, asked)] : []),
+    ...before.flatMap((t) => t.rules.flatMap((rule) => mayDecide(compiled, rule, allowed, asked))),
+  ];
+}
+
+const VERBS = { allow: 'allowed', deny: 'denied', pass: 'passed on' } as const;
+
+function because(text: string, { rule }: CompiledRule): Reason {
+  return { text, source: rule.source };
+}
+
+function placeOf({ rule }: CompiledRule): string {
+  return `${rule.source.object}${rule.source.path === undefined ? '' : `, ${rule.source.path}`}`;
+}
+
+/** What an allow asks besides, so that it lets through less than it shows. */
+function condition({ rule }: CompiledRule): string {
+  return isNarrowed(rule.narrowedBy) ? `, but only with ${(rule.narrowedBy ?? []).join(' and ')}` : '';
+}
+
+function undecided(turns: readonly Turn[], direction: Direction, { pod }: Asked): Reason {
+  const objects = turns.flatMap((t) => t.policies.map((p) => p.source.object));
+  return {
+    text: `${listed(objects)} select ${pod.id} for ${direction}, and none of their rules decides: it is allowed`,
+  };
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(', ');
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+}
+
+/** The policies whose tier denies what none of its rules allows, and the rules that nearly allowed it. */
+function defaultReasons(compiled: CompiledModel, turn: Turn, direction: Direction, asked: Asked): Reason[] {
+  const { pod, peer, connection } = asked;
   const wanted = `${connection.protocol} ${connection.port} ${direction === 'ingress' ? 'from' : 'to'} ${peer.id}`;
-  const policies = isolation.policies.map((policy): Reason => {
+  // Tiers of this name are everywhere: nobody has to be told.
+  const tier = turn.tier.name === DEFAULT_TIER.name ? '' : `: the default of tier ${turn.tier.name} denies it`;
+  const policies = turn.isolating.map((policy): Reason => {
     const nothing = policy.rules.some((r) => r.direction === direction) ? 'none of its rules' : 'nothing';
-    const unlisted = policy.isolates.includes(direction)
-      ? ''
-      : ` (policyTypes leaves ${direction} out, but ${compiled.semantics.title} enforces its rules all the same)`;
-    const text = `${policy.source.object} selects ${pod.id} for ${direction}${unlisted} and ${nothing} allows ${wanted}`;
+    const unlisted =
+      policy.dialect !== 'kubernetes' || policy.isolates.includes(direction)
+        ? ''
+        : ` (policyTypes leaves ${direction} out, but ${compiled.semantics.title} enforces its rules all the same)`;
+    const text = `${policy.source.object} selects ${pod.id} for ${direction}${unlisted} and ${nothing} allows ${wanted}${tier}`;
     return { text, source: policy.source };
   });
-  return [...policies, ...isolation.rules.flatMap((rule) => nearMiss(compiled, rule, peer, connection))];
+  return [...policies, ...turn.rules.flatMap((rule) => nearMiss(compiled, rule, asked))];
 }
 
-/** What a rule lacks, where it is one step from allowing the connection: the port, or an ipBlock that doesn't count. */
-function nearMiss(
-  compiled: CompiledModel,
-  { rule, matchesPeer }: CompiledRule,
-  peer: Endpoint,
-  c: Connection,
-): Reason[] {
-  const where = `${rule.source.object}, ${rule.source.path ?? 'a rule'}`;
-  if (matchesPeer(peer)) {
-    const ports = (rule.ports ?? []).map((match) => {
+/** What an allow lacks, where it is one step from the connection: the port, or a CIDR that doesn't count. */
+function nearMiss(compiled: CompiledModel, rule: CompiledRule, { pod, peer, connection: c }: Asked): Reason[] {
+  if (rule.rule.action !== 'allow' || rule.matchesSelf(pod) !== true) return [];
+  if (rule.matchesPeer(peer, pod) === true) {
+    const ports = (rule.rule.ports ?? []).map((match) => {
       const missing = rangesOf(match, match.protocol, c.to).length === 0;
       return `${portMatchText(match)}${missing ? ` (${c.to.id} has no such port)` : ''}`;
     });
-    return [{ text: `${where} allows ${peer.id}, but only on ${ports.join(', ') || 'no port'}`, source: rule.source }];
+    const except = (rule.rule.exceptPorts ?? []).map(portMatchText);
+    const only = rule.rule.ports === undefined ? 'any port' : ports.join(', ') || 'no port';
+    const but = except.length > 0 ? `${only}, except ${except.join(', ')}` : only;
+    return [because(`${placeOf(rule)} allows ${peer.id}, but only on ${but}`, rule)];
   }
-  if (!allowsPort(rule.ports, c.protocol, c.port, c.to)) return [];
-  return (rule.peers ?? []).flatMap((block): Reason[] => {
-    if (block.type !== 'cidr') return [];
-    const problem = blockMiss(compiled, block, rule.source.object, peer);
-    return problem === undefined ? [] : [{ text: `${where}: ${problem}`, source: rule.source }];
+  const blocks = (rule.rule.peers ?? []).filter((p) => p.type === 'cidr');
+  if (blocks.length === 0 || !speaksOf(rule, c)) return [];
+  return blocks.flatMap((block): Reason[] => {
+    const kind = compiled.addresses.kindOf(peer);
+    if (kind === 'outside' || cidrMatches(compiled.semantics, rule.policy, kind)) return [];
+    if (compiled.addresses.covered(compileBlock(block, rule.rule.source.object), peer) !== true) return [];
+    const title = semanticsOf(rule.policy.dialect === 'cilium' ? 'cilium' : compiled.model.engine.name).title;
+    const word = rule.policy.dialect === 'kubernetes' ? 'ipBlock' : 'CIDR';
+    const text = `its ${word} ${block.cidr} covers ${peer.id}, but ${title}'s ${word}s never match ${kind}s`;
+    return [because(`${placeOf(rule)}: ${text}`, rule)];
   });
 }
 
-/** Why an ipBlock that a person would expect to match does not. */
-function blockMiss(
-  { addresses, semantics }: CompiledModel,
-  block: Extract<Peer, { type: 'cidr' }>,
-  object: string,
-  peer: Endpoint,
-): string | undefined {
+function speaksOf({ rule }: CompiledRule, { protocol, port, to }: Connection): boolean {
+  return includes(rulePorts(rule, protocol, to), port);
+}
+
+/** A rule that would decide otherwise, if what isn't known of the connection were so. */
+function mayDecide(compiled: CompiledModel, rule: CompiledRule, allowed: boolean, asked: Asked): Reason[] {
+  const { pod, peer, connection } = asked;
+  const { action, narrowedBy } = rule.rule;
+  if ((action === 'allow') === allowed) return [];
+  const [self, other] = [rule.matchesSelf(pod), rule.matchesPeer(peer, pod)];
+  if (self === false || other === false) return [];
+  const unknown = self === undefined || other === undefined;
+  if (!unknown && (action === 'allow' || !isNarrowed(narrowedBy))) return [];
+  if (!speaksOf(rule, connection)) return [];
+  const why = unknown ? whyUnknown(compiled, rule, peer) : `it asks for ${(narrowedBy ?? []).join(' and ')}`;
+  return [because(`may also be ${VERBS[action]} by ${placeOf(rule)}: ${why}`, rule)];
+}
+
+function whyUnknown({ addresses, semantics }: CompiledModel, { rule, policy }: CompiledRule, peer: Endpoint): string {
+  const inside = (rule.peers ?? []).flatMap(peersIn);
   const kind = addresses.kindOf(peer);
-  const parsed = compileBlock(block, object);
-  if (addresses.covered(parsed, peer)) {
-    return `its ipBlock ${block.cidr} covers ${peer.id}, but ${semantics.title}'s ipBlocks never match ${kind}s`;
+  for (const p of inside) {
+    if (p.type === 'cidr' && (kind === 'outside' || cidrMatches(semantics, policy, kind))) {
+      if (addresses.covered(compileBlock(p, rule.source.object), peer) === undefined)
+        return `the address of ${peer.id} is not known, so its CIDR ${p.cidr} can't be said to match`;
+    }
+    if (p.type === 'fqdn' && kind === 'outside')
+      return `the DNS names of ${peer.id} are not known, it means ${p.pattern}`;
+    if (p.type === 'entity' && p.entity === 'kube-apiserver' && kind !== 'pod')
+      return `whether ${peer.id} is the API server is not known`;
+    if (p.type === 'entity' && isRelative(p) && kind === 'node') return `on which node the pod runs is not known`;
+    if (p.type === 'nodes' && kind === 'node') return `the labels of node ${peer.id} are not known`;
   }
-  const matchable = kind === 'pod' ? semantics.cidrMatchesPods : semantics.cidrMatchesNodes;
-  if (!matchable || !addresses.uncertain(parsed, peer)) return undefined;
-  return `the address of ${peer.id} is not known, so its ipBlock ${block.cidr} can't be said to match`;
+  return 'labels that it asks for (of service accounts, say) are not known';
+}
+
+/** The policies that would have a say about a side, if they counted. */
+export function ignoredReasons(compiled: CompiledModel, direction: Direction, { from, to }: Connection): Reason[] {
+  const own = direction === 'egress' ? from : to;
+  if (own.type === 'address') return [];
+  return compiled.ignored
+    .filter(({ policy }) => policy.isolates.includes(direction) || policy.rules.some((r) => r.direction === direction))
+    .filter(({ policy }) => compiled.selects(policy, own))
+    .map(({ policy, why }) => ({
+      text: `${policy.source.object} selects ${own.id} as well, but decides nothing: ${why}`,
+      source: policy.source,
+    }));
 }
 
 /** What decides a verdict, in lines: both sides where it is allowed, the denying ones where it is not. */

@@ -1,32 +1,83 @@
 import type { LabelSelector } from '../snapshot/model.ts';
-import type { Endpoint, PodEndpoint, PodMatch, PolicyModel } from './model.ts';
+import { fromLabelSelector } from './dialect/selector.ts';
+import type { Endpoint, LabelTest, PodEndpoint, PolicyModel, Selector } from './model.ts';
 
-type Labels = Readonly<Record<string, string>>;
-type Requirement = NonNullable<LabelSelector['matchExpressions']>[number];
+export type Labels = Readonly<Record<string, string>>;
+
+/** Undefined where what is known doesn't tell. */
+export type Truth = boolean | undefined;
+
+/** What is known of a pod or a node, as selectors see it; labels and names that nobody knows are undefined. */
+export interface Known {
+  readonly labels: { readonly [Of in LabelTest['of']]: Labels | undefined };
+  readonly namespace: string | undefined;
+  readonly serviceAccount: string | undefined;
+}
 
 /** Set by the API server on every namespace, and nobody can set it to anything else (Kubernetes 1.21 and later). */
 export const NAMESPACE_NAME_LABEL = 'kubernetes.io/metadata.name';
 
-/** Whether labels meet a selector; an empty selector is met by all. */
-export function matchesLabels(selector: LabelSelector, labels: Labels): boolean {
-  return (
-    Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labelOf(labels, key) === value) &&
-    (selector.matchExpressions ?? []).every((requirement) => meets(requirement, labelOf(labels, requirement.key)))
-  );
+/** Whether a selector holds for what is known. */
+export function holds(selector: Selector, known: Known): Truth {
+  switch (selector.op) {
+    case 'all':
+      return every(selector.of, (s) => holds(s, known));
+    case 'any':
+      return some(selector.of, (s) => holds(s, known));
+    case 'not':
+      return negated(holds(selector.of, known));
+    case 'namespace':
+    case 'serviceAccount': {
+      const name = known[selector.op];
+      return name === undefined ? undefined : selector.names.includes(name);
+    }
+    case 'label': {
+      const labels = known.labels[selector.of];
+      return labels === undefined ? undefined : passes(selector, labelOf(labels, selector.key));
+    }
+  }
 }
 
-/** NotIn holds for an absent key as well: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/ */
-function meets({ operator, values = [] }: Requirement, value: string | undefined): boolean {
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
+function passes({ test, values }: LabelTest, value: string | undefined): boolean {
+  if (value === undefined) return false;
+  switch (test) {
+    case 'exists':
+      return true;
+    case 'in':
+      return values.includes(value);
+    case 'contains':
+      return values.some((v) => value.includes(v));
+    case 'startsWith':
+      return values.some((v) => value.startsWith(v));
+    case 'endsWith':
+      return values.some((v) => value.endsWith(v));
   }
+}
+
+export function negated(truth: Truth): Truth {
+  return truth === undefined ? undefined : !truth;
+}
+
+/** Whether all are true: false as soon as one is, unknown where one may be. */
+export function every<T>(list: readonly T[], test: (item: T) => Truth): Truth {
+  let result: Truth = true;
+  for (const item of list) {
+    const truth = test(item);
+    if (truth === false) return false;
+    if (truth === undefined) result = undefined;
+  }
+  return result;
+}
+
+/** Whether one is true: true as soon as one is, unknown where one may be. */
+export function some<T>(list: readonly T[], test: (item: T) => Truth): Truth {
+  let result: Truth = false;
+  for (const item of list) {
+    const truth = test(item);
+    if (truth === true) return true;
+    if (truth === undefined) result = undefined;
+  }
+  return result;
 }
 
 /** Label keys come from manifests: `constructor` must not be found on every object. */
@@ -35,15 +86,23 @@ function labelOf(labels: Labels, key: string): string | undefined {
 }
 
 /** A namespace's labels with the one that the API server adds, also where no manifest declares the namespace. */
-export function namespaceLabels(model: PolicyModel, namespace: string): Labels {
+export function namespaceLabels(model: Pick<PolicyModel, 'namespaces'>, namespace: string): Labels {
   return { ...model.namespaces.get(namespace), [NAMESPACE_NAME_LABEL]: namespace };
 }
 
-/** Whether a pod, with its namespace's labels, is one of those that `match` names. Says nothing about hostNetwork. */
-export function matchesPod(match: PodMatch, pod: PodEndpoint, labelsOfNamespace: Labels): boolean {
-  if (match.namespace !== undefined && match.namespace !== pod.namespace) return false;
-  if (match.namespaceSelector && !matchesLabels(match.namespaceSelector, labelsOfNamespace)) return false;
-  return matchesLabels(match.podSelector, pod.labels);
+/** A pod as selectors see it. Says nothing about hostNetwork. */
+export function knownOfPod(pod: PodEndpoint, namespace: Labels): Known {
+  return {
+    labels: { pod: pod.labels, namespace, serviceAccount: undefined, node: undefined },
+    namespace: pod.namespace,
+    serviceAccount: pod.serviceAccount,
+  };
+}
+
+/** Whether labels meet a selector of Kubernetes; an empty selector is met by all. */
+export function matchesLabels(selector: LabelSelector, labels: Labels): boolean {
+  const known = { pod: labels, namespace: undefined, serviceAccount: undefined, node: undefined };
+  return holds(fromLabelSelector(selector, 'pod'), { labels: known, namespace: '', serviceAccount: '' }) === true;
 }
 
 /** Whether two endpoints are one. Workloads of two kinds that were never run may count as pods of the same name. */

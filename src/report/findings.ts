@@ -1,8 +1,13 @@
 import type { ImageLock, NodeImage } from '../image/model.ts';
+import { fidelityLines } from '../plan/fidelity-text.ts';
 import type { ObjectPlan, ScopedTarget } from '../plan/model.ts';
 import type { Gap, NodeFacts, Snapshot } from '../snapshot/model.ts';
-import type { VerifyResult } from '../verify/model.ts';
+import { notMirrored } from '../snapshot/other-policies.ts';
+import type { ProbeResult, VerifyResult } from '../verify/model.ts';
 import type { Finding, Report } from './model.ts';
+
+/** Connections of a kind that a finding lists. */
+const SHOWN = 20;
 
 /** Puts a report together. Layers that a run did not look at are simply not among `findings`. */
 export function makeReport(parts: Omit<Report, 'schema' | 'equal'>): Report {
@@ -86,7 +91,7 @@ export function imageFindings(
 
 /** The policies of the target against those in the local cluster, as a plan made after this run's changes sees them. */
 export function policyFindings(
-  plan: Pick<ObjectPlan, 'objects' | 'conflicts' | 'unchanged'>,
+  plan: Pick<ObjectPlan, 'objects' | 'conflicts' | 'unchanged' | 'fidelity'>,
   target: Pick<ScopedTarget, 'otherPolicies' | 'leftOut'>,
 ): Finding[] {
   const findings: Finding[] = [];
@@ -114,16 +119,34 @@ export function policyFindings(
       evidence: [conflict.message],
     });
   }
-  for (const { group, kind, count } of target.otherPolicies) {
-    const title = `${kind}.${group}: not mirrored yet: ${count} ${count === 1 ? 'object' : 'objects'}`;
+  findings.push(...fidelityFindings(plan.fidelity));
+  for (const title of target.otherPolicies.map(notMirrored)) {
     findings.push({ layer: 'policies', state: 'differs', title, evidence: [] });
   }
   for (const title of target.leftOut) findings.push({ layer: 'policies', state: 'skipped', title, evidence: [] });
   return findings;
 }
 
+/** How many policies mean here what they mean at the target, and each of the others with what differs. */
+function fidelityFindings(fidelity: ObjectPlan['fidelity']): Finding[] {
+  const exact = fidelity.filter((f) => f.fidelity === 'exact');
+  const counted: Finding = {
+    layer: 'policies',
+    state: 'equal',
+    title: `${exact.length} of ${fidelity.length} policies allow exactly what they do at the target`,
+    evidence: exact.flatMap((f) => f.notes.map((note) => `${f.policy}: ${note}`)),
+  };
+  const others = fidelity
+    .filter((f) => f.fidelity !== 'exact')
+    .map((f): Finding => {
+      const [title = f.policy, ...evidence] = fidelityLines(f, f.differences.length);
+      return { layer: 'policies', state: f.fidelity === 'unknown' ? 'unknown' : 'differs', title, evidence };
+    });
+  return fidelity.length === 0 ? [] : [counted, ...others];
+}
+
 /** What the packets showed. */
-export function verifyFindings(result: VerifyResult): Finding[] {
+export function verifyFindings(result: VerifyResult, fidelity: ObjectPlan['fidelity'] = []): Finding[] {
   const { enforcement, differences, counts } = result;
   const lines = Object.entries(counts)
     .filter(([, c]) => c.probed > 0)
@@ -154,11 +177,14 @@ export function verifyFindings(result: VerifyResult): Finding[] {
       evidence: lines,
     });
   } else {
+    const predicted = differences.flatMap((d) => predictedLine(d, fidelity) ?? []);
     findings.push({
       layer: 'connections',
       state: 'differs',
-      title: `${differences.length} of ${probed} probed connections differ from the target`,
-      evidence: lines,
+      title:
+        `${differences.length} of ${probed} probed connections differ from the target` +
+        (predicted.length > 0 ? `, ${predicted.length} of them as predicted` : ''),
+      evidence: [...lines, ...predicted.slice(0, SHOWN)],
     });
   }
   if (result.byScope.length > 0) {
@@ -167,11 +193,25 @@ export function verifyFindings(result: VerifyResult): Finding[] {
       state: 'skipped',
       title: `${result.byScope.length} connections behave otherwise than at the target: policies that were left out decide them there`,
       evidence: result.byScope
-        .slice(0, 20)
+        .slice(0, SHOWN)
         .map((d) => `${d.from} to ${d.to} ${d.protocol} ${d.port}: ${d.expected} at the target, ${d.measured} here`),
     });
   }
   return findings;
+}
+
+/** A difference that a policy's fidelity has foretold, with the policy's name; undefined for one that comes unforeseen. */
+function predictedLine(d: ProbeResult, fidelity: ObjectPlan['fidelity']): string | undefined {
+  const wanted = d.measured === 'allowed' ? ['wider', 'both'] : ['narrower', 'both', 'not expressible'];
+  const objects = new Set(d.because.map(({ source }) => source?.object));
+  const policies = fidelity.filter(
+    (f) =>
+      wanted.includes(f.fidelity) &&
+      (objects.has(f.policy) || f.objects.some((o) => objects.has(`NetworkPolicy ${o}`))),
+  );
+  if (policies.length === 0) return undefined;
+  const names = policies.map((f) => `${f.policy}, ${f.fidelity}`).join('; ');
+  return `predicted (${names}): ${d.from} to ${d.to} ${d.protocol} ${d.port}: ${d.expected} at the target, ${d.measured} here`;
 }
 
 /** The layer below the containers: named, since no container can reproduce it. */

@@ -16,13 +16,13 @@ const ROWS = 200;
 /** The report as Markdown, for a terminal, a pull request and the editor. */
 export function renderMarkdown(report: Report): string {
   const lines = [
-    `# Parity report: ${text(report.cluster)} against ${text(report.target)}`,
+    `# Parity report: ${markdownText(report.cluster)} against ${markdownText(report.target)}`,
     '',
     `**${headline(report)}**`,
     '',
     '| Layer | State | What |',
     '|---|---|---|',
-    ...report.findings.map((f) => `| ${f.layer} | ${MARK[f.state]} | ${cell(f.title)} |`),
+    ...report.findings.map((f) => `| ${f.layer} | ${MARK[f.state]} | ${markdownCell(f.title)} |`),
     '',
   ];
   const verify = report.verify;
@@ -40,11 +40,11 @@ export function renderMarkdown(report: Report): string {
     lines.push('');
   }
   lines.push('## Changes made in this run', '');
-  lines.push(...(report.changes.length > 0 ? report.changes.map((c) => `- ${text(c)}`) : ['No changes.']), '');
+  lines.push(...(report.changes.length > 0 ? report.changes.map((c) => `- ${markdownText(c)}`) : ['No changes.']), '');
   lines.push('## Evidence', '');
   for (const f of report.findings) {
     if (f.evidence.length === 0) continue;
-    lines.push(`### ${text(f.title)}`, '', ...f.evidence.map((e) => `- ${text(e)}`), '');
+    lines.push(`### ${markdownText(f.title)}`, '', ...f.evidence.map((e) => `- ${markdownText(e)}`), '');
   }
   if (verify) {
     const extra: [string, readonly string[]][] = [
@@ -54,7 +54,7 @@ export function renderMarkdown(report: Report): string {
       ['Left in the cluster', verify.left],
     ];
     for (const [title, items] of extra) {
-      if (items.length > 0) lines.push(`### ${title}`, '', ...items.map((i) => `- ${text(i)}`), '');
+      if (items.length > 0) lines.push(`### ${title}`, '', ...items.map((i) => `- ${markdownText(i)}`), '');
     }
   }
   lines.push(`Made ${report.createdAt} by Container Linux Parity.`, '');
@@ -79,16 +79,16 @@ export function headline(report: Report): string {
 function differenceRow(d: ProbeResult): string {
   const why = d.because.map((r) => (r.source?.file ? `${r.text} (${r.source.file}:${r.source.line ?? '?'})` : r.text));
   const measured = d.detail ? `${d.measured}: ${d.detail}` : d.measured;
-  return `| ${cell(d.from)} | ${cell(d.to)} | ${d.protocol} ${d.port} | ${d.expected} | ${cell(measured)} | ${cell(why.join('; '))} |`;
+  return `| ${markdownCell(d.from)} | ${markdownCell(d.to)} | ${d.protocol} ${d.port} | ${d.expected} | ${markdownCell(measured)} | ${markdownCell(why.join('; '))} |`;
 }
 
 /** Text from a target is data: it must not become markup in the report. */
-function text(value: string): string {
+export function markdownText(value: string): string {
   return value
     .replace(/[\\`*_[\]<>#]/g, (c) => (c === '<' ? '&lt;' : c === '>' ? '&gt;' : `\\${c}`))
     .replace(/\s*\n\s*/g, ' ');
 }
 
-function cell(value: string): string {
-  return text(value).replace(/\|/g, '\\|');
+export function markdownCell(value: string): string {
+  return markdownText(value).replace(/\|/g, '\\|');
 }

@@ -4,15 +4,16 @@ import { ApiError } from '../target/api-error.ts';
 import type { KubeObject, ListOptions, ReadClient, Resource } from '../target/rest.ts';
 import { isMarked } from '../verify/ours.ts';
 import { detectEngine } from './engine.ts';
-import { type Gap, type NetworkPolicy, SNAPSHOT_SCHEMA, type Snapshot, type Workload } from './model.ts';
-import { networkPolicy, selectorKeys } from './network-policy.ts';
-import { type Attempt, countOtherPolicies } from './other-policies.ts';
+import { type Gap, SNAPSHOT_SCHEMA, type Snapshot, type Workload } from './model.ts';
+import { type Attempt, findPolicies } from './other-policies.ts';
 import { livePod } from './pods.ts';
+import { NETWORK_POLICY } from './policy-object.ts';
 import { rangesOf } from './ranges.ts';
 import { namespaceFacts, namespaceNamed, nodeFacts, serviceFacts } from './redact.ts';
 import { at, type Field, field, pathText, textMap, texts } from './shape.ts';
 import { sortSnapshot } from './sort.ts';
-import { groupPods, ownerLookup, TEMPLATES, templateWorkload, withTemplates } from './workloads.ts';
+import { understood } from './understood.ts';
+import { groupPods, ownerLookup, selectedLabels, TEMPLATES, templateWorkload, withTemplates } from './workloads.ts';
 
 /** What a reader loses where a kind can't be read: the second half of a gap's line. */
 const WITHOUT: Readonly<Record<string, string>> = {
@@ -63,13 +64,22 @@ export async function captureCluster(client: ReadClient, sourceName: string, run
     list({ ...BATCH, plural: 'cronjobs' }),
   ]);
   if (!namespaces && !pods && !policies) throw nothingRead(client.server, gaps);
-  const [otherPolicies, engine, ranges] = await Promise.all([
-    countOtherPolicies(client, attempt, signal),
+  const [found, engine, ranges] = await Promise.all([
+    findPolicies(client, attempt, signal),
     detectEngine(client, signal),
     readRanges(client, nodes ?? [], gaps, signal),
   ]);
-  const parsed = (policies ?? []).flatMap((object) => understood(object, gaps));
-  const selected = selectorKeys(parsed);
+  const known = (namespaces ?? []).map(namespaceFacts);
+  const serviceList = (services ?? []).map(serviceFacts);
+  const { policies: parsed, gaps: leftOut } = understood(
+    [
+      ...(policies ?? []).map((object) => ({ ...NETWORK_POLICY, object })),
+      ...found.objects.filter(({ object }) => !isMarked(object)).map((f) => ({ ...f, object: fieldOf(f.object) })),
+    ],
+    { services: serviceList, namespaces: new Map(known.map((n) => [n.name, n.labels])) },
+  );
+  gaps.push(...leftOut);
+  const selected = selectedLabels(parsed);
   const owners = ownerLookup([
     ...(replicaSets ?? []).map((object) => ({ kind: 'ReplicaSet', object })),
     ...(jobs ?? []).map((object) => ({ kind: 'Job', object })),
@@ -79,7 +89,6 @@ export async function captureCluster(client: ReadClient, sourceName: string, run
     owners,
     selected,
   );
-  const known = (namespaces ?? []).map(namespaceFacts);
   const workloads = withTemplates(
     live,
     controllers.flatMap((found, index) => templates(index, found ?? [], selected)),
@@ -100,9 +109,9 @@ export async function captureCluster(client: ReadClient, sourceName: string, run
     nodes: (nodes ?? []).map(nodeFacts),
     namespaces: namespaces ? known : namedOnly(workloads, parsed),
     workloads,
-    services: (services ?? []).map(serviceFacts),
+    services: serviceList,
     policies: parsed,
-    otherPolicies,
+    otherPolicies: found.others,
     gaps,
   });
 }
@@ -141,21 +150,6 @@ function nothingRead(server: string, gaps: readonly Gap[]): ParityError {
   );
 }
 
-/** A policy; one whose fields this version doesn't know becomes a gap: half of it would mean something else. */
-function understood(object: Field, gaps: Gap[]): NetworkPolicy[] {
-  try {
-    return [networkPolicy(object)];
-  } catch (error) {
-    if (!(error instanceof ParityError)) throw error;
-    gaps.push({
-      resource: 'networkpolicies.networking.k8s.io',
-      reason: 'failed',
-      message: `left out: ${error.message}`,
-    });
-    return [];
-  }
-}
-
 function templates(index: number, objects: readonly Field[], selected: ReadonlySet<string>): Workload[] {
   const kind = ['apps/Deployment', 'apps/StatefulSet', 'apps/DaemonSet', 'batch/CronJob'][index] ?? '';
   const path = TEMPLATES[kind] ?? [];
@@ -163,8 +157,8 @@ function templates(index: number, objects: readonly Field[], selected: ReadonlyS
 }
 
 /** Where namespaces may not be listed, those that objects are in are known by name. */
-function namedOnly(workloads: readonly Workload[], policies: readonly NetworkPolicy[]): Snapshot['namespaces'] {
-  const names = new Set([...workloads.map((w) => w.namespace), ...policies.map((p) => p.metadata.namespace)]);
+function namedOnly(workloads: readonly Workload[], policies: Snapshot['policies']): Snapshot['namespaces'] {
+  const names = new Set([...workloads.map((w) => w.namespace), ...policies.flatMap((p) => p.metadata.namespace ?? [])]);
   return [...names].map((name) => namespaceNamed(name));
 }
 

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../target/rest.ts';
-import type { Engine, EngineName } from './model.ts';
+import type { Engine, EngineName, PolicyObject } from './model.ts';
 
 /** A DaemonSet as far as it tells what runs on the nodes. */
 export interface AgentFacts {
@@ -20,6 +20,8 @@ export interface EngineFacts {
   /** How many NetworkPolicies there are. */
   readonly policies: number;
   readonly unread: readonly string[];
+  /** Of files: where nothing else shows the engine, policies that only one engine reads do. */
+  readonly policyObjects?: readonly PolicyObject[];
 }
 
 /** By `k8s-app` label or name; facts/azure-wsl-clusters.md. CRDs prove nothing: they survive an uninstall. */
@@ -79,9 +81,29 @@ export function engineOf(facts: EngineFacts): Engine {
   }
   if (!facts.allAgentsKnown) {
     const unread = facts.unread.length > 0 ? `${facts.unread.join(' and ')} could not be read` : 'no cluster was asked';
-    return { name: 'unknown', evidence: [`${unread}, so what enforces policies is not known`] };
+    const unknown: Engine = { name: 'unknown', evidence: [`${unread}, so what enforces policies is not known`] };
+    return byPolicies(unknown, facts.policyObjects ?? []);
   }
   return { name: 'none', evidence: noneWords(facts) };
+}
+
+/** The groups whose policies one engine alone enforces. */
+const OWN_GROUPS: readonly (readonly [group: string, name: EngineName])[] = [
+  ['cilium.io', 'cilium'],
+  ['projectcalico.org', 'calico'],
+  ['crd.projectcalico.org', 'calico'],
+];
+
+function byPolicies(found: Engine, policies: readonly PolicyObject[]): Engine {
+  const meant = OWN_GROUPS.flatMap(([group, name]) => {
+    const count = policies.filter((p) => p.apiVersion.startsWith(`${group}/`)).length;
+    return count > 0 ? [{ name, words: `${count} objects of ${group}, which only ${name} reads` }] : [];
+  });
+  const names = new Set(meant.map((m) => m.name));
+  const [name] = names;
+  if (name === undefined) return found;
+  const evidence = [...found.evidence, ...meant.map((m) => m.words)];
+  return { name: names.size === 1 ? name : 'unknown', evidence };
 }
 
 function named(name: EngineName, evidence: readonly string[]): Engine {

@@ -1,16 +1,17 @@
 import { inputError } from '../host/errors.ts';
 import type { KubeObject } from '../target/rest.ts';
 import { agentsOf, engineOf } from './engine-rules.ts';
-import { type LabelSelector, type NetworkPolicy, SNAPSHOT_SCHEMA, type Snapshot, type Workload } from './model.ts';
-import { locate, networkPolicy, selectorKeys, selectorsOf } from './network-policy.ts';
+import { type LabelSelector, type PolicyObject, SNAPSHOT_SCHEMA, type Snapshot, type Workload } from './model.ts';
+import { selectorsOf } from './network-policy.ts';
 import { isBuiltIn, isOtherPolicy } from './other-policies.ts';
 import type { PlacedObject } from './placed.ts';
 import { controllerOf, livePod } from './pods.ts';
+import { isPolicyKind, locatedPolicy, networkPolicies } from './policy-object.ts';
 import { rangesOf } from './ranges.ts';
 import { NAME_LABEL, namespaceFacts, namespaceNamed, namespaceOf, nodeFacts, serviceFacts } from './redact.ts';
 import { at, type Field, text, texts } from './shape.ts';
 import { sortSnapshot } from './sort.ts';
-import { groupPods, ownerLookup, TEMPLATES, templateWorkload, withTemplates } from './workloads.ts';
+import { groupPods, ownerLookup, selectedLabels, TEMPLATES, templateWorkload, withTemplates } from './workloads.ts';
 
 /**
  * A snapshot of the objects in files: plain manifests, or what kubectl printed of a live cluster. Kinds that don't
@@ -21,12 +22,14 @@ export function snapshotOfObjects(placed: readonly PlacedObject[], name: string)
   const objects = withoutRepeats(placed);
   const of = (type: string): Field[] => objects.filter((o) => `${o.group}/${o.kind}` === type).map((o) => o.object);
   const policies = objects
-    .filter((o) => `${o.group}/${o.kind}` === 'networking.k8s.io/NetworkPolicy')
-    .map(locatedPolicy);
+    .filter((o) => isPolicyKind(o.group, o.kind) && !isBuiltIn(o.kind, nameOf(o)))
+    .map((o) => locatedPolicy(o.object, o, o.file, o.lineOf));
   const workloads = workloadsOf(objects, of('/Pod'), policies);
   const services = of('/Service').map(serviceFacts);
   const nodes = of('/Node');
-  const inUse = [...workloads, ...services, ...policies.map((policy) => policy.metadata)].map((o) => o.namespace);
+  const inUse = [...workloads, ...services, ...policies.map((policy) => policy.metadata)].flatMap(
+    (o) => o.namespace ?? [],
+  );
   return sortSnapshot({
     schema: SNAPSHOT_SCHEMA,
     source: { kind: 'files', name },
@@ -37,6 +40,7 @@ export function snapshotOfObjects(placed: readonly PlacedObject[], name: string)
       ciliumConfig: {},
       policies: policies.length,
       unread: [],
+      policyObjects: policies,
     }),
     ranges: rangesOf({
       nodes: nodes.map(nodeFacts),
@@ -74,31 +78,28 @@ function withoutRepeats(placed: readonly PlacedObject[]): PlacedObject[] {
   return [...seen.values()];
 }
 
-const PLAIN_KINDS = [
-  '/Namespace',
-  '/Node',
-  '/Pod',
-  '/Service',
-  'networking.k8s.io/NetworkPolicy',
-  'networking.k8s.io/ServiceCIDR',
-];
+const PLAIN_KINDS = ['/Namespace', '/Node', '/Pod', '/Service', 'networking.k8s.io/ServiceCIDR'];
 
 function isOurs({ group, kind }: PlacedObject): boolean {
   const type = `${group}/${kind}`;
-  return PLAIN_KINDS.includes(type) || Object.hasOwn(TEMPLATES, type) || isOtherPolicy(group, kind);
+  return (
+    PLAIN_KINDS.includes(type) ||
+    Object.hasOwn(TEMPLATES, type) ||
+    isPolicyKind(group, kind) ||
+    isOtherPolicy(group, kind)
+  );
 }
 
-function locatedPolicy({ object, file, lineOf }: PlacedObject): NetworkPolicy {
-  const policy = networkPolicy(object);
-  return { ...policy, location: locate(policy, file, lineOf) };
+function nameOf({ object }: PlacedObject): string {
+  return text(at(object, 'metadata', 'name'));
 }
 
 function workloadsOf(
   objects: readonly PlacedObject[],
   pods: readonly Field[],
-  policies: readonly NetworkPolicy[],
+  policies: readonly PolicyObject[],
 ): Workload[] {
-  const selected = selectorKeys(policies);
+  const selected = selectedLabels(policies);
   const makers = objects.filter((o) => Object.hasOwn(TEMPLATES, `${o.group}/${o.kind}`));
   const live = groupPods(
     pods.map(livePod).filter((pod) => pod !== undefined),
@@ -123,8 +124,8 @@ function namespacesOf(declared: readonly Field[], mentioned: readonly string[]):
 }
 
 /** Namespaces that selectors name outright, such as kube-system in a rule for DNS. */
-function namespacesNamedBy(policies: readonly NetworkPolicy[]): string[] {
-  return selectorsOf(policies).flatMap(namesIn);
+function namespacesNamedBy(policies: readonly PolicyObject[]): string[] {
+  return selectorsOf(networkPolicies(policies)).flatMap(namesIn);
 }
 
 function namesIn({ matchLabels, matchExpressions }: LabelSelector): string[] {
@@ -136,7 +137,8 @@ function namesIn({ matchLabels, matchExpressions }: LabelSelector): string[] {
 function countOthers(objects: readonly PlacedObject[]): Snapshot['otherPolicies'] {
   const counts = new Map<string, { group: string; kind: string; count: number }>();
   for (const { group, kind, object } of objects) {
-    if (!isOtherPolicy(group, kind) || isBuiltIn(kind, text(at(object, 'metadata', 'name')))) continue;
+    if (isPolicyKind(group, kind) || !isOtherPolicy(group, kind)) continue;
+    if (isBuiltIn(kind, text(at(object, 'metadata', 'name')))) continue;
     const id = `${group}/${kind}`;
     counts.set(id, { group, kind, count: (counts.get(id)?.count ?? 0) + 1 });
   }

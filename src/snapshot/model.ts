@@ -30,8 +30,9 @@ export interface Snapshot {
   readonly namespaces: readonly NamespaceFacts[];
   readonly workloads: readonly Workload[];
   readonly services: readonly ServiceFacts[];
-  readonly policies: readonly NetworkPolicy[];
-  /** Policy kinds that exist at the target and aren't mirrored yet. Group-qualified. */
+  /** Policies of every dialect, and what they refer to. */
+  readonly policies: readonly PolicyObject[];
+  /** Policy kinds that exist at the target and that no dialect reads (see other-policies.ts). Group-qualified. */
   readonly otherPolicies: readonly { readonly group: string; readonly kind: string; readonly count: number }[];
   /** What couldn't be read, and why: 403 is forbidden, 404 is absent. */
   readonly gaps: readonly Gap[];
@@ -96,6 +97,8 @@ export interface Workload {
 export interface ServiceFacts {
   readonly namespace: string;
   readonly name: string;
+  /** Undefined where nobody looked: Cilium's toServices may select by them. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly clusterIPs: readonly string[];
   readonly selector: Readonly<Record<string, string>>;
   readonly ports: readonly {
@@ -132,6 +135,26 @@ export interface NetworkPolicyPort {
   readonly protocol?: Protocol;
   readonly port?: number | string;
   readonly endPort?: number;
+}
+
+/**
+ * A policy of any dialect, or an object that one refers to (CiliumCIDRGroup, NetworkSet, Tier …), with allow-listed
+ * metadata and everything else as it came.
+ */
+export interface PolicyObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    /** Absent for an object of the whole cluster. */
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
+  readonly spec?: unknown;
+  /** CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy may hold several. */
+  readonly specs?: unknown;
+  /** Not part of the object: where it was read. Never written. */
+  readonly location?: SourceLocation;
 }
 
 /**

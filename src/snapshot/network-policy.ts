@@ -1,4 +1,4 @@
-import type { LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, SourceLocation } from './model.ts';
+import type { LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from './model.ts';
 import {
   at,
   type Field,
@@ -9,8 +9,6 @@ import {
   maybe,
   oneOf,
   onlyKeys,
-  type Path,
-  pathText,
   text,
   textMap,
   texts,
@@ -23,7 +21,7 @@ const PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const;
  * labels (annotations may hold anything, `last-applied-configuration` included). What its values mean is checked by
  * src/policy. Throws what the field's `fail` makes.
  */
-export function networkPolicy(object: Field, location?: SourceLocation): NetworkPolicy {
+export function networkPolicy(object: Field): NetworkPolicy {
   const metadata = at(object, 'metadata');
   return {
     metadata: {
@@ -32,7 +30,6 @@ export function networkPolicy(object: Field, location?: SourceLocation): Network
       ...maybe('labels', textMap(at(metadata, 'labels'))),
     },
     spec: specOf(at(object, 'spec')),
-    ...maybe('location', location),
   };
 }
 
@@ -96,34 +93,6 @@ function selectorOf(selector: Field): LabelSelector | undefined {
     };
   });
   return { ...maybe('matchLabels', textMap(at(selector, 'matchLabels'))), ...maybe('matchExpressions', expressions) };
-}
-
-/** The lines of the parts that explain points at: spec, spec.podSelector, each rule, each peer and each port. */
-export function locate(policy: NetworkPolicy, file: string, lineOf: (path: Path) => number): SourceLocation {
-  const paths: Path[] = [['spec'], ['spec', 'podSelector']];
-  const rule = (
-    path: Path,
-    peers: readonly unknown[] | undefined,
-    ports: readonly unknown[] | undefined,
-    key: string,
-  ) => {
-    paths.push(path);
-    peers?.forEach((_, index) => void paths.push([...path, key, index]));
-    ports?.forEach((_, index) => void paths.push([...path, 'ports', index]));
-  };
-  policy.spec.ingress?.forEach((r, i) => void rule(['spec', 'ingress', i], r.from, r.ports, 'from'));
-  policy.spec.egress?.forEach((r, i) => void rule(['spec', 'egress', i], r.to, r.ports, 'to'));
-  return { file, line: lineOf([]), lines: Object.fromEntries(paths.map((path) => [pathText(path), lineOf(path)])) };
-}
-
-/** Every label key that some selector names; pod labels under other generated keys can't make a difference. */
-export function selectorKeys(policies: readonly NetworkPolicy[]): Set<string> {
-  return new Set(
-    selectorsOf(policies).flatMap((s) => [
-      ...Object.keys(s.matchLabels ?? {}),
-      ...(s.matchExpressions ?? []).map((e) => e.key),
-    ]),
-  );
 }
 
 /** Every selector, of subjects and peers, of pods and namespaces. */

@@ -1,30 +1,40 @@
-import type { ReadClient } from '../target/rest.ts';
+import { DIALECTS } from '../policy/dialect/index.ts';
+import type { KubeObject, ReadClient, Resource } from '../target/rest.ts';
 import type { Snapshot } from './model.ts';
+import { isPolicyKind, type ObjectType } from './policy-object.ts';
 
 export type OtherPolicy = Snapshot['otherPolicies'][number];
 
 /**
- * Policy kinds besides networking.k8s.io/v1 NetworkPolicy, by group; facts/policies.md §1. `cnp` and `networkpolicies`
- * are claimed by several groups, so nothing here goes by a short name or a plural alone.
+ * Policy kinds that no dialect reads, by group, and why they aren't mirrored; facts/policies.md §1. Nothing here goes by
+ * a short name or a plural alone: several groups claim `cnp` and `networkpolicies`.
  */
-export const OTHER_POLICY_KINDS: Readonly<Record<string, readonly string[]>> = {
-  'cilium.io': [
-    'CiliumNetworkPolicy',
-    'CiliumClusterwideNetworkPolicy',
-    'CiliumCIDRGroup',
-    'CiliumLocalRedirectPolicy',
-    'CiliumEgressGatewayPolicy',
-  ],
-  'projectcalico.org': calicoKinds(),
-  'crd.projectcalico.org': calicoKinds(),
-  'policy.networking.k8s.io': ['AdminNetworkPolicy', 'BaselineAdminNetworkPolicy', 'ClusterNetworkPolicy'],
-  'security.istio.io': ['AuthorizationPolicy', 'PeerAuthentication'],
-  'crd.antrea.io': ['ClusterNetworkPolicy', 'NetworkPolicy', 'Tier'],
-  'k8s.ovn.org': ['EgressFirewall', 'AdminPolicyBasedExternalRoute'],
-  'networking.gke.io': ['FQDNNetworkPolicy'],
+const OTHER_POLICY_KINDS: Readonly<Record<string, { readonly kinds: readonly string[]; readonly why: string }>> = {
+  'cilium.io': {
+    kinds: ['CiliumLocalRedirectPolicy', 'CiliumEgressGatewayPolicy'],
+    why: 'they say where packets go, not which may pass',
+  },
+  'projectcalico.org': { kinds: ['HostEndpoint'], why: 'they are about nodes, not pods' },
+  'crd.projectcalico.org': { kinds: ['HostEndpoint'], why: 'they are about nodes, not pods' },
+  'security.istio.io': {
+    kinds: ['AuthorizationPolicy', 'PeerAuthentication'],
+    why: 'a service mesh enforces them, not the network',
+  },
+  'crd.antrea.io': { kinds: ['ClusterNetworkPolicy', 'NetworkPolicy', 'Tier'], why: 'Antrea’s policies are not read' },
+  'k8s.ovn.org': {
+    kinds: ['EgressFirewall', 'AdminPolicyBasedExternalRoute'],
+    why: 'OVN-Kubernetes’ policies are not read',
+  },
+  'networking.gke.io': { kinds: ['FQDNNetworkPolicy'], why: 'GKE’s own policies are not read' },
   // Gone from the API since 1.16, but still found in old folders.
-  extensions: ['NetworkPolicy'],
+  extensions: { kinds: ['NetworkPolicy'], why: 'no API server takes this version: make it networking.k8s.io/v1' },
 };
+
+/** `CiliumEgressGatewayPolicy.cilium.io: not mirrored (why): 2 objects`. */
+export function notMirrored({ group, kind, count }: OtherPolicy): string {
+  const why = isOtherPolicy(group, kind) ? ` (${OTHER_POLICY_KINDS[group]?.why})` : ' yet';
+  return `${kind}.${group}: not mirrored${why}: ${count} ${count === 1 ? 'object' : 'objects'}`;
+}
 
 /** Objects that an engine makes by itself, so that every cluster has them. */
 const BUILT_IN: Readonly<Record<string, RegExp>> = {
@@ -34,7 +44,7 @@ const BUILT_IN: Readonly<Record<string, RegExp>> = {
 };
 
 export function isOtherPolicy(group: string, kind: string): boolean {
-  return Object.hasOwn(OTHER_POLICY_KINDS, group) && (OTHER_POLICY_KINDS[group]?.includes(kind) ?? false);
+  return Object.hasOwn(OTHER_POLICY_KINDS, group) && (OTHER_POLICY_KINDS[group]?.kinds.includes(kind) ?? false);
 }
 
 export function isBuiltIn(kind: string, name: string): boolean {
@@ -44,20 +54,32 @@ export function isBuiltIn(kind: string, name: string): boolean {
 /** Runs one read, or records why it couldn't be done and gives undefined. */
 export type Attempt = <T>(resource: string, reading: () => Promise<T>) => Promise<T | undefined>;
 
-/** Counts the objects of every other policy kind that the cluster serves. Groups that aren't there are no gaps. */
-export async function countOtherPolicies(
-  client: ReadClient,
-  attempt: Attempt,
-  signal: AbortSignal,
-): Promise<OtherPolicy[]> {
+/** What a cluster holds besides networking.k8s.io/v1 NetworkPolicies. */
+export interface FoundPolicies {
+  /** Of the kinds that some dialect reads: each with what it is, for an item of a list doesn't say it. */
+  readonly objects: readonly (ObjectType & { readonly object: KubeObject })[];
+  readonly others: readonly OtherPolicy[];
+}
+
+/**
+ * Reads the objects of every served kind that a dialect reads, and counts those of the other policy kinds. Groups that
+ * aren't there are no gaps.
+ */
+export async function findPolicies(client: ReadClient, attempt: Attempt, signal: AbortSignal): Promise<FoundPolicies> {
   const discovery = await attempt('API groups', () => client.raw('/apis', signal));
   const groups = (discovery as { groups?: ApiGroup[] } | undefined)?.groups ?? [];
-  const served = groups.filter((group) => Object.hasOwn(OTHER_POLICY_KINDS, group.name));
-  // The aggregated Calico API shows the same objects as its storage form: count them once.
+  const served = groups.filter((group) => isPolicyGroup(group.name));
+  // The aggregated Calico API shows the same objects as its storage form: read them once.
   const aggregated = served.some((group) => group.name === 'projectcalico.org');
   const wanted = served.filter((group) => !(aggregated && group.name === 'crd.projectcalico.org'));
-  const counts = await Promise.all(wanted.map((group) => countGroup(client, attempt, group, signal)));
-  return counts.flat();
+  const found = await Promise.all(wanted.map((group) => findInGroup(client, attempt, group, signal)));
+  return { objects: found.flatMap((f) => f.objects), others: found.flatMap((f) => f.others) };
+}
+
+/** NetworkPolicies themselves are read apart: without them nothing else is worth much. */
+function isPolicyGroup(name: string): boolean {
+  if (name === 'networking.k8s.io') return false;
+  return Object.hasOwn(OTHER_POLICY_KINDS, name) || DIALECTS.some((d) => d.kinds.some((k) => k.group === name));
 }
 
 interface ApiGroup {
@@ -66,48 +88,48 @@ interface ApiGroup {
   readonly versions?: readonly { readonly version: string }[];
 }
 
-async function countGroup(
+async function findInGroup(
   client: ReadClient,
   attempt: Attempt,
   group: ApiGroup,
   signal: AbortSignal,
-): Promise<OtherPolicy[]> {
-  const counted = new Map<string, Promise<number | undefined>>();
+): Promise<FoundPolicies> {
   const preferred = group.preferredVersion?.version;
   // A kind may be served in another version than the group's preferred one only (policy.networking.k8s.io).
   const versions = [...new Set([preferred, ...(group.versions ?? []).map((v) => v.version)])].filter(
     (v) => v !== undefined,
   );
+  const seen = new Set<string>();
+  const reading: Promise<FoundPolicies>[] = [];
   for (const version of versions) {
     const path = `/apis/${group.name}/${version}`;
     const answer = await attempt(path.slice(6), () => client.raw(path, signal));
     const resources = (answer as { resources?: { name: string; kind: string }[] } | undefined)?.resources ?? [];
     for (const { name: plural, kind } of resources) {
-      if (plural.includes('/') || !isOtherPolicy(group.name, kind) || counted.has(kind)) continue;
+      const isRead = isPolicyKind(group.name, kind);
+      if (plural.includes('/') || seen.has(kind) || !(isRead || isOtherPolicy(group.name, kind))) continue;
+      seen.add(kind);
       const resource = { group: group.name, version, plural };
-      const reading = () => client.list(resource, signal, { metadataOnly: true });
-      const count = attempt(`${plural}.${group.name}`, reading).then(
-        (found) => found?.filter((object) => !isBuiltIn(kind, object.metadata.name)).length,
-      );
-      counted.set(kind, count);
+      reading.push(findKind(client, attempt, resource, kind, isRead, signal));
     }
   }
-  const all = await Promise.all(
-    [...counted].map(async ([kind, count]) => ({ group: group.name, kind, count: (await count) ?? 0 })),
-  );
-  return all.filter((entry) => entry.count > 0);
+  const found = await Promise.all(reading);
+  return { objects: found.flatMap((f) => f.objects), others: found.flatMap((f) => f.others) };
 }
 
-function calicoKinds(): string[] {
-  return [
-    'NetworkPolicy',
-    'GlobalNetworkPolicy',
-    'NetworkSet',
-    'GlobalNetworkSet',
-    'StagedNetworkPolicy',
-    'StagedKubernetesNetworkPolicy',
-    'StagedGlobalNetworkPolicy',
-    'Tier',
-    'HostEndpoint',
-  ];
+async function findKind(
+  client: ReadClient,
+  attempt: Attempt,
+  resource: Resource,
+  kind: string,
+  isRead: boolean,
+  signal: AbortSignal,
+): Promise<FoundPolicies> {
+  const { group, version, plural } = resource;
+  const list = () => client.list(resource, signal, isRead ? undefined : { metadataOnly: true });
+  const all = (await attempt(`${plural}.${group}`, list)) ?? [];
+  const own = all.filter((object) => !isBuiltIn(kind, object.metadata.name));
+  const type = { apiVersion: `${group}/${version}`, kind };
+  if (isRead) return { objects: own.map((object) => ({ ...type, object })), others: [] };
+  return { objects: [], others: own.length > 0 ? [{ group, kind, count: own.length }] : [] };
 }

@@ -6,6 +6,7 @@ export interface PlacedObject {
   /** `''` is the core group. */
   readonly group: string;
   readonly kind: string;
+  readonly apiVersion: string;
   readonly object: Field;
   readonly file: string;
   lineOf(path: Path): number;
@@ -44,5 +45,5 @@ function unpack(
     );
   }
   const group = type.apiVersion.includes('/') ? (type.apiVersion.split('/')[0] ?? '') : '';
-  return [{ group, kind: type.kind, object, file, lineOf: (path) => document.lineOf([...base, ...path]) }];
+  return [{ group, ...type, object, file, lineOf: (path) => document.lineOf([...base, ...path]) }];
 }

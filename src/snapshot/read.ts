@@ -1,7 +1,8 @@
 import ipaddr from 'ipaddr.js';
 import { inputError } from '../host/errors.ts';
-import { type NetworkPolicy, SNAPSHOT_SCHEMA, type Snapshot, type Workload } from './model.ts';
-import { locate, networkPolicy } from './network-policy.ts';
+import { groupOf } from '../policy/dialect/origin.ts';
+import { type PolicyObject, SNAPSHOT_SCHEMA, type Snapshot, type Workload } from './model.ts';
+import { isPolicyKind, locatedPolicy, NETWORK_POLICY } from './policy-object.ts';
 import { namespaceNamed, protocolOf } from './redact.ts';
 import {
   at,
@@ -143,6 +144,7 @@ function serviceOf(service: Field): Snapshot['services'][number] {
   return {
     namespace: text(at(service, 'namespace')),
     name: text(at(service, 'name')),
+    ...maybe('labels', textMap(at(service, 'labels'))),
     clusterIPs: mustItems(at(service, 'clusterIPs')).map(address),
     selector: textMap(at(service, 'selector')) ?? {},
     ports: mustItems(at(service, 'ports')).map((port) => ({
@@ -154,9 +156,14 @@ function serviceOf(service: Field): Snapshot['services'][number] {
   };
 }
 
-function policyOf(policy: Field, document: YamlDocument, file: string): NetworkPolicy {
-  const parsed = networkPolicy(policy);
-  return { ...parsed, location: locate(parsed, file, (path) => document.lineOf([...policy.path, ...path])) };
+/** An older snapshot held NetworkPolicies alone, and didn't say so. */
+function policyOf(policy: Field, document: YamlDocument, file: string): PolicyObject {
+  const apiVersion = textOf(at(policy, 'apiVersion')) ?? NETWORK_POLICY.apiVersion;
+  const kind = textOf(at(policy, 'kind')) ?? NETWORK_POLICY.kind;
+  if (!isPolicyKind(groupOf({ apiVersion }), kind)) {
+    throw policy.fail([...policy.path, 'kind'], `is no policy that is known here: ${kind} of ${apiVersion}`);
+  }
+  return locatedPolicy(policy, { apiVersion, kind }, file, (path) => document.lineOf([...policy.path, ...path]));
 }
 
 function mustItems(list: Field): Field[] {

@@ -74,6 +74,7 @@ export function serviceFacts(object: Field): ServiceFacts {
   return {
     namespace: namespaceOf(object),
     name: text(at(object, 'metadata', 'name')),
+    labels: textMap(at(object, 'metadata', 'labels')) ?? {},
     clusterIPs: clusterIPs.filter((ip) => ip !== 'None' && ip !== ''),
     selector: textMap(at(spec, 'selector')) ?? {},
     ports: (items(at(spec, 'ports')) ?? []).map((port) => {

@@ -101,9 +101,9 @@ export function texts(here: Field): string[] | undefined {
 }
 
 /** Refuses keys that the schema doesn't have: a misspelt `from` would otherwise widen a rule in silence. */
-export function onlyKeys(here: Field, known: readonly string[]): void {
+export function onlyKeys(here: Field, known: readonly string[], problem = 'is no field of it'): void {
   const stray = Object.keys(record(here)).find((key) => !known.includes(key));
-  if (stray !== undefined) throw here.fail([...here.path, stray], `is no field of it (known: ${known.join(', ')})`);
+  if (stray !== undefined) throw here.fail([...here.path, stray], `${problem} (known: ${known.join(', ')})`);
 }
 
 /** Adds an entry only where there is a value: absent and empty mean different things. */

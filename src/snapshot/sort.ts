@@ -17,7 +17,12 @@ export function sortSnapshot(snapshot: Snapshot): Snapshot {
       (w) => [w.namespace, w.kind, w.name, JSON.stringify(Object.entries(w.labels).sort()), w.pods[0]?.name ?? ''],
     ),
     services: by(snapshot.services, (service) => [service.namespace, service.name]),
-    policies: by(snapshot.policies, ({ metadata }) => [metadata.namespace, metadata.name]),
+    policies: by(snapshot.policies, ({ metadata: { namespace = '', name }, apiVersion, kind }) => [
+      namespace,
+      name,
+      kind,
+      apiVersion,
+    ]),
     otherPolicies: by(snapshot.otherPolicies, (other) => [other.group, other.kind]),
     gaps: by(snapshot.gaps, (gap) => [gap.resource, gap.message]),
   };

@@ -1,4 +1,4 @@
-import type { Workload } from './model.ts';
+import type { PolicyObject, Workload } from './model.ts';
 import { controllerOf, type LivePod, type Owner, type PodFacts, podFacts } from './pods.ts';
 import { namespaceOf } from './redact.ts';
 import { at, type Field, text } from './shape.ts';
@@ -27,6 +27,13 @@ const GENERATED_LABELS = [
   'statefulset.kubernetes.io/pod-name',
   'apps.kubernetes.io/pod-index',
 ];
+
+/** The generated labels that some policy of whatever dialect names: text is enough, one too many does no harm. */
+export function selectedLabels(policies: readonly PolicyObject[]): Set<string> {
+  const text = JSON.stringify(policies.map(({ spec, specs }) => [spec, specs]));
+  const names = (key: string) => new RegExp(`(^|[^\\w./-])${key.replaceAll('.', '\\.')}($|[^\\w./-])`).test(text);
+  return new Set(GENERATED_LABELS.filter(names));
+}
 
 /** Finds what owns a ReplicaSet or Job: undefined where that object isn't known, `null` where it is nobody's. */
 export type OwnerLookup = (kind: string, namespace: string, name: string) => Owner | null | undefined;
@@ -58,7 +65,7 @@ export function templateWorkload(
   };
 }
 
-/** Groups pods that stem from one owner and look alike to every policy; `selected` are the keys that selectors name. */
+/** Groups pods that stem from one owner and look alike to every policy; `selected` as `selectedLabels` finds them. */
 export function groupPods(pods: readonly LivePod[], lookup: OwnerLookup, selected: ReadonlySet<string>): Workload[] {
   const groups = new Map<string, Workload>();
   for (const pod of pods) {

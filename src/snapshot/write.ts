@@ -1,12 +1,13 @@
 import { stringify } from 'yaml';
-import type { Snapshot } from './model.ts';
+import type { PolicyObject, Snapshot } from './model.ts';
+import { maybe } from './shape.ts';
 import { sortSnapshot } from './sort.ts';
 
 export { parseSnapshot } from './read.ts';
 
 /** How a snapshot's fields follow each other; others (labels above all) by name. */
 const ORDER =
-  'schema source engine ranges nodes namespaces workloads services policies otherPolicies gaps metadata spec'
+  'schema source engine ranges nodes namespaces workloads services policies otherPolicies gaps apiVersion metadata spec specs'
     .split(' ')
     .concat(
       'namespace kind name group container resource podSelector policyTypes ingress egress from to labels serviceAccount hostNetwork images ports pods evidence'.split(
@@ -20,8 +21,13 @@ const ORDER =
  */
 export function formatSnapshot(snapshot: Snapshot): string {
   const { policies, ...rest } = sortSnapshot(snapshot);
-  const plain = { ...rest, policies: policies.map(({ metadata, spec }) => ({ metadata, spec })) };
-  return stringify(ordered(plain), { version: '1.1', compat: 'core', lineWidth: 0, aliasDuplicateObjects: false });
+  const plain = ordered({ ...rest, policies: policies.map(written) });
+  return stringify(plain, { version: '1.1', compat: 'core', lineWidth: 0, aliasDuplicateObjects: false });
+}
+
+/** A policy without its place, led by what it is. */
+function written({ apiVersion, kind, metadata, spec, specs }: PolicyObject): PolicyObject {
+  return { apiVersion, kind, metadata, ...maybe('spec', spec), ...maybe('specs', specs) };
 }
 
 function ordered(value: unknown): unknown {
@@ -29,6 +35,7 @@ function ordered(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).filter(([, entry]) => entry !== undefined);
   const rank = (key: string) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
-  entries.sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  // A Kubernetes object begins with what it is; elsewhere `kind` stands among the other fields.
+  if (!Object.hasOwn(value, 'apiVersion')) entries.sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
   return Object.fromEntries(entries.map(([key, entry]) => [key, ordered(entry)]));
 }

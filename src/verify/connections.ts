@@ -1,6 +1,6 @@
 import type { Connection, PodEndpoint, PolicyModel, Rule } from '../policy/model.ts';
 import { type PortRange, PROTOCOLS, rangesOf } from '../policy/ports.ts';
-import { matchesPod, namespaceLabels } from '../policy/select.ts';
+import { holds, knownOfPod, namespaceLabels } from '../policy/select.ts';
 import type { Protocol } from '../snapshot/model.ts';
 
 interface Port {
@@ -82,13 +82,13 @@ export function portsWorthProbing(model: PolicyModel, to: PodEndpoint): Port[] {
 
 /** The rules that can decide about connections to a pod: its own policies' ingress, and egress that may mean it. */
 function rulesAbout(model: PolicyModel, to: PodEndpoint): Rule[] {
-  const labels = namespaceLabels(model, to.namespace);
+  const known = knownOfPod(to, namespaceLabels(model, to.namespace));
   return model.policies.flatMap((policy) => {
-    const selected = matchesPod(policy.subject, to, labels);
+    const selected = holds(policy.subject, known) !== false;
     return policy.rules.filter((rule) => {
       if (rule.direction === 'ingress') return selected;
-      // An address range may hold this pod's address: engines differ, so its ports count.
-      return rule.peers?.some((peer) => peer.type === 'cidr' || matchesPod(peer.match, to, labels)) ?? true;
+      // Other peers may hold this pod (an address range, an entity): engines differ, so their ports count.
+      return rule.peers?.some((peer) => peer.type !== 'pods' || holds(peer.match, known) !== false) ?? true;
     });
   });
 }

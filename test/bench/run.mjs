@@ -1,6 +1,8 @@
 // `npm run bench load`: how long loading an image takes, beside kind's own ways, in the same run on this machine. One
 // JSON object a line on standard output. Clusters of one and of three nodes and a second Docker daemon that keeps images
 // in containerd are made for it and taken away again (CLPARITY_KEEP=1 leaves the clusters). `--quick`: one round, small.
+// `npm run bench policy`: how long policies of clusters of several sizes take to parse and evaluate.
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +13,7 @@ const { createCluster, deleteCluster, ensureEngine, kindClusters, nodeImages, ru
   '../../scripts/setup.mjs'
 );
 const { benchLoad } = await import('./load.ts');
+const { CASES } = await import('./policy.ts');
 const { must } = await import('./bench-images.ts');
 const { startContainerdStore } = await import('../cluster/containerd-store.ts');
 
@@ -30,7 +33,16 @@ async function cluster(nodes) {
   return { cluster: name, nodes: (await must(['kind', 'get', 'nodes', '--name', name])).split('\n') };
 }
 
+function policy() {
+  for (const number of CASES.keys()) {
+    // A process of its own for each, for the memory.
+    const { status } = spawnSync(process.execPath, ['test/bench/policy.ts', `${number}`], { stdio: 'inherit' });
+    if (status !== 0) process.exitCode = 1;
+  }
+}
+
 async function load() {
+  ensureEngine();
   run(process.execPath, [join(ROOT, 'scripts', 'build.mjs'), '--bench', '--production']);
   const program = join(ROOT, 'dist-test', 'load-once.js');
   const sizes = chosen('mb') ? [Number(chosen('mb'))] : quick ? [50] : [250, 1000];
@@ -56,11 +68,10 @@ async function load() {
   }
 }
 
-const BENCHES = { load };
+const BENCHES = { load, policy };
 const bench = BENCHES[process.argv[2] ?? 'load'];
 if (!bench) throw new Error(`There is no bench ${process.argv[2]}: ${Object.keys(BENCHES).join(', ')}`);
 try {
-  ensureEngine();
   await bench();
 } finally {
   if (!process.env.CLPARITY_KEEP) for (const name of made) deleteCluster(name);

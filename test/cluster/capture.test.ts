@@ -131,7 +131,7 @@ describe('capture of a live cluster', { skip }, () => {
 
   const ours = (snapshot: Snapshot) => ({
     policies: snapshot.policies
-      .filter((p) => p.metadata.namespace.startsWith(PREFIX))
+      .filter((p) => (p.metadata.namespace ?? '').startsWith(PREFIX))
       .map(({ metadata, spec }) => ({ metadata, spec })),
     workloads: snapshot.workloads.filter((w) => w.namespace.startsWith(PREFIX)),
   });

@@ -283,7 +283,9 @@ test('ranges come from the best source, and each says which', async () => {
   assert.match(broken.gaps.map((gap) => gap.message).join('\n'), /passed over: ConfigMap kube-system\/kube-proxy:2/);
 });
 
-test('other policy kinds are counted by group; absent groups are no gaps, forbidden ones are', async () => {
+const ALLOW = { endpointSelector: {}, ingress: [{ fromEntities: ['all'] }] };
+
+test('policies of every dialect are read, others counted by group; absent groups are no gaps, forbidden ones are', async () => {
   const named = (...names: string[]) => names.map((name) => ({ metadata: { name } }));
   const discovery = {
     '/apis': {
@@ -297,6 +299,7 @@ test('other policy kinds are counted by group; absent groups are no gaps, forbid
       resources: [
         { name: 'ciliumnetworkpolicies', kind: 'CiliumNetworkPolicy' },
         { name: 'ciliumnetworkpolicies/status', kind: 'CiliumNetworkPolicy' },
+        { name: 'ciliumegressgatewaypolicies', kind: 'CiliumEgressGatewayPolicy' },
         { name: 'ciliumendpoints', kind: 'CiliumEndpoint' },
       ],
     },
@@ -311,7 +314,11 @@ test('other policy kinds are counted by group; absent groups are no gaps, forbid
   };
   const snapshot = await capture(
     {
-      'ciliumnetworkpolicies.cilium.io': named('a', 'b'),
+      'ciliumnetworkpolicies.cilium.io': [
+        { metadata: { name: 'a', namespace: 'x', annotations: { secret: 'hunter2' } }, spec: ALLOW, status: { a: 1 } },
+        { metadata: { name: 'b', namespace: 'x' }, spec: { endpointSelectr: {} } },
+      ],
+      'ciliumegressgatewaypolicies.cilium.io': named('e', 'f'),
       'networkpolicies.projectcalico.org': named('default.a', 'knp.default.b'),
       'networkpolicies.crd.projectcalico.org': named('default.a'),
       'tiers.projectcalico.org': named('default'),
@@ -321,14 +328,20 @@ test('other policy kinds are counted by group; absent groups are no gaps, forbid
     },
     discovery,
   );
-  assert.deepEqual(snapshot.otherPolicies, [
-    { group: 'cilium.io', kind: 'CiliumNetworkPolicy', count: 2 },
-    { group: 'projectcalico.org', kind: 'NetworkPolicy', count: 1 },
+  assert.deepEqual(snapshot.otherPolicies, [{ group: 'cilium.io', kind: 'CiliumEgressGatewayPolicy', count: 2 }]);
+  assert.deepEqual(snapshot.policies, [
+    {
+      apiVersion: 'projectcalico.org/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'default.a', namespace: 'default' },
+    },
+    { apiVersion: 'cilium.io/v1', kind: 'CiliumNetworkPolicy', metadata: { name: 'a', namespace: 'x' }, spec: ALLOW },
   ]);
   assert.deepEqual(
     snapshot.gaps.map((gap) => gap.resource),
-    ['peerauthentications.security.istio.io'],
+    ['CiliumNetworkPolicy.cilium.io', 'peerauthentications.security.istio.io'],
   );
+  assert.match(snapshot.gaps[0]?.message ?? '', /left out: CiliumNetworkPolicy.cilium.io x\/b: .*endpointSelectr/);
 });
 
 function agent(name: string, labels: Record<string, string> = {}, image = 'r.test/agent:v1'): object {

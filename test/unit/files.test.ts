@@ -80,6 +80,8 @@ test('lines of a policy and its parts are those of the file, in block and flow s
   ].join('\n');
   const { policies } = await read({ 'sub/p.yml': text });
   assert.deepEqual(policies[0], {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
     metadata: { name: 'p', namespace: 'default' },
     spec: {
       podSelector: {},
@@ -95,11 +97,21 @@ test('lines of a policy and its parts are those of the file, in block and flow s
       lines: {
         spec: 6,
         'spec.podSelector': 7,
+        'spec.ingress': 8,
         'spec.ingress[0]': 9,
+        'spec.ingress[0].from': 9,
         'spec.ingress[0].from[0]': 10,
+        'spec.ingress[0].from[0].podSelector': 10,
         'spec.ingress[0].from[1]': 11,
+        'spec.ingress[0].from[1].namespaceSelector': 11,
+        'spec.ingress[0].from[1].namespaceSelector.matchLabels': 12,
+        'spec.ingress[0].from[1].namespaceSelector.matchLabels.a': 12,
+        'spec.ingress[0].ports': 13,
         'spec.ingress[0].ports[0]': 14,
+        'spec.ingress[0].ports[0].port': 14,
         'spec.ingress[1]': 16,
+        'spec.ingress[1].ports': 16,
+        'spec.egress': 17,
         'spec.egress[0]': 17,
       },
     },
@@ -217,20 +229,27 @@ test('two different objects of one name contradict each other; the same one twic
   );
 });
 
-test('other policy kinds are counted, other kinds and stray YAML passed over', async () => {
+test('policies of every dialect are read, other policy kinds counted, stray YAML passed over', async () => {
   const cilium = 'apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: a}\nspec: {}\n';
-  const calico = 'apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: a}\nspec: {}\n';
+  const calico =
+    'apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\nmetadata: {name: a, namespace: x}\nspec: {}\n';
+  const istio = 'apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a}\n';
   const snapshot = await read({
-    'a.yaml': `${cilium}---\n${calico}---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {k: hunter2}\n`,
+    'a.yaml': `${cilium}---\n${calico}---\n${istio}---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {k: hunter2}\n`,
     'values.yaml': 'replicas: 2\n',
     '.github/w.yaml': 'on: [push]\non: twice\n',
     'notes.txt': 'no',
   });
-  assert.deepEqual(snapshot.otherPolicies, [
-    { group: 'cilium.io', kind: 'CiliumNetworkPolicy', count: 1 },
-    { group: 'projectcalico.org', kind: 'NetworkPolicy', count: 1 },
-  ]);
-  assert.deepEqual([snapshot.policies, snapshot.workloads], [[], []]);
+  assert.deepEqual(snapshot.otherPolicies, [{ group: 'security.istio.io', kind: 'PeerAuthentication', count: 1 }]);
+  assert.deepEqual(
+    snapshot.policies.map((p) => [p.apiVersion, p.kind, p.metadata.namespace, p.spec]),
+    [
+      ['projectcalico.org/v3', 'GlobalNetworkPolicy', undefined, {}],
+      ['cilium.io/v2', 'CiliumNetworkPolicy', 'default', {}],
+    ],
+  );
+  assert.deepEqual(snapshot.workloads, []);
+  assert.equal(snapshot.engine.name, 'unknown', 'two engines can not both be it');
   assert.ok(!JSON.stringify(snapshot).includes('hunter2'));
 });
 

@@ -16,6 +16,7 @@ const whole = (parts: Partial<Plan>): Plan => ({
   objects: [],
   conflicts: [],
   unchanged: 0,
+  fidelity: [],
   notMirrored: [],
   warnings: [],
   ...parts,

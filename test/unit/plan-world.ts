@@ -25,7 +25,7 @@ export function snapshotOf(
     namespaces: Object.entries(namespaces).map(([name, labels]) => ({ name, labels })),
     workloads: [],
     services: [],
-    policies,
+    policies: policies.map((p) => ({ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', ...p })),
     otherPolicies: [],
     gaps: [],
     ...more,

@@ -5,17 +5,21 @@ import { ParityError } from '../../src/host/errors.ts';
 import { parseNetworkPolicy } from '../../src/policy/dialect/kubernetes.ts';
 import { modelOf } from '../../src/policy/endpoints.ts';
 import type { Policy } from '../../src/policy/model.ts';
-import type { NetworkPolicy } from '../../src/snapshot/model.ts';
+import { NETWORK_POLICY } from '../../src/snapshot/policy-object.ts';
 import { worldOf } from './policy-world.ts';
 
 /** A policy with this spec, written in YAML; whatever it holds, as it would come from a file. */
 function policy(spec: string): Policy {
   return parseNetworkPolicy({
+    ...NETWORK_POLICY,
     metadata: { name: 'p', namespace: 'shop' },
     spec: parse(spec, { version: '1.1' }),
     location: { file: 'p.yaml', line: 3, lines: { 'spec.ingress[0]': 12, 'spec.ingress[0].from[0]': 14 } },
-  } as NetworkPolicy);
+  });
 }
+
+const IN_SHOP = { op: 'namespace', names: ['shop'] } as const;
+const A_IS_B = { op: 'label', of: 'pod', key: 'a', test: 'in', values: ['b'] } as const;
 
 const rule = (spec: string) => {
   const [first] = policy(spec).rules;
@@ -42,7 +46,7 @@ for (const [title, spec, isolates, rules] of [
     const parsed = policy(spec);
     assert.deepEqual(parsed.isolates, isolates);
     assert.equal(parsed.rules.length, rules);
-    assert.deepEqual(parsed.subject, { namespace: 'shop', podSelector: {} });
+    assert.deepEqual(parsed.subject, IN_SHOP);
   });
 }
 
@@ -53,27 +57,23 @@ for (const [title, from, peers] of [
   [
     'podSelector alone: own namespace',
     'from: [{podSelector: {matchLabels: {a: b}}}]',
-    [{ type: 'pods', match: { namespace: 'shop', podSelector: { matchLabels: { a: 'b' } } } }],
+    [{ type: 'pods', match: { op: 'all', of: [IN_SHOP, A_IS_B] } }],
   ],
-  [
-    'podSelector {}: all of the own namespace',
-    'from: [{podSelector: {}}]',
-    [{ type: 'pods', match: { namespace: 'shop', podSelector: {} } }],
-  ],
+  ['podSelector {}: all of the own namespace', 'from: [{podSelector: {}}]', [{ type: 'pods', match: IN_SHOP }]],
   [
     'namespaceSelector {}: all pods everywhere',
     'from: [{namespaceSelector: {}}]',
-    [{ type: 'pods', match: { namespaceSelector: {}, podSelector: {} } }],
+    [{ type: 'pods', match: { op: 'all', of: [] } }],
   ],
   [
     'both: and',
     'from: [{namespaceSelector: {}, podSelector: {matchLabels: {a: b}}}]',
-    [{ type: 'pods', match: { namespaceSelector: {}, podSelector: { matchLabels: { a: 'b' } } } }],
+    [{ type: 'pods', match: A_IS_B }],
   ],
   [
     'a null beside a selector is absent',
     'from: [{namespaceSelector: null, podSelector: {}, ipBlock: null}]',
-    [{ type: 'pods', match: { namespace: 'shop', podSelector: {} } }],
+    [{ type: 'pods', match: IN_SHOP }],
   ],
   [
     'ipBlock',
@@ -171,7 +171,7 @@ test('an error and a rule name the nearest line that is known', () => {
 });
 
 test('a live object has no file, and its errors name the object alone', () => {
-  const live = { metadata: { name: 'p', namespace: 'shop' }, spec: { ingress: [{}] } };
+  const live = { ...NETWORK_POLICY, metadata: { name: 'p', namespace: 'shop' }, spec: { ingress: [{}] } };
   assert.deepEqual(parseNetworkPolicy(live).source, { object: 'NetworkPolicy shop/p' });
   const broken = { ...live, spec: { ingress: [{ from: [{}] }] } };
   assert.throws(() => parseNetworkPolicy(broken), /^ParityError: NetworkPolicy shop\/p: spec\.ingress\[0\]\.from\[0\]/);

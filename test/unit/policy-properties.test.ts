@@ -5,6 +5,7 @@ import { parseNetworkPolicy } from '../../src/policy/dialect/kubernetes.ts';
 import { evaluator } from '../../src/policy/evaluate.ts';
 import { matrix } from '../../src/policy/matrix.ts';
 import type { PodEndpoint, PolicyModel } from '../../src/policy/model.ts';
+import { tiersOf } from '../../src/policy/tiers.ts';
 import type {
   EngineName,
   LabelSelector,
@@ -13,6 +14,7 @@ import type {
   NetworkPolicyPort,
   Protocol,
 } from '../../src/snapshot/model.ts';
+import { NETWORK_POLICY } from '../../src/snapshot/policy-object.ts';
 
 const NAMESPACES = new Map([
   ['red', { team: 'a' }],
@@ -113,7 +115,8 @@ const pods: fc.Arbitrary<PodEndpoint[]> = fc
 function modelOf(policies: readonly NetworkPolicy[], endpoints: PodEndpoint[], engine: EngineName): PolicyModel {
   return {
     engine: { name: engine, evidence: [] },
-    policies: policies.map(parseNetworkPolicy),
+    policies: policies.map((p) => parseNetworkPolicy({ ...NETWORK_POLICY, ...p })),
+    tiers: tiersOf(engine, [], []),
     namespaces: NAMESPACES,
     pods: endpoints,
     nodes: new Map(),

@@ -1,17 +1,20 @@
+import { groupOf } from '../../src/policy/dialect/origin.ts';
 import { modelOf } from '../../src/policy/endpoints.ts';
 import type { PodEndpoint, PolicyModel } from '../../src/policy/model.ts';
 import {
   type EngineName,
-  type NetworkPolicy,
+  type PolicyObject,
   SNAPSHOT_SCHEMA,
   type Snapshot,
   type SourceLocation,
   type Workload,
 } from '../../src/snapshot/model.ts';
-import { parseYaml } from '../../src/snapshot/yaml.ts';
+import { isPolicyKind, NETWORK_POLICY } from '../../src/snapshot/policy-object.ts';
+import { parseYaml, type YamlDocument } from '../../src/snapshot/yaml.ts';
 
 /** A Kubernetes object as the tests write it: only as much as policies read. */
 interface Manifest {
+  apiVersion?: string;
   kind: string;
   metadata: { name: string; namespace?: string; labels?: Record<string, string> };
   spec?: {
@@ -36,19 +39,21 @@ export function worldOf(yaml: string, { engine = 'kindnet', podRanges = [], work
   const objects = documents.map((d) => d.value as Manifest);
   const of = (kind: string) => objects.filter((o) => o.kind === kind);
   const policies = documents.flatMap((d) => {
-    const policy = d.value as NetworkPolicy & { kind: string };
-    if (policy.kind !== 'NetworkPolicy') return [];
-    const rules = (side: 'ingress' | 'egress') =>
-      Object.fromEntries(
-        (policy.spec?.[side] ?? []).map((_, i) => [`spec.${side}[${i}]`, d.lineOf(['spec', side, i])]),
-      );
-    const location: SourceLocation = {
-      file: 'world.yaml',
-      line: d.lineOf([]),
-      lines: { ...rules('ingress'), ...rules('egress') },
-    };
-    const namespace = policy.metadata.namespace ?? 'default';
-    return [{ metadata: { ...policy.metadata, namespace }, spec: policy.spec, location } as NetworkPolicy];
+    const object = d.value as Manifest & Pick<PolicyObject, 'spec' | 'specs'>;
+    const { apiVersion = NETWORK_POLICY.apiVersion, kind, metadata, spec, specs } = object;
+    if (!isPolicyKind(groupOf({ apiVersion }), kind)) return [];
+    const namespace = metadata.namespace ?? (kind === 'NetworkPolicy' ? 'default' : undefined);
+    const location: SourceLocation = { file: 'world.yaml', line: d.lineOf([]), lines: linesOf(object, d) };
+    return [
+      {
+        apiVersion,
+        kind,
+        metadata: { ...metadata, ...(namespace !== undefined && { namespace }) },
+        ...(spec !== undefined && { spec }),
+        ...(specs !== undefined && { specs }),
+        location,
+      } as PolicyObject,
+    ];
   });
   return {
     schema: SNAPSHOT_SCHEMA,
@@ -66,6 +71,16 @@ export function worldOf(yaml: string, { engine = 'kindnet', podRanges = [], work
     otherPolicies: [],
     gaps: [],
   };
+}
+
+/** The lines of the rules. */
+function linesOf({ spec }: { spec?: unknown }, d: YamlDocument): Record<string, number> {
+  const rules = (side: 'ingress' | 'egress') =>
+    ((spec as { [Side in typeof side]?: unknown[] } | null)?.[side] ?? []).map((_, i) => [
+      `spec.${side}[${i}]`,
+      d.lineOf(['spec', side, i]),
+    ]);
+  return Object.fromEntries([...rules('ingress'), ...rules('egress')]);
 }
 
 function podWorkload({ metadata, spec, status }: Manifest): Workload {

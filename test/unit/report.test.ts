@@ -121,7 +121,7 @@ test('target policies that could not be read make the policies unknown', () => {
 });
 
 test('conflicts and kinds that are not mirrored are differences, what the user left out is not', () => {
-  const plan = { objects: [], conflicts: [], unchanged: 3 };
+  const plan = { objects: [], conflicts: [], unchanged: 3, fidelity: [] };
   const whole = { otherPolicies: [], leftOut: ['kube-system: left out'] };
   assert.deepEqual(
     policyFindings(plan, whole).map((f) => f.state),

@@ -9,6 +9,7 @@ import { quietRun } from '../../src/host/run.ts';
 import { writeSnapshot } from '../../src/snapshot/file.ts';
 import { readTarget } from '../../src/snapshot/files.ts';
 import type { NetworkPolicy, Snapshot } from '../../src/snapshot/model.ts';
+import { NETWORK_POLICY } from '../../src/snapshot/policy-object.ts';
 import { sortSnapshot } from '../../src/snapshot/sort.ts';
 import { formatSnapshot, parseSnapshot } from '../../src/snapshot/write.ts';
 
@@ -83,18 +84,20 @@ const peers = some(
   }),
 );
 const ports = some(optional({ protocol, port: fc.oneof(port, text), endPort: port }));
-const policy = fc.record(
-  {
-    metadata: optional({ name: text, namespace: text, labels }, 'name', 'namespace'),
-    spec: optional({
-      podSelector: selector,
-      policyTypes: fc.subarray(['Ingress' as const, 'Egress' as const]),
-      ingress: some(optional({ from: peers, ports })),
-      egress: some(optional({ to: peers, ports })),
-    }),
-  },
-  { noNullPrototype: true },
-) as fc.Arbitrary<NetworkPolicy>;
+const policy = fc
+  .record(
+    {
+      metadata: optional({ name: text, namespace: text, labels }, 'name', 'namespace'),
+      spec: optional({
+        podSelector: selector,
+        policyTypes: fc.subarray(['Ingress' as const, 'Egress' as const]),
+        ingress: some(optional({ from: peers, ports })),
+        egress: some(optional({ to: peers, ports })),
+      }),
+    },
+    { noNullPrototype: true },
+  )
+  .map((p) => ({ ...NETWORK_POLICY, ...(p as NetworkPolicy) }));
 const snapshots: fc.Arbitrary<Snapshot> = fc.record(
   {
     schema: fc.constant('clparity/v1' as const),
@@ -165,7 +168,7 @@ function plain(value: unknown): unknown {
 }
 
 function withoutLocations(snapshot: Snapshot): Snapshot {
-  return { ...snapshot, policies: snapshot.policies.map(({ metadata, spec }) => ({ metadata, spec })) };
+  return { ...snapshot, policies: snapshot.policies.map(({ location: _, ...policy }) => policy) };
 }
 
 test('a snapshot written and read is the same snapshot, whatever strings it holds', () => {
@@ -211,6 +214,7 @@ function reverseKeys(map: Readonly<Record<string, string>>): Record<string, stri
 
 test('absent, empty list, empty map and a list of an empty map stay four different things', () => {
   const spec = (ingress: NetworkPolicy['spec']['ingress'] | 'absent') => ({
+    ...NETWORK_POLICY,
     metadata: { name: 'p', namespace: 'x' },
     spec: { podSelector: {}, ...(ingress === 'absent' || ingress === undefined ? {} : { ingress }) },
   });
@@ -227,11 +231,11 @@ test('policies read from a snapshot point at their lines in it', async () => {
   const lines = written.split('\n');
   for (const { metadata, location } of parseSnapshot(written, 'shop.yaml').policies) {
     assert.equal(location?.file, 'shop.yaml');
-    assert.match(lines[(location?.line ?? 0) - 1] ?? '', /- metadata:/);
-    assert.match(lines.slice(location?.line, (location?.line ?? 0) + 2).join(), new RegExp(`name: ${metadata.name}`));
+    assert.match(lines[(location?.line ?? 0) - 1] ?? '', /- apiVersion:/);
+    assert.match(lines.slice(location?.line, (location?.line ?? 0) + 4).join(), new RegExp(`name: ${metadata.name}`));
     for (const [path, line] of Object.entries(location?.lines ?? {})) {
-      const key = path.split('.').at(-1) ?? '';
-      assert.match(lines[line - 1] ?? '', key.includes('[') ? /^\s*- / : new RegExp(`${key}:`), path);
+      const key = /\["(.+)"\]$/.exec(path)?.[1] ?? path.split('.').at(-1) ?? '';
+      assert.match(lines[line - 1] ?? '', /\[\d+\]$/.test(path) ? /^\s*- / : new RegExp(`${key}:`), path);
     }
   }
 });
@@ -239,7 +243,7 @@ test('policies read from a snapshot point at their lines in it', async () => {
 test('another version, a broken or a hostile snapshot is refused with file and line', () => {
   const written = formatSnapshot({
     ...EMPTY,
-    policies: [{ metadata: { name: 'p', namespace: 'x' }, spec: { ingress: [{}] } }],
+    policies: [{ ...NETWORK_POLICY, metadata: { name: 'p', namespace: 'x' }, spec: { ingress: [{}] } }],
   });
   const refused = (content: string, message: RegExp) =>
     assert.throws(() => parseSnapshot(content, 's.yaml'), { name: 'ParityError', kind: 'input', message });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { fromLabelSelector } from '../../src/policy/dialect/selector.ts';
 import type { Connection, PodEndpoint, Policy, PolicyModel, PortMatch, Verdict } from '../../src/policy/model.ts';
+import { DEFAULT_TIER } from '../../src/policy/tiers.ts';
 import type { Workload } from '../../src/snapshot/model.ts';
 import { castWorkloads } from '../../src/verify/cast.ts';
 import { compare } from '../../src/verify/compare.ts';
@@ -25,7 +27,8 @@ function ingress(app: string, ports: readonly PortMatch[] | undefined): Policy {
     dialect: 'kubernetes',
     namespace: 'shop',
     name: app,
-    subject: { namespace: 'shop', podSelector: { matchLabels: { app } } },
+    subject: fromLabelSelector({ matchLabels: { app } }, 'pod'),
+    tier: DEFAULT_TIER.name,
     isolates: ['ingress'],
     rules: [{ direction: 'ingress', action: 'allow', peers: undefined, ports, source }],
     source,
@@ -36,6 +39,7 @@ function model(...policies: Policy[]): PolicyModel {
   return {
     engine: { name: 'kindnet', evidence: [] },
     policies,
+    tiers: [DEFAULT_TIER],
     namespaces: new Map(),
     pods: [],
     nodes: new Map(),
@@ -75,7 +79,7 @@ describe('which connections are probed', () => {
         {
           ...rule,
           direction: 'egress' as const,
-          peers: [{ type: 'pods' as const, match: { podSelector: { matchLabels: { app } } } }],
+          peers: [{ type: 'pods' as const, match: fromLabelSelector({ matchLabels: { app } }, 'pod') }],
           ports: [{ protocol: 'TCP' as const, port: 5432 }],
         },
       ],

@@ -1,14 +1,33 @@
-import type { Snapshot } from '../../snapshot/model.ts';
-import type { Policy } from '../model.ts';
-import { parseNetworkPolicy } from './kubernetes.ts';
+import type { PolicyObject, ServiceFacts } from '../../snapshot/model.ts';
+import type { DialectName, Policy } from '../model.ts';
+import { ADMIN } from './admin.ts';
+import { CALICO } from './calico.ts';
+import { CILIUM } from './cilium.ts';
+import { KUBERNETES } from './kubernetes.ts';
 
-/** One family of policy kinds: its objects in a snapshot, parsed. None there is an empty list. */
-export type Dialect = (snapshot: Snapshot) => Policy[];
+/** What parsing needs to know besides: facts of the snapshot. */
+export interface ParseContext {
+  readonly services: readonly ServiceFacts[];
+  /** Namespace names to their labels. */
+  readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
+}
+
+/** One family of policy kinds. */
+export interface Dialect {
+  readonly name: DialectName;
+  /** Kinds that it reads: its policies, and what they refer to. Capture lists them, the file reader keeps them. */
+  readonly kinds: readonly { readonly group: string; readonly kind: string }[];
+  /**
+   * All of its policies among the objects. Throws an input error naming file, line, object and path for one that no API
+   * server would take.
+   */
+  parse(objects: readonly PolicyObject[], context: ParseContext): Policy[];
+}
 
 /** One line a dialect. */
-export const DIALECTS: readonly Dialect[] = [(snapshot) => snapshot.policies.map(parseNetworkPolicy)];
+export const DIALECTS: readonly Dialect[] = [KUBERNETES, ADMIN, CILIUM, CALICO];
 
-/** Every policy of a snapshot, whatever its dialect. Throws an input error for one that no API server would take. */
-export function parsePolicies(snapshot: Snapshot): Policy[] {
-  return DIALECTS.flatMap((dialect) => dialect(snapshot));
+/** Every policy among a snapshot's objects, whatever its dialect. Throws as a dialect does. */
+export function parsePolicies(objects: readonly PolicyObject[], context: ParseContext): Policy[] {
+  return DIALECTS.flatMap((dialect) => dialect.parse(objects, context));
 }

@@ -1,10 +1,20 @@
-import type { NetworkPolicy } from '../../snapshot/model.ts';
-import { at, type Field, field, isAbsent, items, oneOf, onlyKeys, text, texts } from '../../snapshot/shape.ts';
+import type { PolicyObject } from '../../snapshot/model.ts';
+import { at, type Field, isAbsent, items, oneOf, onlyKeys, text, texts } from '../../snapshot/shape.ts';
 import { type AddressRange, contains, parseCidr } from '../addresses.ts';
-import type { Direction, Peer, Policy, PortMatch, Rule } from '../model.ts';
+import type { Direction, Peer, Policy, PortMatch, Rule, Selector } from '../model.ts';
 import { isPort, PROTOCOLS } from '../ports.ts';
-import { failOf, type Origin, sourceRef } from './origin.ts';
-import { parseSelector } from './selector.ts';
+import { DEFAULT_TIER, KUBERNETES_ORDER } from '../tiers.ts';
+import type { Dialect } from './index.ts';
+import { fieldOf, groupOf, type Origin, originOf, sourceRef } from './origin.ts';
+import { ANY, allOf, parseSelector } from './selector.ts';
+
+/** networking.k8s.io/v1. */
+export const KUBERNETES: Dialect = {
+  name: 'kubernetes',
+  kinds: [{ group: 'networking.k8s.io', kind: 'NetworkPolicy' }],
+  parse: (objects) =>
+    objects.filter((o) => groupOf(o) === 'networking.k8s.io' && o.kind === 'NetworkPolicy').map(parseNetworkPolicy),
+};
 
 /**
  * networking.k8s.io/v1 NetworkPolicy. Defaults as the API server's (pkg/apis/networking/v1/defaults.go), checks as its
@@ -12,10 +22,10 @@ import { parseSelector } from './selector.ts';
  * leaves out are kept, for some engines enforce them (see engine.ts). Throws an input error naming file, line, object
  * and path.
  */
-export function parseNetworkPolicy(np: NetworkPolicy): Policy {
+export function parseNetworkPolicy(np: PolicyObject): Policy {
   const { name, namespace } = np.metadata;
-  const origin: Origin = { object: `NetworkPolicy ${namespace}/${name}`, location: np.location };
-  const spec = at(field({ spec: np.spec }, failOf(origin)), 'spec');
+  const origin = originOf(np);
+  const spec = at(fieldOf(np), 'spec');
   if (!name || !namespace) throw spec.fail(['metadata'], 'needs a name and a namespace');
   if (!isAbsent(spec)) onlyKeys(spec, ['podSelector', 'policyTypes', 'ingress', 'egress']);
   const ingress = items(at(spec, 'ingress')) ?? [];
@@ -24,7 +34,9 @@ export function parseNetworkPolicy(np: NetworkPolicy): Policy {
     dialect: 'kubernetes',
     namespace,
     name,
-    subject: { namespace, podSelector: parseSelector(at(spec, 'podSelector')) ?? {} },
+    tier: DEFAULT_TIER.name,
+    order: KUBERNETES_ORDER,
+    subject: allOf(inNamespace(namespace), parseSelector(at(spec, 'podSelector'), 'pod') ?? ANY),
     isolates: parseTypes(at(spec, 'policyTypes'), egress.length > 0),
     rules: [
       ...ingress.map((rule) => parseRule(rule, 'ingress', origin, namespace)),
@@ -32,6 +44,11 @@ export function parseNetworkPolicy(np: NetworkPolicy): Policy {
     ],
     source: sourceRef(origin),
   };
+}
+
+/** Pods of one namespace. */
+export function inNamespace(namespace: string): Selector {
+  return { op: 'namespace', names: [namespace] };
 }
 
 /** Absent or empty: Ingress always, Egress where there is an egress rule (SetDefaults_NetworkPolicy). */
@@ -59,15 +76,15 @@ function parseRule(rule: Field, direction: Direction, origin: Origin, namespace:
 
 function parsePeer(peer: Field, namespace: string): Peer {
   onlyKeys(peer, ['podSelector', 'namespaceSelector', 'ipBlock']);
-  const podSelector = parseSelector(at(peer, 'podSelector'));
-  const namespaceSelector = parseSelector(at(peer, 'namespaceSelector'));
+  const podSelector = parseSelector(at(peer, 'podSelector'), 'pod');
+  const namespaceSelector = parseSelector(at(peer, 'namespaceSelector'), 'namespace');
   const block = at(peer, 'ipBlock');
   if (!isAbsent(block)) {
     if (podSelector || namespaceSelector) throw peer.fail(peer.path, 'must not hold both an ipBlock and a selector');
     return parseBlock(block);
   }
-  if (namespaceSelector) return { type: 'pods', match: { namespaceSelector, podSelector: podSelector ?? {} } };
-  if (podSelector) return { type: 'pods', match: { namespace, podSelector } };
+  if (namespaceSelector) return { type: 'pods', match: allOf(namespaceSelector, podSelector ?? ANY) };
+  if (podSelector) return { type: 'pods', match: allOf(inNamespace(namespace), podSelector) };
   throw peer.fail(peer.path, 'is empty: it needs a podSelector, a namespaceSelector or an ipBlock');
 }
 
@@ -84,7 +101,8 @@ function parseBlock(block: Field): Peer {
   return { type: 'cidr', cidr, except: texts(at(block, 'except')) ?? [] };
 }
 
-function cidrAt(value: Field): AddressRange {
+/** The addresses of a CIDR; throws what the field's `fail` makes where it is none. */
+export function cidrAt(value: Field): AddressRange {
   const range = parseCidr(text(value));
   if (!range) throw value.fail(value.path, `must be a CIDR such as 10.0.0.0/8, not "${text(value)}"`);
   return range;
@@ -110,7 +128,7 @@ function parsePort(value: Field): PortMatch {
 }
 
 /** IANA_SVC_NAME, as apimachinery's IsValidPortName. */
-function isPortName(name: string): boolean {
+export function isPortName(name: string): boolean {
   return name.length <= 15 && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) && /[a-z]/.test(name);
 }
 

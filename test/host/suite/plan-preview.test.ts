@@ -16,6 +16,7 @@ const plan: Plan = {
   ],
   conflicts: [],
   unchanged: 0,
+  fidelity: [],
   notMirrored: [],
   warnings: [],
 };

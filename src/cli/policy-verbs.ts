@@ -1,0 +1,107 @@
+import { resolve } from 'node:path';
+import { Option } from 'commander';
+import { inputError } from '../host/errors.ts';
+import { LOCAL, SCOPE, TARGET } from './options.ts';
+import { writeOutput } from './output.ts';
+import type { Register, Verb } from './verbs.ts';
+
+const PEER = 'namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:NAME';
+
+/** The verbs that ask about policies and change nothing. */
+export function registerPolicyVerbs(verb: Register): void {
+  verb(
+    'matrix',
+    "which workloads may reach which, by the target's policies",
+    TARGET,
+    async (v) => {
+      const { pods, svg, html } = v.flags as { pods?: boolean; svg?: string; html?: string };
+      const value = await v.core.matrix(v.run, v.project, { pods: pods === true });
+      if (svg !== undefined) await writeFileIn(v, svg, v.core.matrixSvg(value));
+      if (html !== undefined) await writeFileIn(v, html, await v.core.matrixPage(v.run, v.project));
+      v.show(value, () => v.core.matrixText(value));
+      return 0;
+    },
+    [
+      new Option('--pods', 'every pod by itself instead of groups'),
+      new Option('--svg <file>', 'also as a picture'),
+      new Option('--html <file>', 'also as a page: the matrix, the graph, and for each pair the rules that decide it'),
+    ],
+  );
+  verb(
+    'explain',
+    'why a connection is allowed or denied, with the rule, its line and the smallest change that turns it',
+    TARGET,
+    async (v) => {
+      const { text, value } = await explain(v);
+      v.show(value, () => text);
+      return 0;
+    },
+    [
+      new Option('--from <peer>', PEER),
+      new Option('--to <peer>', PEER),
+      new Option('--port <number>', 'destination port'),
+      new Option('--protocol <protocol>', 'protocol').choices(['TCP', 'UDP', 'SCTP']).default('TCP'),
+      new Option('--pod <peer>', 'instead: the policies that select a pod or workload'),
+      new Option('--policy <name>', 'instead: the workloads that a policy selects, NAME or NAMESPACE/NAME'),
+      new Option('--unmatched', 'instead: selectors, peers and port names that match nothing here'),
+    ],
+  );
+  verb(
+    'check <file>',
+    'check a list of connectivity assertions',
+    [...TARGET, ...LOCAL, ...SCOPE, 'probeTimeout', 'yes'],
+    async (v, file = '') => {
+      const { live, junit } = v.flags as { live?: boolean; junit?: string };
+      if (live) await v.agree('Put stand-ins into the local cluster for the time of the probes?');
+      const value = await v.core.check(v.run, v.project, resolve(v.project.folder, file), live === true);
+      if (junit !== undefined) await writeFileIn(v, junit, v.core.junitXml(value, file));
+      v.show(value, () => v.core.checkText(value));
+      return value.failed === 0 ? 0 : 1;
+    },
+    [
+      new Option('--live', 'send real packets in the local cluster instead of evaluating'),
+      new Option('--junit <file>', 'also as JUnit XML, for CI'),
+    ],
+  );
+  verb(
+    'diff [before] [after]',
+    'what differs by meaning between two snapshots or folders, or the target and the local cluster',
+    [...TARGET, ...LOCAL, ...SCOPE],
+    async (v, before, after) => {
+      const { markdown, format, cluster } = v.flags as { markdown?: boolean; format?: string; cluster?: string };
+      if (markdown && format === 'json') throw inputError('--markdown and --format json contradict each other');
+      if (before !== undefined && (after === undefined) === (cluster === undefined)) {
+        throw inputError('diff takes two snapshots, or one and --cluster ID');
+      }
+      const value = await v.core.diff(v.run, v.project, { before, after });
+      v.show(value, () => (markdown ? v.core.diffMarkdown(value) : v.core.diffText(value)));
+      return value.equal ? 0 : 1;
+    },
+    [new Option('--markdown', 'as Markdown, piped or not').implies({ format: 'text' })],
+  );
+}
+
+/** One of the four questions; the result has its words with it. */
+async function explain({ core, run, project, flags }: Verb): Promise<{ value: unknown; text: string }> {
+  const { pod, policy, unmatched, from, to, port, protocol } = flags as {
+    readonly [name in 'pod' | 'policy' | 'from' | 'to' | 'port' | 'protocol']?: string;
+  } & { readonly unmatched?: boolean };
+  const asked = [pod, policy, unmatched, from ?? to ?? port].filter((q) => q !== undefined);
+  if (asked.length !== 1) {
+    throw inputError('explain answers one question: --from with --to and --port, or --pod, --policy or --unmatched');
+  }
+  if (pod !== undefined) return core.explainPod(run, project, pod);
+  if (policy !== undefined) return core.explainPolicy(run, project, policy);
+  if (unmatched) return core.explainUnmatched(run, project);
+  if (from === undefined || to === undefined || port === undefined) {
+    throw inputError('A connection has --from, --to and --port');
+  }
+  const value = await core.explain(run, project, { from, to, port, ...(protocol !== undefined && { protocol }) });
+  return { value, text: value.text };
+}
+
+/** Writes a file whose path starts at the project folder. Throws as `writeOutput` does. */
+export async function writeFileIn({ project, run }: Verb, file: string, content: string): Promise<void> {
+  await writeOutput(resolve(project.folder, file), content);
+  run.log('info', `Written: ${file}`);
+}

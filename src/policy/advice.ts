@@ -1,0 +1,200 @@
+import { stringify } from 'yaml';
+import { type CompiledModel, type CompiledRule, compile, type Turn } from './compile.ts';
+import { type Decision, decide, isAbout, sideOf } from './decide.ts';
+import { newPolicy } from './isolation.ts';
+import { labelSteps, tellingLabels } from './labels.ts';
+import type { Connection, Direction, Endpoint, PodEndpoint, Policy, PolicyModel, SourceRef } from './model.ts';
+import { includes, rulePorts } from './ports.ts';
+import { writeRule } from './write-rule.ts';
+
+/** One thing to do, so that a connection becomes allowed, or denied. */
+export interface Change {
+  readonly direction: Direction;
+  /** What to do, in words. */
+  readonly text: string;
+  /** What to add, where something is to add. */
+  readonly yaml?: string;
+  /** Where. */
+  readonly source?: SourceRef;
+  /** The same result by another way, in words. */
+  readonly or?: string;
+}
+
+/** A change, and what becomes of the model by it. */
+interface Step {
+  readonly change: Change;
+  readonly model: PolicyModel;
+}
+
+/** What is to become of one side of a connection. */
+interface Wish {
+  readonly connection: Connection;
+  readonly direction: Direction;
+  readonly allowed: boolean;
+}
+
+/** A side whose policies decide. */
+interface Asked {
+  readonly compiled: CompiledModel;
+  readonly turns: readonly Turn[];
+  readonly pod: PodEndpoint;
+  readonly peer: Endpoint;
+  readonly decision: Decision;
+  readonly wish: Wish;
+}
+
+/** More deciding rules in a row than this, and it takes a person to say what is meant. */
+const MOST_STEPS = 8;
+
+/**
+ * The smallest change found that turns a verdict: all of the list, together. A denied connection needs every denying
+ * side to allow it, an allowed one needs one side to deny. Each list was evaluated: the changed policies do turn the
+ * verdict. Undefined where no policy could.
+ */
+export function changesTo(model: PolicyModel, connection: Connection, allowed: boolean): Change[] | undefined {
+  const sides: Direction[] = ['ingress', 'egress'];
+  if (allowed) {
+    const all = sides.map((direction) => turned(model, { connection, direction, allowed }));
+    return all.every((changes) => changes !== undefined) ? all.flat() : undefined;
+  }
+  const found = sides.flatMap((direction) => {
+    const changes = turned(model, { connection, direction, allowed });
+    return changes ? [changes] : [];
+  });
+  return found.sort((a, b) => a.length - b.length)[0];
+}
+
+/** One side, step by step, until it is as wished. */
+function turned(model: PolicyModel, wish: Wish): Change[] | undefined {
+  const changes: Change[] = [];
+  for (let now = model; changes.length < MOST_STEPS; ) {
+    const compiled = compile(now);
+    const { from, to } = wish.connection;
+    const side = sideOf(compiled, from, to, wish.direction);
+    if (side.exempt !== undefined) {
+      if (wish.allowed) return changes;
+      const step = side.exempt === 'not selected' ? newPolicy(now, wish.connection, wish.direction) : undefined;
+      if (!step) return undefined;
+      changes.push(step.change);
+      now = step.model;
+      continue;
+    }
+    const decision = decide(side.turns, side.pod, side.peer, wish.connection);
+    if (decision.allowed === wish.allowed) return changes;
+    const step = nextStep({ compiled, turns: side.turns, pod: side.pod, peer: side.peer, decision, wish });
+    if (!step) return undefined;
+    changes.push(step.change);
+    now = step.model;
+  }
+  return undefined;
+}
+
+function nextStep(asked: Asked): Step | undefined {
+  const { compiled, decision, wish } = asked;
+  const [rule] = decision.rules;
+  if (rule) return overruled(asked, rule) ?? taken(asked, rule);
+  if (!wish.allowed) return newPolicy(compiled.model, wish.connection, wish.direction);
+  return withPort(asked) ?? added(asked);
+}
+
+/** A rule ahead of the one that decides: in an ordered tier the first decides, in a union a deny does. */
+function overruled(asked: Asked, rule: CompiledRule): Step | undefined {
+  const { decision, wish } = asked;
+  const comesFirst = decision.turn?.tier.rules === 'ordered' || !wish.allowed;
+  if (!comesFirst) return undefined;
+  return withRule(asked, rule.policy, `ahead of the rule that ${wish.allowed ? 'denies' : 'allows'} it`);
+}
+
+/** Without the rule. A person will rather narrow it, which is the same for this connection. */
+function taken({ compiled, wish, peer }: Asked, { rule, policy }: CompiledRule): Step {
+  const verb = rule.action === 'deny' ? 'denies' : 'allows';
+  const place = `${rule.source.object}${rule.source.path === undefined ? '' : `, ${rule.source.path}`}`;
+  const { direction } = wish;
+  const change: Change = {
+    direction,
+    text: `leave ${peer.id} out of the rule that ${verb} it, or remove the rule: ${place}`,
+    source: rule.source,
+  };
+  const rules = policy.rules.filter((r) => r !== rule);
+  return { change, model: replaced(compiled.model, policy, { ...policy, rules }) };
+}
+
+/** The port, where a rule is about the two already. */
+function withPort(asked: Asked): Step | undefined {
+  const { compiled, decision, pod, peer, wish } = asked;
+  const { protocol, port } = wish.connection;
+  const found = decision.turn?.rules.find(
+    (r) => r.rule.action === 'allow' && isAbout(r, pod, peer) && r.rule.ports !== undefined && isPlain(r),
+  );
+  if (!found) return undefined;
+  const { rule, policy } = found;
+  const wider = { ...rule, ports: [...(rule.ports ?? []), { protocol, port }] };
+  const rules = policy.rules.map((r) => (r === rule ? wider : r));
+  const change: Change = {
+    direction: wish.direction,
+    text: `add port ${protocol} ${port} to the rule that allows ${peer.id} on other ports: ${rule.source.object}, ${rule.source.path}`,
+    yaml: portYaml(policy, wish.connection),
+    source: rule.source,
+  };
+  return { change, model: replaced(compiled.model, policy, { ...policy, rules }) };
+}
+
+function isPlain({ rule }: CompiledRule): boolean {
+  return rule.exceptPorts === undefined && rule.narrowedBy === undefined;
+}
+
+function portYaml({ dialect, source }: Policy, { protocol, port }: Connection): string {
+  if (dialect === 'cilium') return stringify([{ port: `${port}`, protocol }]);
+  if (dialect === 'calico') return stringify([port]);
+  if (dialect === 'kubernetes') return stringify([{ protocol, port }]);
+  return source.object.startsWith('ClusterNetworkPolicy')
+    ? stringify([{ [protocol.toLowerCase()]: { destinationPort: { number: port } } }])
+    : stringify([{ portNumber: { protocol, port } }]);
+}
+
+/** A rule more for the policy that has the most to say already. */
+function added(asked: Asked): Step | undefined {
+  const { decision, wish } = asked;
+  const says = (policy: Policy) => policy.rules.filter((r) => r.direction === wish.direction).length;
+  const policies = [...(decision.turn?.isolating ?? [])].sort((a, b) => says(b) - says(a));
+  for (const policy of policies) {
+    const step = withRule(asked, policy, 'so');
+    if (step) return { ...step, change: { ...step.change, ...byLabel(asked) } };
+  }
+  return undefined;
+}
+
+/** Where a rule speaks of the port and its peers lack but a label or two. */
+function byLabel({ compiled, decision, pod, peer, wish }: Asked): Pick<Change, 'or'> {
+  const { protocol, port, to } = wish.connection;
+  const rules = (decision.turn?.rules ?? []).filter(
+    (r) => r.rule.action === 'allow' && r.matchesSelf(pod) === true && includes(rulePorts(r.rule, protocol, to), port),
+  );
+  const steps = rules.flatMap((r) =>
+    labelSteps(compiled.model, r.rule.peers ?? [], peer).map((s) => ({ ...s, of: r.rule })),
+  );
+  const [best] = steps.sort((a, b) => a.count - b.count);
+  return best ? { or: `${best.text}: then ${best.of.source.object}, ${best.of.source.path} allows it` } : {};
+}
+
+function withRule(asked: Asked, policy: Policy, how: string): Step | undefined {
+  const { compiled, peer, wish } = asked;
+  const { model } = compiled;
+  const { protocol, port } = wish.connection;
+  const action = wish.allowed ? 'allow' : 'deny';
+  const labels = tellingLabels(model, peer);
+  const request = { direction: wish.direction, action, peer, labels, protocol, port } as const;
+  const written = writeRule(model, policy, request);
+  if (!written) return undefined;
+  const change: Change = {
+    direction: wish.direction,
+    text: `add to spec.${written.list} of ${policy.source.object}${how === 'so' ? '' : `, ${how}`}`,
+    yaml: stringify([written.yaml]),
+    source: policy.source,
+  };
+  return { change, model: replaced(model, policy, { ...policy, rules: [written.rule, ...policy.rules] }) };
+}
+
+function replaced(model: PolicyModel, old: Policy, policy: Policy): PolicyModel {
+  return { ...model, policies: model.policies.map((p) => (p === old ? policy : p)) };
+}

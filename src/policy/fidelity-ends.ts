@@ -1,0 +1,86 @@
+import { addressBook, compileBlock } from './blocks.ts';
+import type { CompiledModel } from './compile.ts';
+import { groupsOf } from './groups.ts';
+import type { AddressEndpoint, Endpoint, PolicyModel } from './model.ts';
+import { peersOf } from './peers.ts';
+import { addressIn, blocksOf } from './translate-blocks.ts';
+
+/** One end of a connection: what it is at the target, and what it is here. */
+export interface End {
+  readonly name: string;
+  readonly there: Endpoint;
+  readonly here: Endpoint;
+}
+interface EndPair {
+  readonly from: End;
+  readonly to: End;
+}
+
+/** Every pair of ends worth comparing: groups of pods, and these with addresses of every class. */
+export function* pairsOf(there: CompiledModel, here: CompiledModel): Generator<EndPair> {
+  const twins = new Map(here.model.pods.map((pod) => [`${pod.id} ${pod.workload}`, pod]));
+  const pods = groupsOf(there, false).flatMap((group): End[] => {
+    const [first] = group.members;
+    const twin = first && twins.get(`${first.id} ${first.workload}`);
+    return first && twin ? [{ name: group.id, there: first, here: twin }] : [];
+  });
+  const others = [
+    ...addressEnds(there.model, here.model),
+    ...namedEnds(there.model),
+    ...nodeEnds(there.model, here.model),
+  ];
+  for (const from of pods) {
+    for (const to of pods) {
+      // With itself, a group stands for two pods alike.
+      yield from === to ? { from, to: replicaOf(to) } : { from, to };
+    }
+    for (const other of others) {
+      yield { from, to: other };
+      yield { from: other, to: from };
+    }
+  }
+}
+
+function replicaOf(end: End): End {
+  const twin = (e: Endpoint): Endpoint => ({ ...e, id: `${e.id} (another replica)` });
+  return { ...end, there: twin(end.there), here: twin(end.here) };
+}
+
+/** An address of every class that policies of either side tell apart, but for those that belong to a cluster. */
+function addressEnds(there: PolicyModel, here: PolicyModel): End[] {
+  const blocks = [...there.policies, ...here.policies].flatMap((policy) =>
+    peersOf(policy).flatMap((peer) => (peer.type === 'cidr' ? compileBlock(peer, policy.source.object) : [])),
+  );
+  const holes = blocks.flatMap((b) => b.except.map((range) => ({ range, except: [] })));
+  const ips = ['192.0.2.1', ...[...blocks, ...holes].flatMap((b) => addressIn(b) ?? [])];
+  const ranges = blocksOf([...there.podRanges, ...here.podRanges]);
+  const [thereBook, hereBook] = [addressBook(there), addressBook(here)];
+  return [...new Set(ips)].flatMap((ip): End[] => {
+    const end: AddressEndpoint = { type: 'address', id: `ip:${ip}`, ip };
+    const isInside =
+      thereBook.kindOf(end) !== 'outside' ||
+      hereBook.kindOf(end) !== 'outside' ||
+      ranges.some((block) => thereBook.covered(block, end) === true);
+    return isInside ? [] : [{ name: end.id, there: end, here: end }];
+  });
+}
+
+/** An address for every DNS name or pattern of names. */
+function namedEnds({ policies }: PolicyModel): End[] {
+  const patterns = policies.flatMap((policy) => peersOf(policy).flatMap((p) => (p.type === 'fqdn' ? p.pattern : [])));
+  return [...new Set(patterns)].map((pattern) => {
+    const name = pattern.replace(/\*+/g, 'any').replace(/\.$/, '');
+    const end: AddressEndpoint = { type: 'address', id: `dns:${name}`, ip: '192.0.2.1', names: [name] };
+    return { name: end.id, there: end, here: end };
+  });
+}
+
+/** One node's address, which differs between the two. */
+function nodeEnds(there: PolicyModel, here: PolicyModel): End[] {
+  const ofNode = (model: PolicyModel): AddressEndpoint | undefined => {
+    const ip = [...model.nodes.values()].flat().find((a) => blocksOf([`${a}/32`, `${a}/128`]).length > 0);
+    return ip === undefined ? undefined : { type: 'address', id: `ip:${ip}`, ip };
+  };
+  const [a, b] = [ofNode(there), ofNode(here)];
+  return a && b ? [{ name: 'node', there: a, here: b }] : [];
+}

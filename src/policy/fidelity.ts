@@ -1,0 +1,171 @@
+import type { PolicyObject, Protocol } from '../snapshot/model.ts';
+import { type CompiledModel, compile } from './compile.ts';
+import { allowedPorts, isAbout, sideOf } from './decide.ts';
+import { parsePolicies } from './dialect/index.ts';
+import { originOf } from './dialect/origin.ts';
+import { whyIgnored } from './engine.ts';
+import { pairsOf } from './fidelity-ends.ts';
+import type { Direction, Endpoint, PodEndpoint, Policy, PolicyModel } from './model.ts';
+import { ALL_PORTS, difference, formatPorts, intersection, type PortRange, PROTOCOLS } from './ports.ts';
+import { tiersOf } from './tiers.ts';
+import type { LocalWorld, TranslatedObject } from './translate.ts';
+import { partsOf } from './translate-cells.ts';
+
+/** `unknown`: no connection differs, but the policy says what the comparison can't show. */
+export type Fidelity = 'exact' | 'wider' | 'narrower' | 'both' | 'not expressible' | 'unknown';
+
+/** Ports of one connection that only one of the two clusters allows. */
+export interface DifferingConnection {
+  /** Group of pods (see PodGroup), `ip:ADDRESS`, or `node`. */
+  readonly from: string;
+  readonly to: string;
+  readonly protocol: Protocol;
+  /** As in a matrix: `["80", "443-445"]`. */
+  readonly ports: readonly string[];
+  /** Allowed here and not at the target, or the other way round. */
+  readonly change: 'wider' | 'narrower';
+  readonly betweenPods: boolean;
+}
+
+/** What becomes of one policy here, by evaluation. */
+export interface PolicyFidelity {
+  /** `SourceRef.object`. */
+  readonly policy: string;
+  readonly fidelity: Fidelity;
+  /** The objects that stand for it here: `namespace/name`. */
+  readonly objects: readonly string[];
+  readonly verbatim: boolean;
+  /** Some of the connections that differ, and how many there are. */
+  readonly differences: readonly DifferingConnection[];
+  readonly differing: number;
+  /** What evaluation doesn't show, in words: HTTP rules and such that can't be kept, why it is inert. */
+  readonly notes: readonly string[];
+}
+
+const SHOWN = 20;
+
+/** The model of the local cluster once the objects are applied, with the target's pods in it. */
+export function appliedModel(target: PolicyModel, objects: readonly PolicyObject[], local: LocalWorld): PolicyModel {
+  const policies = parsePolicies(objects, { services: [], namespaces: target.namespaces });
+  const pods = target.pods.map((pod): PodEndpoint => {
+    const { node: _, ...rest } = pod;
+    return { ...rest, ips: [] };
+  });
+  return { ...target, ...local, policies, tiers: tiersOf(local.engine.name, policies, []), pods };
+}
+
+/**
+ * Compares what the target allows with what the translated objects allow here: between all its groups of pods, and
+ * between them and addresses of every class that policies tell apart, on all ports. A difference counts for each policy
+ * that has a say at the end where the two clusters decide differently.
+ */
+export function fidelityOf(
+  target: PolicyModel,
+  translated: readonly TranslatedObject[],
+  local: LocalWorld,
+): PolicyFidelity[] {
+  const there = compile({ ...target, pods: target.pods.map(unscheduled) });
+  const here = compile(
+    appliedModel(
+      target,
+      translated.map((t) => t.object),
+      local,
+    ),
+  );
+  const standsFor = new Map(translated.map((t) => [originOf(t.object).object, t.from]));
+  const byPolicy = new Map<Policy, DifferingConnection[]>(target.policies.map((p) => [p, []]));
+  for (const pair of pairsOf(there, here)) {
+    for (const [i, protocol] of PROTOCOLS.entries()) {
+      const sides = (['egress', 'ingress'] as const).map((direction) => {
+        const a = sidePorts(there, pair.from.there, pair.to.there, direction, i);
+        const b = sidePorts(here, pair.from.here, pair.to.here, direction, i);
+        return { direction, a, b, differs: a !== b && JSON.stringify(a) !== JSON.stringify(b) };
+      });
+      const [egress, ingress] = sides;
+      if (!egress || !ingress || !(egress.differs || ingress.differs)) continue;
+      const [before, after] = [intersection(egress.a, ingress.a), intersection(egress.b, ingress.b)];
+      const involved = sides
+        .filter((s) => s.differs)
+        .flatMap((s) => [
+          ...concerned(there, pair.from.there, pair.to.there, s.direction),
+          ...concerned(here, pair.from.here, pair.to.here, s.direction).flatMap(
+            (p) => standsFor.get(p.source.object) ?? [],
+          ),
+        ]);
+      for (const change of ['wider', 'narrower'] as const) {
+        const ports = change === 'wider' ? difference(after, before) : difference(before, after);
+        if (ports.length === 0) continue;
+        const { name: from, there: source } = pair.from;
+        const { name: to, there: destination } = pair.to;
+        const betweenPods = isPod(source) && isPod(destination);
+        const difference_ = { from, to, protocol, ports: formatPorts(ports), change, betweenPods };
+        for (const policy of new Set(involved)) byPolicy.get(policy)?.push(difference_);
+      }
+    }
+  }
+  return target.policies.map((policy) => verdictOf(policy, byPolicy.get(policy) ?? [], translated, target));
+}
+
+const isPod = (e: Endpoint) => e.type === 'pod' && !e.hostNetwork;
+
+function verdictOf(
+  policy: Policy,
+  differences: readonly DifferingConnection[],
+  translated: readonly TranslatedObject[],
+  target: PolicyModel,
+): PolicyFidelity {
+  const own = translated.filter((t) => t.from.some((p) => p.source.object === policy.source.object));
+  const parts = partsOf(policy, target);
+  const narrowed = policy.rules.flatMap((r) => r.narrowedBy ?? []);
+  const idle = whyIgnored(policy, target.engine);
+  const caveats = idle === undefined ? (policy.caveats ?? []) : [];
+  const verbatim = own.length > 0 && own.every((t) => t.verbatim);
+  const notes = [...(idle === undefined ? [] : [idle]), ...caveats];
+  const lost = parts.length > 0 && narrowed.length > 0 ? [`not kept: ${[...new Set(narrowed)].join(', ')}`] : [];
+  const wider = lost.length > 0 || differences.some((d) => d.change === 'wider');
+  const narrower = differences.some((d) => d.change === 'narrower');
+  const isLost = parts.length > 0 && own.length === 0 && (wider || narrower);
+  const compared = wider
+    ? narrower
+      ? 'both'
+      : 'wider'
+    : narrower
+      ? 'narrower'
+      : caveats.length > 0 && !verbatim
+        ? 'unknown'
+        : 'exact';
+  return {
+    policy: policy.source.object,
+    fidelity: isLost ? 'not expressible' : compared,
+    objects: own.map(({ object: { metadata } }) => `${metadata.namespace}/${metadata.name}`),
+    verbatim,
+    differences: differences.slice(0, SHOWN),
+    differing: differences.length,
+    notes: [...notes, ...lost],
+  };
+}
+
+/** The policies that select the pod at the end of a connection where a direction is decided. */
+function concerned(compiled: CompiledModel, from: Endpoint, to: Endpoint, direction: Direction): readonly Policy[] {
+  const own = direction === 'egress' ? from : to;
+  if (own.type !== 'pod') return [];
+  return compiled.turns(own, direction).flatMap((turn) => turn.policies);
+}
+
+function sidePorts(
+  compiled: CompiledModel,
+  from: Endpoint,
+  to: Endpoint,
+  direction: Direction,
+  protocol: number,
+): readonly PortRange[] {
+  const side = sideOf(compiled, from, to, direction);
+  const name = PROTOCOLS[protocol];
+  if (side.exempt !== undefined || name === undefined) return ALL_PORTS;
+  const matching = side.turns.map((turn) => turn.rules.filter((rule) => isAbout(rule, side.pod, side.peer)));
+  return allowedPorts(side.turns, matching, name, to);
+}
+
+function unscheduled({ node: _, ...pod }: PodEndpoint): PodEndpoint {
+  return pod;
+}

@@ -1,0 +1,154 @@
+import { isIP } from 'node:net';
+import { type AddressBook, compileBlock } from './blocks.ts';
+import { cidrMatches, type EngineSemantics } from './engine.ts';
+import { matchesName } from './fqdn.ts';
+import type { Endpoint, Entity, Peer, PodEndpoint, Policy, PolicyModel, Selector } from './model.ts';
+import { every, holds, knownOfPod, type Labels, negated, some, type Truth } from './select.ts';
+
+/** What is asked of every peer, whatever its rule. */
+export interface PeerContext {
+  readonly model: PolicyModel;
+  readonly semantics: EngineSemantics;
+  readonly addresses: AddressBook;
+  labelsOf(namespace: string): Labels;
+  /** Whether an endpoint is the API server, as far as its pods (kube-system, component=kube-apiserver) tell. */
+  isApiServer(endpoint: Endpoint): Truth;
+}
+
+/** How an endpoint that is a node stands to the pod that a policy speaks for. */
+export type Relation = 'same node' | 'other node';
+
+/** Whether an endpoint is meant. A relation that isn't known is asked for both ways by the caller. */
+export type PeerMatcher = (endpoint: Endpoint, relation: Relation) => Truth;
+
+/** Prepares a peer of a policy's rule. Throws an input error for a CIDR that is none; parsers have checked it. */
+export function peerMatcher(peer: Peer, policy: Policy, context: PeerContext): PeerMatcher {
+  const { addresses, semantics } = context;
+  switch (peer.type) {
+    case 'pods':
+      // Selectors never match hostNetwork pods: engines see them as their node's address, "the most common
+      // implementation" (Kubernetes' documentation, NetworkPolicy and hostNetwork pods).
+      return (e) =>
+        e.type === 'pod' && !e.hostNetwork && holds(peer.match, knownOfPod(e, context.labelsOf(e.namespace)));
+    case 'nodes':
+      return (e) => addresses.kindOf(e) === 'node' && holds(peer.match, UNKNOWN_NODE);
+    case 'cidr': {
+      const block = compileBlock(peer, policy.source.object);
+      return (e) => {
+        const kind = addresses.kindOf(e);
+        return (kind === 'outside' || cidrMatches(semantics, policy, kind)) && addresses.covered(block, e);
+      };
+    }
+    case 'entity':
+      return (e, relation) => isEntity(peer.entity, e, relation, context);
+    case 'fqdn':
+      return (e) => {
+        if (e.type === 'pod' || addresses.kindOf(e) !== 'outside') return false;
+        return e.names?.some((name) => matchesName(policy.dialect, peer.pattern, name));
+      };
+    case 'every': {
+      const all = peer.of.map((p) => peerMatcher(p, policy, context));
+      return (e, relation) => every(all, (matches) => matches(e, relation));
+    }
+    case 'not': {
+      const matches = peerMatcher(peer.of, policy, context);
+      return (e, relation) => negated(matches(e, relation));
+    }
+  }
+}
+
+/** Snapshots keep no labels of nodes that policies could name. */
+const UNKNOWN_NODE = {
+  labels: { pod: {}, namespace: {}, serviceAccount: {}, node: undefined },
+  namespace: '',
+  serviceAccount: '',
+};
+
+/** Cilium's entities: https://docs.cilium.io/en/stable/security/policy/language/#entities-based */
+function isEntity(entity: Entity, e: Endpoint, relation: Relation, { addresses, isApiServer }: PeerContext): Truth {
+  const kind = addresses.kindOf(e);
+  switch (entity) {
+    case 'all':
+      return true;
+    case 'world':
+      return kind === 'outside';
+    case 'world-ipv4':
+      return kind === 'outside' && e.type === 'address' && isIP(e.ip) === 4;
+    case 'world-ipv6':
+      return kind === 'outside' && e.type === 'address' && isIP(e.ip) === 6;
+    case 'cluster':
+      return kind !== 'outside';
+    case 'host':
+      return kind === 'node' && relation === 'same node';
+    case 'remote-node':
+      return kind === 'node' && relation === 'other node';
+    case 'kube-apiserver':
+      return kind === 'pod' ? false : isApiServer(e);
+    // Never an endpoint that is modelled here.
+    case 'ingress':
+    case 'init':
+    case 'health':
+    case 'unmanaged':
+    case 'none':
+      return false;
+  }
+}
+
+/** Whether the answer of a peer hangs on which node an endpoint is. */
+export function isRelative(peer: Peer): boolean {
+  if (peer.type === 'entity') return peer.entity === 'host' || peer.entity === 'remote-node';
+  if (peer.type === 'every') return peer.of.some(isRelative);
+  return peer.type === 'not' && isRelative(peer.of);
+}
+
+/** How `peer` stands to a pod's node; undefined where one of the two isn't known. */
+export function relationOf(addresses: AddressBook, own: PodEndpoint, peer: Endpoint): Relation | undefined {
+  const node = addresses.nodeOf(peer);
+  if (own.node === undefined || node === undefined) return undefined;
+  return node === own.node ? 'same node' : 'other node';
+}
+
+/** Looks for the API server among the pods. Where it isn't one of them (a managed cluster), any address may be it. */
+export function apiServerFinder(model: PolicyModel, addresses: AddressBook): (endpoint: Endpoint) => Truth {
+  const isServer = (p: PodEndpoint) => p.namespace === 'kube-system' && p.labels.component === 'kube-apiserver';
+  const servers = model.pods.filter((p) => p.hostNetwork && isServer(p));
+  if (servers.length === 0) return () => undefined;
+  const nodes = new Set(servers.map((p) => addresses.nodeOf(p)));
+  const unknown = nodes.delete(undefined);
+  return (endpoint) => {
+    const node = addresses.nodeOf(endpoint);
+    if (node !== undefined && nodes.has(node)) return true;
+    return addresses.kindOf(endpoint) === 'node' && (unknown || node === undefined) ? undefined : false;
+  };
+}
+
+/** Every peer inside a peer, itself included. */
+export function peersIn(peer: Peer): Peer[] {
+  if (peer.type === 'every') return [peer, ...peer.of.flatMap(peersIn)];
+  return peer.type === 'not' ? [peer, ...peersIn(peer.of)] : [peer];
+}
+
+/** Every peer of a policy's rules, and what the rules ask of their own side. */
+export function peersOf(policy: Policy): Peer[] {
+  return policy.rules.flatMap(({ peers = [], self }) => [...peers, ...(self ? [self] : [])].flatMap(peersIn));
+}
+
+/** Every pod label that some policy looks at. */
+export function selectedKeys(policies: readonly Policy[]): Set<string> {
+  const keys = new Set<string>();
+  const visit = (selector: Selector): void => {
+    if (selector.op === 'all' || selector.op === 'any') selector.of.forEach(visit);
+    else if (selector.op === 'not') visit(selector.of);
+    else if (selector.op === 'label' && selector.of === 'pod') keys.add(selector.key);
+  };
+  for (const policy of policies) {
+    visit(policy.subject);
+    for (const peer of peersOf(policy)) if (peer.type === 'pods') visit(peer.match);
+  }
+  return keys;
+}
+
+/** Whether one of the matchers means an endpoint; none at all mean nothing. */
+export function matchesOne(matchers: readonly PeerMatcher[], endpoint: Endpoint, relation: Relation): Truth {
+  return some(matchers, (matches) => matches(endpoint, relation));
+}

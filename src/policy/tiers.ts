@@ -1,0 +1,34 @@
+import type { EngineName } from '../snapshot/model.ts';
+import type { Policy, Tier } from './model.ts';
+
+/**
+ * The tiers that every engine knows, whatever it calls them. Admin and baseline: the tiers of
+ * policy.networking.k8s.io; default: where NetworkPolicies and Cilium's policies are.
+ */
+export const ADMIN_TIER: Tier = { name: 'admin', order: 1000, rules: 'ordered', otherwise: 'pass' };
+export const DEFAULT_TIER: Tier = { name: 'default', order: 1_000_000, rules: 'union', otherwise: 'deny' };
+export const BASELINE_TIER: Tier = { name: 'baseline', order: 10_000_000, rules: 'ordered', otherwise: 'pass' };
+
+/** Calico's tier `default` goes by order, where the others have a union: libcalico-go api constants. */
+export const CALICO_DEFAULT_TIER: Tier = { ...DEFAULT_TIER, rules: 'ordered' };
+
+/** The order that Calico gives a Kubernetes NetworkPolicy in its tier `default` (libcalico-go conversion.go). */
+export const KUBERNETES_ORDER = 1000;
+
+/**
+ * All tiers, sorted, with those that a cluster has besides. Where nobody knows the engine, Calico's policies show that
+ * tier `default` goes by order, unless Cilium's say otherwise.
+ */
+export function tiersOf(engine: EngineName, policies: readonly Policy[], more: readonly Tier[]): Tier[] {
+  const has = (dialect: Policy['dialect']) => policies.some((p) => p.dialect === dialect);
+  const ordered = engine === 'calico' || (engine === 'unknown' && has('calico') && !has('cilium'));
+  const known = [ADMIN_TIER, ordered ? CALICO_DEFAULT_TIER : DEFAULT_TIER, BASELINE_TIER];
+  const names = new Set(known.map((t) => t.name));
+  return [...known, ...more.filter((t) => !names.has(t.name))].sort(byOrder);
+}
+
+/** Two tiers may both be without end, so the difference of their orders says nothing. */
+function byOrder(a: Tier, b: Tier): number {
+  if (a.order !== b.order) return a.order < b.order ? -1 : 1;
+  return a.name < b.name ? -1 : 1;
+}

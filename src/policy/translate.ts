@@ -1,0 +1,233 @@
+import type { LabelSelector, NetworkPolicyPeer, PolicyObject } from '../snapshot/model.ts';
+import { originOf } from './dialect/origin.ts';
+import { semanticsOf } from './engine.ts';
+import type { Policy, PolicyModel, PortMatch } from './model.ts';
+import { peersOf } from './peers.ts';
+import { holds, namespaceLabels } from './select.ts';
+import { EVERY_ADDRESS, ipBlockOf, uniteBlocks } from './translate-blocks.ts';
+import { type Cell, cellsOf, partsOf } from './translate-cells.ts';
+import { type Lower, localBlocks, lowering, lowerTerms, type Reached } from './translate-peers.ts';
+import { alternatives, type Conjunction, labelSelectorOf, namespaceOf } from './translate-selector.ts';
+
+/** The cluster that is to enforce the translation: its engine and addresses. */
+export type LocalWorld = Pick<PolicyModel, 'engine' | 'podRanges' | 'nodes'>;
+
+export interface TranslateInput {
+  /** The target under its own engine, in local names. */
+  readonly model: PolicyModel;
+  /** The objects that its policies were read from. */
+  readonly objects: readonly PolicyObject[];
+  readonly local: LocalWorld;
+  /** The target's service CIDRs. */
+  readonly services: readonly string[];
+  /** The namespaces whose pods are mirrored. */
+  readonly namespaces: readonly string[];
+  /** Names of policies (`SourceRef.object`, or the name alone) of which more may be allowed rather than less. */
+  readonly acceptWider: readonly string[];
+}
+
+/** An object to apply, and the policies that it speaks for. */
+export interface TranslatedObject {
+  readonly object: PolicyObject;
+  readonly from: readonly Policy[];
+  /** The target's own object, word for word. */
+  readonly verbatim: boolean;
+}
+
+/**
+ * The NetworkPolicies (networking.k8s.io/v1) that make a local cluster allow what the target's policies of all dialects
+ * do, as far as they can say it, and else less, never more but where accepted. A NetworkPolicy that means the same here
+ * stays word for word. Pure. Throws an input error for a CIDR that is none.
+ */
+export function translate(input: TranslateInput): TranslatedObject[] {
+  const { model, objects, services } = input;
+  const lower = lowering(model, services);
+  const cells = (['ingress', 'egress'] as const).flatMap((d) => cellsOf(model, d, lower));
+  const byPolicy = Map.groupBy(cells, (cell) => cell.policy.source.object);
+  const taken = new Set<string>();
+  const originals = new Map(objects.map((o) => [originOf(o).object, o]));
+  const results: TranslatedObject[] = [];
+  const rest: Cell[] = [];
+  for (const [object, own] of byPolicy) {
+    const original = originals.get(object);
+    const [cell] = own;
+    const { namespace } = original?.metadata ?? {};
+    const isChosen = namespace !== undefined && input.namespaces.includes(namespace);
+    if (original && cell && isChosen && staysVerbatim(cell.policy, own, input, lower)) {
+      results.push({ object: original, from: [cell.policy], verbatim: true });
+      taken.add(`${namespace}/${cell.policy.name}`);
+    } else rest.push(...own);
+  }
+  return [...results, ...written(rest, input, lower, taken)];
+}
+
+/** Whether a NetworkPolicy means the same here as at the target. */
+function staysVerbatim(
+  policy: Policy,
+  cells: readonly Cell[],
+  { model, local }: TranslateInput,
+  lower: Lower,
+): boolean {
+  if (policy.dialect !== 'kubernetes' || cells.some((c) => !c.direct)) return false;
+  const here: PolicyModel = { ...model, ...local, pods: [], policies: [policy] };
+  const [there, locally] = [model, here].map((m) => semanticsOf(m.engine.name));
+  const isAlike =
+    there?.cidrMatchesPods === locally?.cidrMatchesPods && there?.cidrMatchesNodes === locally?.cidrMatchesNodes;
+  const parts = (m: PolicyModel) => partsOf(policy, m).map((p) => [p.direction, p.isolates, p.rules.length]);
+  if (JSON.stringify(parts(model)) !== JSON.stringify(parts(here))) return false;
+  // Where nobody knows the target's addresses, nothing says that a block means anything else than what it says.
+  const isBlind = model.podRanges.length === 0 && model.nodes.size === 0 && model.pods.every((p) => p.ips.length === 0);
+  if (isBlind && isAlike) return true;
+  const lowerHere = lowering(here, []);
+  const meaning = ({ pods, nodes, outside }: Reached) =>
+    JSON.stringify([pods, nodes, outside.map((b) => ipBlockOf(b))]);
+  return peersOf(policy)
+    .filter((peer) => peer.type === 'cidr')
+    .every((peer) => meaning(lower(peer, policy, 'inner')) === meaning(lowerHere(peer, policy, 'inner')));
+}
+
+/** The cells as NetworkPolicies; two directions of one subject become one. */
+function written(cells: readonly Cell[], input: TranslateInput, lower: Lower, taken: Set<string>): TranslatedObject[] {
+  const bySubject = Map.groupBy(cells, (c) => JSON.stringify([c.policy.source.object, c.policy.name, c.subject]));
+  return [...bySubject.values()].flatMap((group) => {
+    const [first] = group;
+    if (!first) return [];
+    // Who can't be told apart is isolated rather than not, and let through rather not.
+    const [certain, possible] = (['inner', 'outer'] as const).map((b) => alternatives(first.subject, input.model, b));
+    const isSame = JSON.stringify(certain) === JSON.stringify(possible);
+    const isolating = isSame ? [] : group.map((cell): Cell => ({ ...cell, pieces: [] }));
+    const to = (subjects: readonly Conjunction[] = [], some: readonly Cell[]) =>
+      some.length === 0 ? [] : input.namespaces.flatMap((ns) => inNamespace(ns, subjects, some, input, lower, taken));
+    return [...to(possible, isolating), ...to(certain, group)];
+  });
+}
+
+function inNamespace(
+  namespace: string,
+  subjects: readonly Conjunction[],
+  cells: readonly Cell[],
+  input: TranslateInput,
+  lower: Lower,
+  taken: Set<string>,
+): TranslatedObject[] {
+  const inside = subjects.filter((c) => isAbout(c, namespace, input.model)).map((c) => labelSelectorOf(c, 'pod'));
+  const distinct = [...new Map(inside.map((s) => [JSON.stringify(s), s])).values()];
+  const selectors = distinct.some(isEmpty) ? [{}] : distinct;
+  const from = [...new Set(cells.flatMap((c) => c.from))];
+  return selectors.flatMap((podSelector) => {
+    const [first] = cells;
+    if (!first) return [];
+    const metadata = { name: freeName(first.policy, namespace, taken), namespace };
+    const spec = specOf(podSelector, cells, namespace, input, lower);
+    return [
+      { object: { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata, spec }, from, verbatim: false },
+    ];
+  });
+}
+
+function isAbout(conjunction: Conjunction, namespace: string, model: PolicyModel): boolean {
+  const labels = namespaceLabels(model, namespace);
+  return conjunction
+    .filter((r) => r.of === 'namespace')
+    .every(({ key, not, values }) => {
+      const test = values ? ('in' as const) : ('exists' as const);
+      const known = {
+        labels: { pod: {}, namespace: labels, serviceAccount: {}, node: {} },
+        namespace,
+        serviceAccount: '',
+      };
+      return (holds({ op: 'label', of: 'namespace', key, test, values: values ?? [] }, known) === true) !== not;
+    });
+}
+
+/** Names tell the dialect, since several may have a policy of one name. */
+function freeName({ dialect, name }: Policy, namespace: string, taken: Set<string>): string {
+  const base = (dialect === 'kubernetes' ? name : `${dialect}-${name}`).slice(0, 240).replace(/[^a-z0-9]+$/, '');
+  for (let n = 1; ; n++) {
+    const candidate = n === 1 ? base : `${base}-${n}`;
+    const key = `${namespace}/${candidate}`;
+    if (taken.has(key)) continue;
+    taken.add(key);
+    return candidate;
+  }
+}
+
+function specOf(
+  podSelector: LabelSelector,
+  cells: readonly Cell[],
+  namespace: string,
+  input: TranslateInput,
+  lower: Lower,
+): PolicyObject['spec'] {
+  const rules = (direction: Cell['direction'], side: 'from' | 'to') => {
+    const pieces = cells.filter((c) => c.direction === direction).flatMap((c) => c.pieces);
+    const list = pieces.flatMap((piece) => ruleOf(piece, side, namespace, input, lower));
+    return [...new Map(list.map((rule) => [JSON.stringify(rule), rule])).values()];
+  };
+  const directions = new Set(cells.map((c) => c.direction));
+  return {
+    podSelector,
+    policyTypes: [...(directions.has('ingress') ? ['Ingress'] : []), ...(directions.has('egress') ? ['Egress'] : [])],
+    ...(directions.has('ingress') && { ingress: rules('ingress', 'from') }),
+    ...(directions.has('egress') && { egress: rules('egress', 'to') }),
+  };
+}
+
+/** One rule, or none where nobody is meant; an absent list means everybody, or every port. */
+function ruleOf(
+  { peers, ports, policy }: Cell['pieces'][number],
+  side: 'from' | 'to',
+  namespace: string,
+  input: TranslateInput,
+  lower: Lower,
+): object[] {
+  if (ports?.length === 0) return [];
+  const bound = isAccepted(policy, input.acceptWider) ? 'outer' : 'inner';
+  const portList = ports && { ports: ports.map(portOf) };
+  if (peers === undefined) return [{ ...portList }];
+  const reached = peers.map((terms) => lowerTerms(lower, terms, bound));
+  const pods = alternatives({ op: 'any', of: reached.map((r) => r.pods) }, input.model, bound);
+  const nodes = reached.some((r) => r.nodes);
+  const outside = uniteBlocks(...reached.map((r) => r.outside));
+  const allPods = pods.some((c) => c.length === 0);
+  const isAll =
+    allPods &&
+    nodes &&
+    EVERY_ADDRESS.every(({ range }) =>
+      outside.some(
+        (b) =>
+          b.range.family === range.family &&
+          b.except.length === 0 &&
+          b.range.first === range.first &&
+          b.range.last === range.last,
+      ),
+    );
+  if (isAll) return [{ ...portList }];
+  const blocks = localBlocks({ nodes, outside }, allPods, input.local, semanticsOf(input.local.engine.name));
+  const list: NetworkPolicyPeer[] = [
+    ...(allPods ? [[]] : pods).map((c) => peerOf(c, namespace)),
+    ...blocks.map((block) => ({ ipBlock: ipBlockOf(block) })),
+  ];
+  return list.length === 0 ? [] : [{ [side]: list, ...portList }];
+}
+
+function peerOf(conjunction: Conjunction, namespace: string): NetworkPolicyPeer {
+  const podSelector = labelSelectorOf(conjunction, 'pod');
+  if (namespaceOf(conjunction) === namespace) return { podSelector };
+  const namespaceSelector = labelSelectorOf(conjunction, 'namespace');
+  return { namespaceSelector, ...(!isEmpty(podSelector) && { podSelector }) };
+}
+
+function portOf({ protocol, port, endPort }: PortMatch) {
+  if (port === undefined) return { protocol };
+  return endPort === undefined || endPort === port ? { protocol, port } : { protocol, port, endPort };
+}
+
+function isEmpty({ matchLabels, matchExpressions }: LabelSelector): boolean {
+  return matchLabels === undefined && matchExpressions === undefined;
+}
+
+/** Whether a policy is named among those of which more may be allowed. */
+export function isAccepted(policy: Policy, names: readonly string[]): boolean {
+  return names.some((name) => name === policy.name || name === policy.source.object);
+}

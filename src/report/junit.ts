@@ -1,0 +1,38 @@
+import type { CheckReport, CheckResult } from '../policy/check.ts';
+import { escaped } from './escape.ts';
+
+/**
+ * A check as JUnit XML, in the form that CI tools share: `testsuites/testsuite/testcase` with `classname`, `name`,
+ * `file` and `failure`. A test case is named by what was asked, never by the answer, so that its history holds together.
+ */
+export function junitXml({ passed, failed, results }: CheckReport, file: string): string {
+  const counts = `tests="${passed + failed}" failures="${failed}" errors="0" skipped="0"`;
+  const names = new Map<string, number>();
+  const cases = results.map((result) => {
+    const name = `${result.from} to ${result.to} ${result.protocol} ${result.port} is ${result.expected}`;
+    const n = (names.get(name) ?? 0) + 1;
+    names.set(name, n);
+    return testCase(result, n === 1 ? name : `${name} (${n})`, file);
+  });
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    `<testsuites name="clparity check" ${counts}>`,
+    `  <testsuite name=${quoted(file)} ${counts}>`,
+    ...cases,
+    '  </testsuite>',
+    '</testsuites>',
+    '',
+  ].join('\n');
+}
+
+function testCase(result: CheckResult, name: string, file: string): string {
+  const open = `    <testcase classname=${quoted(file)} name=${quoted(name)} file=${quoted(file)}`;
+  if (result.actual === result.expected) return `${open}/>`;
+  const message = `expected ${result.expected}, but it is ${result.actual}`;
+  const text = escaped(result.because.join('\n'));
+  return `${open}>\n      <failure message=${quoted(message)} type="connectivity">${text}</failure>\n    </testcase>`;
+}
+
+function quoted(value: string): string {
+  return `"${escaped(value).replace(/\n/g, '&#10;')}"`;
+}

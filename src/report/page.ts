@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import { matrix as matrixOf } from '../policy/matrix.ts';
+import type { PolicyModel } from '../policy/model.ts';
+import { escaped, htmlList } from './escape.ts';
+import { graphSvg } from './graph.ts';
+import { gridOf, MOST_ITEMS } from './grid.ts';
+import { gridSvg } from './picture.ts';
+import { whySections } from './why.ts';
+
+const STYLE = `body{font:14px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem;color:#1a1a1a;background:#fff}
+.wide{overflow-x:auto}h3{font-size:1rem;margin:1.2rem 0 .2rem}ul{margin:.2rem 0}table{border-collapse:collapse}th,td{border:1px solid #8a8a8a;padding:.2rem .5rem;text-align:left;vertical-align:top}:target{outline:2px solid #1e3a8a;outline-offset:4px}`;
+
+/**
+ * A page of its own: the matrix and the graph, and below for each cell the rules that decide it, with file and line.
+ * Where cells are too many, they lead to the policies of the namespace that decides. No script and no resource.
+ * `before` is HTML of the caller.
+ */
+export function matrixPage(model: PolicyModel, title: string, before = ''): string {
+  const matrix = matrixOf(model);
+  const grid = gridOf(matrix);
+  const why = whySections(model, matrix, grid);
+  return htmlDocument(title, [
+    `<h1>${escaped(title)}</h1>`,
+    before,
+    '<h2>Who may reach whom</h2>',
+    `<p>Rows connect to columns; engine ${escaped(matrix.engine)}. Each cell leads to what decides it.</p>`,
+    `<div class="wide">${gridSvg(grid, why.linkOf)}</div>`,
+    '<h2>Allowed connections</h2>',
+    grid.items.length > MOST_ITEMS
+      ? `<p>${grid.items.length} namespaces are too many to draw as a graph: the matrix above has them all.</p>`
+      : `<div class="wide">${graphSvg(grid)}</div>`,
+    ...(matrix.ignored.length === 0 ? [] : ['<h2>Policies that decide nothing</h2>', htmlList(matrix.ignored)]),
+    '<h2>Why</h2>',
+    ...why.sections,
+  ]);
+}
+
+/** A page whose policy (CSP) lets nothing but its own style through. `body`: HTML. */
+export function htmlDocument(title: string, body: readonly string[]): string {
+  const hash = createHash('sha256').update(STYLE).digest('base64');
+  return [
+    '<!DOCTYPE html>',
+    '<html lang="en">',
+    '<head>',
+    '<meta charset="utf-8">',
+    `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-${hash}'">`,
+    '<meta name="viewport" content="width=device-width">',
+    `<title>${escaped(title)}</title>`,
+    `<style>${STYLE}</style>`,
+    '</head>',
+    '<body>',
+    ...body.filter((part) => part !== ''),
+    '</body>',
+    '</html>',
+    '',
+  ].join('\n');
+}

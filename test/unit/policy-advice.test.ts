@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { parse, stringify } from 'yaml';
+import { changesTo } from '../../src/policy/advice.ts';
+import { modelOf, resolvePeer } from '../../src/policy/endpoints.ts';
+import { evaluate } from '../../src/policy/evaluate.ts';
+import { explain, explainText } from '../../src/policy/explain.ts';
+import type { Connection, Policy, PolicyModel } from '../../src/policy/model.ts';
+import type { EngineName, PolicyObject, Snapshot } from '../../src/snapshot/model.ts';
+import { ADDRESSES, models, PORTS } from './policy-models.ts';
+import { worldOf } from './policy-world.ts';
+
+const PODS = `
+kind: Namespace
+metadata: {name: shop, labels: {team: a}}
+---
+kind: Namespace
+metadata: {name: ops, labels: {team: b}}
+---
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+status: {podIPs: [{ip: 10.244.1.5}]}
+---
+kind: Pod
+metadata: {name: probe, namespace: ops, labels: {app: probe}}
+status: {podIPs: [{ip: 10.244.1.6}]}
+---
+`;
+
+function connectionIn(model: PolicyModel, from: string, to: string, port: number): Connection {
+  const [source] = resolvePeer(model, from);
+  const [destination] = resolvePeer(model, to);
+  assert.ok(source && destination);
+  return { from: source, to: destination, protocol: 'TCP', port };
+}
+
+/** What a person does with the snippet of a change: it goes to the top of the list that the text names. */
+function edited(snapshot: Snapshot, text: string, yaml: string): Snapshot {
+  if (text.startsWith('add this policy')) {
+    return { ...snapshot, policies: [...snapshot.policies, parse(yaml) as PolicyObject] };
+  }
+  const list = /^add to spec\.(\w+) of/.exec(text)?.[1] ?? '';
+  assert.notEqual(list, '', text);
+  const [policy, ...others] = snapshot.policies;
+  assert.ok(policy);
+  const spec = policy.spec as Record<string, unknown[] | undefined>;
+  const changed = { ...spec, [list]: [...(parse(yaml) as unknown[]), ...(spec[list] ?? [])] };
+  return { ...snapshot, policies: [{ ...policy, spec: changed }, ...others] };
+}
+
+const SELECT: Readonly<Record<string, [apiVersion: string, engine: EngineName, deny: string, allow: string]>> = {
+  NetworkPolicy: ['networking.k8s.io/v1', 'kindnet', '{podSelector: {}}', ''],
+  CiliumNetworkPolicy: [
+    'cilium.io/v2',
+    'cilium',
+    '{endpointSelector: {}, ingress: [{}]}',
+    '{endpointSelector: {}, ingress: [{fromEntities: [all]}]}',
+  ],
+  CiliumClusterwideNetworkPolicy: [
+    'cilium.io/v2',
+    'cilium',
+    '{endpointSelector: {matchLabels: {app: web}}, ingress: [{}]}',
+    '{endpointSelector: {matchLabels: {app: web}}, ingress: [{fromEntities: [all]}]}',
+  ],
+  'NetworkPolicy ': [
+    'projectcalico.org/v3',
+    'calico',
+    '{types: [Ingress], ingress: [{action: Deny}]}',
+    '{types: [Ingress], ingress: [{action: Allow}]}',
+  ],
+  GlobalNetworkPolicy: [
+    'projectcalico.org/v3',
+    'calico',
+    "{selector: app == 'web', types: [Ingress]}",
+    "{selector: app == 'web', types: [Ingress], ingress: [{action: Allow}]}",
+  ],
+  AdminNetworkPolicy: [
+    'policy.networking.k8s.io/v1alpha1',
+    'kindnet',
+    '{priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}',
+    '{priority: 1, subject: {namespaces: {}}, ingress: [{action: Allow, from: [{namespaces: {}}]}]}',
+  ],
+  ClusterNetworkPolicy: [
+    'policy.networking.k8s.io/v1alpha2',
+    'kindnet',
+    '{priority: 1, tier: Baseline, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}',
+    '{priority: 1, tier: Baseline, subject: {namespaces: {}}, ingress: [{action: Accept, from: [{namespaces: {}}]}]}',
+  ],
+};
+
+for (const [kind, [apiVersion, engine, deny, allow]] of Object.entries(SELECT)) {
+  for (const [spec, wish] of [
+    [deny, true],
+    [allow, false],
+  ] as const) {
+    if (spec === '') continue;
+    test(`${apiVersion} ${kind}: the snippet, put where it says, makes it ${wish ? 'allowed' : 'denied'}`, () => {
+      const namespace = /^(Cilium)?NetworkPolicy/.test(kind) ? ', namespace: shop' : '';
+      const policy = `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: p${namespace}}\nspec: ${spec}\n`;
+      const snapshot = worldOf(PODS + policy, { engine });
+      const model = modelOf(snapshot);
+      const connection = connectionIn(model, 'ops/probe', 'shop/web', 8080);
+      assert.equal(evaluate(model, connection).allowed, !wish);
+      const changes = changesTo(model, connection, wish);
+      const [change] = changes ?? [];
+      assert.ok(change?.yaml && changes?.length === 1, JSON.stringify(changes));
+      const after = modelOf(edited(snapshot, change.text, change.yaml));
+      assert.equal(evaluate(after, connection).allowed, wish, change.yaml);
+      // As narrow as it says: neither another port nor the other way changes.
+      const other = { ...connection, port: 8081 };
+      assert.equal(evaluate(after, other).allowed, evaluate(model, other).allowed);
+    });
+  }
+}
+
+for (const engine of ['kindnet', 'cilium', 'calico'] as const) {
+  test(`where no policy selects, a new one denies (${engine})`, () => {
+    const snapshot = worldOf(PODS.replace(/---\n$/, ''), { engine });
+    const model = modelOf(snapshot);
+    const connection = connectionIn(model, 'ops/probe', 'shop/web', 8080);
+    const [change] = changesTo(model, connection, false) ?? [];
+    assert.ok(change?.yaml);
+    const after = modelOf(edited(snapshot, change.text, change.yaml));
+    assert.equal(evaluate(after, connection).allowed, false);
+    const other = evaluate(after, { ...connection, port: 8081 }).allowed;
+    assert.equal(other, engine !== 'kindnet', 'only Kubernetes’ own has to isolate the pod');
+    assert.equal(/denies all ingress/.test(change.text), engine === 'kindnet');
+  });
+}
+
+test('a rule that lacks but the port is named, with its line, and so is a label that would do', () => {
+  const policy = `kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  ingress:
+    - from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: probe}}}]
+      ports: [{port: 80}]
+    - from: [{namespaceSelector: {matchLabels: {team: b}}, podSelector: {matchLabels: {scrape: "yes"}}}]
+      ports: [{port: 9090}]
+`;
+  const model = modelOf(worldOf(PODS + policy));
+  const [port] = changesTo(model, connectionIn(model, 'ops/probe', 'shop/web', 443), true) ?? [];
+  assert.match(port?.text ?? '', /^add port TCP 443 to the rule .* NetworkPolicy shop\/web, spec\.ingress\[0\]$/);
+  assert.equal(port?.source?.path, 'spec.ingress[0]');
+  assert.equal(port?.yaml, '- protocol: TCP\n  port: 443\n');
+  const narrow = policy.replace('app: probe', 'app: other');
+  const lacking = modelOf(worldOf(PODS + narrow));
+  const [label] = changesTo(lacking, connectionIn(lacking, 'ops/probe', 'shop/web', 9090), true) ?? [];
+  assert.equal(
+    label?.or,
+    'label ops/Pod/probe with scrape: "yes": then NetworkPolicy shop/web, spec.ingress[1] allows it',
+  );
+  const text = explainText(explain(model, 'ops/probe', 'shop/web', 'TCP', 443));
+  assert.match(text, /to allow it:\n {4}- add port TCP 443 .*\(world\.yaml:\d+\)\n {8}- protocol: TCP/);
+});
+
+test('nothing is promised that no policy can do', () => {
+  const model = modelOf(worldOf(PODS.replace(/---\n$/, ''), { engine: 'none' }));
+  assert.equal(changesTo(model, connectionIn(model, 'ops/probe', 'shop/web', 80), false), undefined);
+  assert.match(explainText(explain(model, 'ops/probe', 'shop/web', 'TCP', 80)), /to deny it: no policy can$/);
+});
+
+/** The random models call every policy a NetworkPolicy: here each is of a kind of its dialect. */
+function named(model: PolicyModel): PolicyModel {
+  const kinds: Readonly<Record<Policy['dialect'], [inNamespace: string, ofCluster: string]>> = {
+    kubernetes: ['NetworkPolicy', 'NetworkPolicy'],
+    cilium: ['CiliumNetworkPolicy.cilium.io', 'CiliumClusterwideNetworkPolicy.cilium.io'],
+    calico: ['NetworkPolicy.projectcalico.org', 'GlobalNetworkPolicy.projectcalico.org'],
+    admin: ['AdminNetworkPolicy.policy.networking.k8s.io', 'AdminNetworkPolicy.policy.networking.k8s.io'],
+  };
+  const policies = model.policies.map((policy) => {
+    const { dialect, name } = policy;
+    const namespace = dialect === 'kubernetes' ? (policy.namespace ?? 'red') : policy.namespace;
+    const object = `${kinds[dialect][namespace === undefined ? 1 : 0]} ${namespace ?? ''}/${name}`;
+    return { ...policy, namespace: dialect === 'admin' ? undefined : namespace, source: { object } };
+  });
+  return { ...model, policies };
+}
+
+test('for any model: asking never fails, and what is already so needs no change', () => {
+  fc.assert(
+    fc.property(models.map(named), fc.nat(), fc.nat(), fc.constantFrom(...PORTS), (model, i, j, port) => {
+      const ends = [...model.pods, ...ADDRESSES];
+      const [from, to] = [ends[i % ends.length], ends[j % ends.length]];
+      if (!from || !to) return;
+      const connection: Connection = { from, to, protocol: 'TCP', port };
+      const { allowed } = evaluate(model, connection);
+      if (allowed) assert.deepEqual(changesTo(model, connection, true), []);
+      const changes = changesTo(model, connection, !allowed);
+      assert.ok(changes === undefined || changes.length > 0, stringify(changes));
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CheckReport } from '../../src/policy/check.ts';
+import { diff } from '../../src/policy/diff.ts';
+import { matrix } from '../../src/policy/matrix.ts';
+import { podsOf, policiesOf, selectionText, unmatched } from '../../src/policy/selection.ts';
+import { diffMarkdown, diffText } from '../../src/report/diff-text.ts';
+import { gridOf } from '../../src/report/grid.ts';
+import { junitXml } from '../../src/report/junit.ts';
+import { matrixPage } from '../../src/report/page.ts';
+import { matrixSvg } from '../../src/report/picture.ts';
+import { whySections } from '../../src/report/why.ts';
+import { modelFrom, worldOf } from './policy-world.ts';
+
+const WORLD = `
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{ports: [{name: http, containerPort: 8080}]}]}
+---
+kind: Pod
+metadata: {name: api, namespace: shop, labels: {app: api}}
+---
+kind: Pod
+metadata: {name: probe, namespace: "ops", labels: {app: probe}}
+---
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress:
+    - from: [{podSelector: {matchLabels: {app: api}}}]
+      ports: [{port: http}]
+    - from: [{podSelector: {matchLabels: {app: gone}}}]
+    - ports: [{port: nope}]
+---
+kind: NetworkPolicy
+metadata: {name: stale, namespace: shop}
+spec: {podSelector: {matchLabels: {app: gone}}}
+`;
+
+test('policies of a pod, pods of a policy', () => {
+  const model = modelFrom(WORLD);
+  const [web, ...more] = policiesOf(model, 'shop/web');
+  assert.deepEqual(more, []);
+  assert.deepEqual(
+    [web?.policy, web?.directions, web?.workloads],
+    ['NetworkPolicy shop/web', ['ingress'], ['shop/Pod/web']],
+  );
+  assert.deepEqual(policiesOf(model, 'shop/api'), []);
+  assert.throws(() => policiesOf(model, 'ip:8.8.8.8'), /is no pod of the cluster/);
+  for (const name of ['web', 'shop/web', 'NetworkPolicy shop/web']) assert.deepEqual(podsOf(model, name), [web]);
+  assert.deepEqual(podsOf(model, 'stale')[0]?.workloads, []);
+  assert.match(selectionText('x', podsOf(model, 'stale')), /no pod here/);
+  assert.throws(() => podsOf(model, 'wbe'), { message: 'There is no policy wbe', action: /Did you mean .*web/ });
+});
+
+test('what matches nothing here: subjects, peers, port names', () => {
+  const found = unmatched(modelFrom(WORLD)).map(({ text, source }) => `${source.line} ${text}`);
+  assert.deepEqual(found, [
+    '19 NetworkPolicy shop/web, spec.ingress[1]: its peer (from) means no pod here',
+    '20 NetworkPolicy shop/web, spec.ingress[2]: no pod that it may lead to has a port named nope',
+    '22 NetworkPolicy shop/stale selects no pod here',
+  ]);
+});
+
+test('JUnit: names hold still, reasons are told, and nothing breaks out', () => {
+  const result = { from: 'a/<b>', to: 'ip:1.1.1.1', protocol: 'TCP', port: 80, expected: 'denied' } as const;
+  const report = (actual: 'allowed' | 'denied'): CheckReport => ({
+    passed: 0,
+    failed: 2,
+    results: [
+      { ...result, actual, because: ['a "b" & <c>\u0000\ud800'] },
+      { ...result, actual: 'allowed', because: [] },
+    ],
+  });
+  const xml = junitXml(report('allowed'), 'checks/a&b.yaml');
+  assert.match(xml, /<testsuite name="checks\/a&amp;b\.yaml" tests="2" failures="2" errors="0" skipped="0">/);
+  const names = (text: string) => [...text.matchAll(/<testcase [^>]*? name="([^"]*)"/g)].map((m) => m[1]);
+  assert.deepEqual(names(xml), [
+    'a/&lt;b&gt; to ip:1.1.1.1 TCP 80 is denied',
+    'a/&lt;b&gt; to ip:1.1.1.1 TCP 80 is denied (2)',
+  ]);
+  assert.deepEqual(names(junitXml(report('denied'), 'checks/a&b.yaml')), names(xml));
+  assert.match(
+    xml,
+    /message="expected denied, but it is allowed" type="connectivity">a &quot;b&quot; &amp; &lt;c&gt;\ufffd\ufffd</,
+  );
+  assert.doesNotMatch(junitXml({ ...report('denied'), results: [] }, 'x'), /failure message/);
+});
+
+test('a difference goes by meaning: order and spelling are none, a port is', () => {
+  const before = worldOf(WORLD);
+  const spelled = worldOf(
+    WORLD.replace('{podSelector: {matchLabels: {app: gone}}}\n`', '').replace(
+      'spec: {podSelector: {matchLabels: {app: gone}}}',
+      'spec: {policyTypes: [Ingress], podSelector: {matchLabels: {app: gone}}, ingress: []}',
+    ),
+  );
+  assert.equal(diff(before, spelled).equal, true, diffText(diff(before, spelled)));
+  assert.match(diffText(diff(before, before)), /the same$/);
+  const after = worldOf(
+    WORLD.replace('{port: http}', '{port: 9000}').replace('containerPort: 8080', 'containerPort: 8080') +
+      '---\nkind: Pod\nmetadata: {name: new, namespace: shop}\n---\nkind: Namespace\nmetadata: {name: "a|b"}\n',
+  );
+  const changed = diff(before, after);
+  assert.equal(changed.equal, false);
+  assert.deepEqual(changed.connections, [
+    { from: 'shop/Pod/api', to: 'shop/Pod/web', protocol: 'TCP', before: ['8080'], after: ['9000'], state: 'changed' },
+  ]);
+  assert.deepEqual(changed.workloads, { added: ['shop/Pod/new'], removed: [], changed: [] });
+  assert.deepEqual(changed.policies, { added: [], removed: [], changed: ['NetworkPolicy shop/web'] });
+  assert.deepEqual(diff(after, before).namespaces.removed, ['a|b']);
+  assert.match(diffText(changed), /^~ shop\/Pod\/api -> shop\/Pod\/web TCP 8080 -> 9000$/m);
+  assert.match(diffMarkdown(changed), /^\| ~ changed \| shop\/Pod\/api \| shop\/Pod\/web \| TCP \| 8080 \| 9000 \|$/m);
+  const denied = diff(before, worldOf(WORLD.replace('app: api}}}]\n', 'app: else}}}]\n')));
+  assert.equal(denied.connections[0]?.state, 'removed');
+  assert.equal(diff(before, { ...before, engine: { name: 'cilium', evidence: [] } }).engines, 'kindnet to cilium');
+});
+
+/** Every `<x` is closed, in its order. */
+function assertWellFormed(xml: string): void {
+  const open: string[] = [];
+  for (const [, close, name, self] of xml.matchAll(/<(\/?)([a-zA-Z][\w-]*)(?:\s[^<>]*?)?(\/?)>/g)) {
+    if (close) assert.equal(open.pop(), name);
+    else if (!self) open.push(name ?? '');
+  }
+  assert.deepEqual(open, []);
+}
+
+test('the picture: every cell with its verdict, in shapes, without anything to load or run', () => {
+  const model = modelFrom(WORLD);
+  const svg = matrixSvg(matrix(model));
+  assertWellFormed(svg.replace(/^<\?.*\?>/, ''));
+  assert.match(svg, /data-from="shop\/Pod\/api" data-to="shop\/Pod\/web" data-verdict="some"><title>[^<]*TCP 8080/);
+  assert.match(svg, /data-from="ops\/Pod\/probe" data-to="shop\/Pod\/web" data-verdict="none"/);
+  assert.match(svg, /data-from="shop\/Pod\/web" data-to="shop\/Pod\/api" data-verdict="all"/);
+  assert.equal([...svg.matchAll(/data-verdict=/g)].length, 9);
+  for (const verdict of ['all', 'some', 'none', 'self']) assert.match(svg, new RegExp(`<g id="cell-${verdict}">`));
+  assert.match(svg, /role="img" aria-label="[^"]+"/);
+  assert.doesNotMatch(svg, /<script|style=|<image|(href|src)="(?!#)/);
+});
+
+test('the page: from a cell to the rule and its line', () => {
+  const page = matrixPage(modelFrom(WORLD), 'A <b> & "c"');
+  assert.match(page, /<title>A &lt;b&gt; &amp; &quot;c&quot;<\/title>/);
+  assert.match(page, /Content-Security-Policy" content="default-src 'none'; style-src 'sha256-[\w+/=]+'"/);
+  assert.doesNotMatch(page, /<script|style=|(href|src)="(?!#)/);
+  const [, link] = /<a href="#([\w-]+)"[^>]*><g data-from="ops\/Pod\/probe" data-to="shop\/Pod\/web"/.exec(page) ?? [];
+  const section = new RegExp(`<section id="${link}">(.*?)</section>`).exec(page)?.[1] ?? '';
+  assert.match(section, /TCP 8080 denied: ingress: NetworkPolicy shop\/web selects .*\(world\.yaml:\d+\)/);
+  const links = [...page.matchAll(/href="#(pair-[\w-]+)"/g)].map((m) => m[1]);
+  for (const id of links) assert.ok(page.includes(`<section id="${id}">`), id);
+});
+
+test('many workloads: namespaces stand for them', () => {
+  const pod = (i: number) => `kind: Pod\nmetadata: {name: p${i}, namespace: n${i % 20}, labels: {app: a${i}}}\n`;
+  const policy =
+    'kind: NetworkPolicy\nmetadata: {name: deny, namespace: n3}\nspec: {podSelector: {matchLabels: {app: a3}}}\n';
+  const whole = 'kind: NetworkPolicy\nmetadata: {name: deny, namespace: n4}\nspec: {}\n';
+  const model = modelFrom([...Array.from({ length: 500 }, (_, i) => pod(i)), policy, whole].join('---\n'));
+  const grid = gridOf(matrix(model));
+  assert.equal(grid.collapsed, true);
+  assert.equal(grid.items.length, 20);
+  const cell = (from: string, to: string) => grid.cells.flat().find((c) => c.from.id === from && c.to.id === to);
+  assert.deepEqual([cell('n1', 'n2')?.verdict, cell('n1', 'n4')?.verdict], ['all', 'none']);
+  assert.deepEqual([cell('n1', 'n3')?.verdict, cell('n1', 'n3')?.text], ['some', '600 of 625 pairs may connect']);
+  const page = matrixPage(model, 'big');
+  assert.ok(page.length < 3_000_000, `${page.length} characters`);
+  assert.match(page, /and 620 more pairs/);
+  const brief = whySections(model, matrix(model), grid, 100);
+  assert.equal(brief.sections.length, 20);
+  const denied = cell('n1', 'n4');
+  assert.ok(denied);
+  const told = brief.sections.find((s) => s.startsWith(`<section id="${brief.linkOf(denied)?.slice(1)}">`));
+  assert.match(told ?? '', /Namespace n4<.*NetworkPolicy n4\/deny \(world\.yaml:\d+\)/);
+});
