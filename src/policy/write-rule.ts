@@ -4,7 +4,7 @@ import type { Direction, Endpoint, PodEndpoint, Policy, PolicyModel, Rule } from
 import { type Labels, NAMESPACE_NAME_LABEL } from './select.ts';
 
 /** What a rule is to be about: one peer and one port. */
-export interface RuleRequest {
+interface RuleRequest {
   readonly direction: Direction;
   readonly action: 'allow' | 'deny';
   readonly peer: Endpoint;
@@ -15,7 +15,7 @@ export interface RuleRequest {
 }
 
 /** A rule as its policy kind writes it, and what the dialect reads in it. */
-export interface WrittenRule {
+interface WrittenRule {
   /** The list of `spec` that it belongs in. */
   readonly list: string;
   readonly yaml: unknown;
