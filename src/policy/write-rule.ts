@@ -76,7 +76,11 @@ const KINDS: Readonly<Record<string, Kind>> = {
  * A rule for a policy, in the words of its kind; undefined where the kind has none for it. It is read back by the
  * dialect, so what is shown to a person is what was evaluated.
  */
-export function writeRule(model: PolicyModel, policy: Policy, request: RuleRequest): WrittenRule | undefined {
+export function writeRule(
+  model: PolicyModel,
+  policy: Pick<Policy, 'namespace' | 'name' | 'source'>,
+  request: RuleRequest,
+): WrittenRule | undefined {
   const kind = policy.source.object.split(' ')[0] ?? '';
   const known = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
   const draft = known?.write(request, policy.namespace);
