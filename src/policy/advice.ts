@@ -100,9 +100,13 @@ function nextStep(asked: Asked): Step | undefined {
 /** A rule ahead of the one that decides: in an ordered tier the first decides, in a union a deny does. */
 function overruled(asked: Asked, rule: CompiledRule): Step | undefined {
   const { decision, wish } = asked;
-  const comesFirst = decision.turn?.tier.rules === 'ordered' || !wish.allowed;
-  if (!comesFirst) return undefined;
-  return withRule(asked, rule.policy, `ahead of the rule that ${wish.allowed ? 'denies' : 'allows'} it`);
+  const ordered = decision.turn?.tier.rules === 'ordered';
+  if (!ordered && wish.allowed) return undefined;
+  return withRule(
+    asked,
+    rule.policy,
+    `${ordered ? 'ahead of' : 'which beats'} the rule that ${wish.allowed ? 'denies' : 'allows'} it`,
+  );
 }
 
 /** Without the rule. A person will rather narrow it, which is the same for this connection. */

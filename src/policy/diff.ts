@@ -68,7 +68,10 @@ export function diff(before: Snapshot, after: Snapshot): SnapshotDiff {
 
 type Reached = ReadonlyMap<string, readonly string[]>;
 
-/** Ports by `from`, `to` and protocol. Groups of a side are its own, so each stands for its workloads one by one. */
+/**
+ * Ports by `from`, `to` and protocol. Groups of a side are its own, so each stands for its workloads one by one. What a
+ * workload's pods may among themselves is left out: it would hang on how many of them happen to run.
+ */
 function reachByWorkload(snapshot: Snapshot, wanted: ReadonlySet<string>): Reached {
   const reach = matrix(modelOf(snapshot));
   const workloadsOf = new Map(reach.groups.map((g) => [g.id, namesIn(g).filter((name) => wanted.has(name))]));

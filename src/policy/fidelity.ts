@@ -72,7 +72,10 @@ export function fidelityOf(
       local,
     ),
   );
-  const standsFor = new Map(translated.map((t) => [originOf(t.object).object, t.from]));
+  const named = Map.groupBy(target.policies, (p) => p.source.object);
+  const standsFor = new Map(
+    translated.map((t) => [originOf(t.object).object, t.from.flatMap((p) => named.get(p.source.object) ?? [])]),
+  );
   const byPolicy = new Map<Policy, DifferingConnection[]>(target.policies.map((p) => [p, []]));
   for (const pair of pairsOf(there, here)) {
     for (const [i, protocol] of PROTOCOLS.entries()) {

@@ -4,6 +4,7 @@ import type { Change } from './advice.ts';
 import { parsePolicies } from './dialect/index.ts';
 import { tellingLabels } from './labels.ts';
 import type { Connection, Direction, PolicyModel } from './model.ts';
+import type { Labels } from './select.ts';
 import { isSelectable, writeRule } from './write-rule.ts';
 
 const CILIUM = { apiVersion: 'cilium.io/v2', kind: 'CiliumNetworkPolicy' };
@@ -25,43 +26,38 @@ export function newPolicy(
   const labels = tellingLabels(model, own);
   const name = `deny-${direction}-${own.name}`.slice(0, 63).replace(/[^a-z0-9]+$/, '');
   const metadata = { name, namespace: own.namespace };
-  const { type, spec, rest } = narrowest(model, direction, labels);
-  const empty: PolicyObject = {
-    ...type,
-    metadata,
-    spec: { ...spec, ...(type === KUBERNETES ? {} : filler(direction)) },
-  };
-  const context = { services: [], namespaces: model.namespaces };
-  const [shell] = parsePolicies([empty], context);
-  if (!shell) throw new TypeError(`${type.kind} is no policy`);
   const request = { direction, action: 'deny', peer, labels: tellingLabels(model, peer), protocol, port } as const;
-  const written = type === KUBERNETES ? undefined : writeRule(model, shell, request);
-  if (type !== KUBERNETES && !written) return undefined;
-  const object: PolicyObject = written
-    ? { ...type, metadata, spec: { ...spec, [written.list]: [written.yaml, ...rest] } }
-    : empty;
-  const policies = parsePolicies([object], context);
+  const narrow = narrowest(model, direction, labels);
+  const kind = narrow && `${narrow.type.kind}.${narrow.type.apiVersion.split('/')[0]}`;
+  const written =
+    kind && writeRule(model, { ...metadata, source: { object: `${kind} ${metadata.namespace}/${name}` } }, request);
+  const object: PolicyObject =
+    narrow && written
+      ? { ...narrow.type, metadata, spec: { ...narrow.spec, [written.list]: [written.yaml, ...narrow.rest] } }
+      : { ...KUBERNETES, metadata, spec: { podSelector: selectorOf(labels), policyTypes: typesOf(direction) } };
+  const policies = parsePolicies([object], { services: [], namespaces: model.namespaces });
   const wide = written ? '' : `; it denies all ${direction} of ${own.namespace}/${own.workload} that no rule allows`;
   const change: Change = { direction, text: `add this policy${wide}`, yaml: stringify(object) };
   return { change, model: { ...model, policies: [...model.policies, ...policies] } };
 }
 
-function narrowest({ engine }: PolicyModel, direction: Direction, labels: Readonly<Record<string, string>>) {
-  const types = [direction === 'ingress' ? 'Ingress' : 'Egress'];
-  const matchLabels = Object.keys(labels).length === 0 ? {} : { matchLabels: labels };
+/** Undefined where the engine has no kind of its own that denies. */
+function narrowest({ engine }: PolicyModel, direction: Direction, labels: Labels) {
   if (engine.name === 'cilium') {
-    const enableDefaultDeny = { [direction]: false };
-    return { type: CILIUM, spec: { endpointSelector: matchLabels, enableDefaultDeny }, rest: [] };
+    const spec = { endpointSelector: selectorOf(labels), enableDefaultDeny: { [direction]: false } };
+    return { type: CILIUM, spec, rest: [] };
   }
-  if (engine.name !== 'calico')
-    return { type: KUBERNETES, spec: { podSelector: matchLabels, policyTypes: types }, rest: [] };
+  if (engine.name !== 'calico') return undefined;
   const selector = Object.entries(labels).map(([key, value]) => `${key} == '${value}'`);
+  const spec = { order: 0, selector: selector.join(' && ') || 'all()', types: typesOf(direction) };
   // Calico denies what no rule of the tier decides.
-  const rest = [{ action: 'Pass' }];
-  return { type: CALICO, spec: { order: 0, selector: selector.join(' && ') || 'all()', types }, rest };
+  return { type: CALICO, spec, rest: [{ action: 'Pass' }] };
 }
 
-/** A rule that the kind can't be without, until it has its own. */
-function filler(direction: Direction): object {
-  return { [direction]: [] };
+function typesOf(direction: Direction): string[] {
+  return [direction === 'ingress' ? 'Ingress' : 'Egress'];
+}
+
+function selectorOf(labels: Labels): object {
+  return Object.keys(labels).length === 0 ? {} : { matchLabels: labels };
 }

@@ -19,7 +19,7 @@ export function tellingLabels({ pods }: PolicyModel, endpoint: Endpoint): Labels
 }
 
 /** Labels to set, so that one of the peers means the endpoint. */
-export interface LabelStep {
+interface LabelStep {
   readonly text: string;
   readonly count: number;
 }

@@ -30,18 +30,20 @@ export function partsOf(policy: Policy, model: PolicyModel): Part[] {
   });
 }
 
-/** A part whose rules ask nothing of their own pods: what does becomes a part of its own, for those pods only. */
+/**
+ * A part as several, in its rules' order, none of whose rules asks anything of its own pods: a rule that does becomes a
+ * part of its own, for those pods only.
+ */
 function withoutSelf(part: Part, lower: Lower): Part[] {
-  const asking = part.rules.filter((r) => r.self !== undefined);
-  if (asking.length === 0) return [part];
+  if (part.rules.every((r) => r.self === undefined)) return [part];
   const { policy } = part;
-  const own = asking.map((rule): Part => {
+  const own = part.rules.map((rule): Part => {
     const { self, ...rest } = rule;
-    const bound = rule.action === 'deny' ? 'outer' : 'inner';
-    const pods = self === undefined ? policy.subject : lower(self, policy, bound).pods;
+    if (self === undefined) return { ...part, rules: [rule] };
+    const { pods } = lower(self, policy, rule.action === 'allow' ? 'inner' : 'outer');
     return { ...part, policy: { ...policy, subject: { op: 'all', of: [policy.subject, pods] } }, rules: [rest] };
   });
-  return [{ ...part, rules: part.rules.filter((r) => r.self === undefined) }, ...own];
+  return [{ ...part, rules: [] }, ...own];
 }
 
 /** A part that only allows, in the tier of NetworkPolicies: by itself it is one. */

@@ -4,7 +4,7 @@ import type { Direction, Endpoint, PodEndpoint, Policy, PolicyModel, Rule } from
 import { type Labels, NAMESPACE_NAME_LABEL } from './select.ts';
 
 /** What a rule is to be about: one peer and one port. */
-export interface RuleRequest {
+interface RuleRequest {
   readonly direction: Direction;
   readonly action: 'allow' | 'deny';
   readonly peer: Endpoint;
@@ -15,7 +15,7 @@ export interface RuleRequest {
 }
 
 /** A rule as its policy kind writes it, and what the dialect reads in it. */
-export interface WrittenRule {
+interface WrittenRule {
   /** The list of `spec` that it belongs in. */
   readonly list: string;
   readonly yaml: unknown;
@@ -76,7 +76,11 @@ const KINDS: Readonly<Record<string, Kind>> = {
  * A rule for a policy, in the words of its kind; undefined where the kind has none for it. It is read back by the
  * dialect, so what is shown to a person is what was evaluated.
  */
-export function writeRule(model: PolicyModel, policy: Policy, request: RuleRequest): WrittenRule | undefined {
+export function writeRule(
+  model: PolicyModel,
+  policy: Pick<Policy, 'namespace' | 'name' | 'source'>,
+  request: RuleRequest,
+): WrittenRule | undefined {
   const kind = policy.source.object.split(' ')[0] ?? '';
   const known = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
   const draft = known?.write(request, policy.namespace);

@@ -11,7 +11,7 @@ const LONGEST_LABEL = 42;
 /** About what a character of that size needs. */
 const CHARACTER = 6.4;
 
-export const VERDICT_WORDS: Readonly<Record<CellVerdict, string>> = {
+const VERDICT_WORDS: Readonly<Record<CellVerdict, string>> = {
   all: 'allowed on all ports',
   some: 'allowed on some',
   none: 'denied',

@@ -9,7 +9,7 @@ import type { Grid, GridCell } from './grid.ts';
 import type { LinkOf } from './picture.ts';
 
 /** What a page tells below its matrix, and where each cell leads. */
-export interface Why {
+interface Why {
   readonly linkOf: LinkOf;
   readonly sections: readonly string[];
 }

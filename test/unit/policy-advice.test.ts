@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parse, stringify } from 'yaml';
-import { changesTo } from '../../src/policy/advice.ts';
+import { quietRun } from '../../src/host/run.ts';
+import { type Change, changesTo } from '../../src/policy/advice.ts';
 import { modelOf, resolvePeer } from '../../src/policy/endpoints.ts';
 import { evaluate } from '../../src/policy/evaluate.ts';
 import { explain, explainText } from '../../src/policy/explain.ts';
 import type { Connection, Policy, PolicyModel } from '../../src/policy/model.ts';
+import { readTarget } from '../../src/snapshot/files.ts';
 import type { EngineName, PolicyObject, Snapshot } from '../../src/snapshot/model.ts';
 import { ADDRESSES, models, PORTS } from './policy-models.ts';
 import { worldOf } from './policy-world.ts';
@@ -193,3 +197,39 @@ test('for any model: asking never fails, and what is already so needs no change'
     { numRuns: 300 },
   );
 });
+
+const CASES = join(import.meta.dirname, '../../../shared/cases/policies/k8s-e2e');
+const skip = existsSync(CASES) ? false : 'the shared policy cases are not here (../shared/cases/policies)';
+
+test("Kubernetes' own cases: what is to be added, added, allows what was denied", { skip }, async () => {
+  const pods = await readTarget(join(CASES, 'resources.yaml'), quietRun());
+  let turned = 0;
+  for (const name of readdirSync(CASES).filter((c) => existsSync(join(CASES, c, 'policies.yaml')))) {
+    const { policies } = await readTarget(join(CASES, name, 'policies.yaml'), quietRun());
+    const snapshot: Snapshot = { ...pods, policies, engine: { name: 'kindnet', evidence: [] } };
+    const model = modelOf(snapshot);
+    for (const from of model.pods) {
+      for (const to of model.pods) {
+        const connection: Connection = { from, to, protocol: 'TCP', port: 80 };
+        if (evaluate(model, connection).allowed) continue;
+        const changes = changesTo(model, connection, true) ?? assert.fail(`${name}: nothing allows it`);
+        if (!changes.every((c) => c.text.startsWith('add to'))) continue;
+        assert.equal(evaluate(modelOf(withAll(snapshot, changes)), connection).allowed, true, name);
+        turned += 1;
+      }
+    }
+  }
+  assert.ok(turned > 100, `${turned} turned`);
+});
+
+/** Every snippet put into the policy that its change names. */
+function withAll(snapshot: Snapshot, changes: readonly Change[]): Snapshot {
+  let now = snapshot;
+  for (const { text, yaml = '', source } of changes) {
+    const isMeant = ({ metadata }: PolicyObject) =>
+      source?.object.endsWith(` ${metadata.namespace}/${metadata.name}`) === true;
+    const sorted = [...now.policies.filter(isMeant), ...now.policies.filter((p) => !isMeant(p))];
+    now = edited({ ...now, policies: sorted }, text, yaml);
+  }
+  return now;
+}
