@@ -61,6 +61,7 @@ export const OPTIONS = {
   engine: () =>
     new Option('--engine <name>', "policy engine of the target, where it can't be seen").choices([
       'kindnet',
+      'kube-network-policies',
       'calico',
       'cilium',
       'npm',

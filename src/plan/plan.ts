@@ -1,5 +1,5 @@
 import { notMirrored } from '../snapshot/other-policies.ts';
-import { isNetworkPolicy, networkPolicies } from '../snapshot/policy-object.ts';
+import { isNetworkPolicy, mayHidePolicies, networkPolicies } from '../snapshot/policy-object.ts';
 import type { KubeObject } from '../target/rest.ts';
 import { globMatcher } from './glob.ts';
 import type { Conflict, LocalState, Mirrored, ObjectChange, ObjectPlan, Plan, ScopedTarget } from './model.ts';
@@ -108,7 +108,7 @@ function isNarrowed({ pruneIn }: ScopedTarget): boolean {
 
 /** Where the target's policies or namespaces couldn't be read, what it "no longer has" isn't known. */
 function unreadable({ gaps }: ScopedTarget): boolean {
-  return gaps.some(({ resource }) => /^(networkpolicies|namespaces)\b/.test(resource));
+  return gaps.some((gap) => /^namespaces\b/.test(gap.resource) || mayHidePolicies(gap));
 }
 
 const noPruning = "Nothing is pruned: the target's policies or namespaces could not all be read";

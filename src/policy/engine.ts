@@ -31,7 +31,8 @@ const SPECIFICATION: EngineSemantics = {
 
 /**
  * Sources:
- * - kindnet: kube-network-policies pkg/networkpolicy/networkpolicy.go. It looks only at the packet's addresses and at
+ * - kindnet: kube-network-policies pkg/networkpolicy/networkpolicy.go, which kindnetd (cmd/kindnetd/main.go) gives no
+ *   admin policies; by itself, installed for them, it reads those as well. It looks only at the packet's addresses and at
  *   `policyTypes`. Egress to the own node: evaluated where its dataplane has an input chain, unseen in older releases.
  * - Calico: policy comes first, DefaultEndpointToHostAction after it; ipBlock on nodes is inferred, not documented.
  * - Cilium: `policy-cidr-match-mode` is empty by default and can't be set on AKS; "Network policies cannot use ipBlock
@@ -42,7 +43,12 @@ const SPECIFICATION: EngineSemantics = {
  */
 const ENGINES: Readonly<Record<EngineName, EngineSemantics>> = {
   unknown: SPECIFICATION,
-  kindnet: { ...SPECIFICATION, title: 'kindnet', dialects: ['kubernetes', 'admin'] },
+  kindnet: { ...SPECIFICATION, title: 'kindnet', dialects: ['kubernetes'] },
+  'kube-network-policies': {
+    ...SPECIFICATION,
+    title: 'kube-network-policies',
+    dialects: ['kubernetes', 'admin'],
+  },
   calico: { ...SPECIFICATION, title: 'Calico', dialects: ['kubernetes', 'admin', 'calico'] },
   cilium: {
     ...SPECIFICATION,

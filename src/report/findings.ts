@@ -3,6 +3,7 @@ import { fidelityLines } from '../plan/fidelity-text.ts';
 import type { ObjectPlan, ScopedTarget } from '../plan/model.ts';
 import type { Gap, NodeFacts, Snapshot } from '../snapshot/model.ts';
 import { notMirrored } from '../snapshot/other-policies.ts';
+import { mayHidePolicies } from '../snapshot/policy-object.ts';
 import type { ProbeResult, VerifyResult } from '../verify/model.ts';
 import type { Finding, Report } from './model.ts';
 
@@ -43,7 +44,7 @@ export function targetFindings(snapshot: Snapshot): Finding[] {
   ];
   for (const gap of snapshot.gaps) {
     // Without the target's policies nothing can be said about parity: that gap is the policies' own.
-    const layer = isPoliciesGap(gap) ? 'policies' : 'target';
+    const layer = mayHidePolicies(gap) ? 'policies' : 'target';
     findings.push({
       layer,
       state: 'unknown',

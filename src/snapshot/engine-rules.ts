@@ -30,19 +30,11 @@ const ENGINES: readonly { readonly name: EngineName; readonly agents: readonly s
   { name: 'calico', agents: ['calico-node', 'canal'] },
   { name: 'npm', agents: ['azure-npm'] },
   { name: 'kindnet', agents: ['kindnet'] },
+  { name: 'kube-network-policies', agents: ['kube-network-policies'] },
 ];
 
 /** Agents that enforce NetworkPolicies by rules of their own that aren't modelled here. */
-const OTHERS = [
-  'antrea-agent',
-  'kube-router',
-  'weave-net',
-  'ovnkube-node',
-  'kube-ovn-cni',
-  'kube-network-policies',
-  'aws-node',
-  'anetd',
-];
+const OTHERS = ['antrea-agent', 'kube-router', 'weave-net', 'ovnkube-node', 'kube-ovn-cni', 'aws-node', 'anetd'];
 
 export function agentsOf(daemonSets: readonly KubeObject[]): AgentFacts[] {
   return daemonSets.map(({ metadata, spec, status }) => {

@@ -5,7 +5,7 @@
 export const SNAPSHOT_SCHEMA = 'clparity/v1';
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
-export type EngineName = 'kindnet' | 'calico' | 'cilium' | 'npm' | 'none' | 'unknown';
+export type EngineName = 'kindnet' | 'kube-network-policies' | 'calico' | 'cilium' | 'npm' | 'none' | 'unknown';
 
 /** What enforces policies in a cluster, and the observations that say so. */
 export interface Engine {

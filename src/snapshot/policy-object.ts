@@ -1,6 +1,6 @@
 import { DIALECTS } from '../policy/dialect/index.ts';
 import { fieldOf, groupOf } from '../policy/dialect/origin.ts';
-import type { NetworkPolicy, PolicyObject, SourceLocation } from './model.ts';
+import type { Gap, NetworkPolicy, PolicyObject, SourceLocation } from './model.ts';
 import { networkPolicy } from './network-policy.ts';
 import { namespaceOf } from './redact.ts';
 import { at, type Field, isAbsent, maybe, type Path, pathText, text, textMap } from './shape.ts';
@@ -25,6 +25,17 @@ const NAMESPACED = [
 /** Whether some dialect reads a kind: then its objects are part of a snapshot. */
 export function isPolicyKind(group: string, kind: string): boolean {
   return DIALECTS.some((dialect) => dialect.kinds.some((k) => k.group === group && k.kind === kind));
+}
+
+/**
+ * Whether policies may be at the target that a snapshot lacks because of this gap: those of a kind that some dialect
+ * reads, or of an API group whose kinds couldn't be listed. What isn't served there hides nothing.
+ */
+export function mayHidePolicies({ resource, reason }: Gap): boolean {
+  if (resource === 'API groups' || /^networkpolicies\b/.test(resource)) return true;
+  const groups = DIALECTS.flatMap((dialect) => dialect.kinds.map(({ group }) => group));
+  // `ciliumnetworkpolicies.cilium.io`, or `cilium.io/v2` where not even the kinds could be listed.
+  return reason !== 'absent' && groups.some((g) => resource.endsWith(`.${g}`) || resource.startsWith(`${g}/`));
 }
 
 /** Kubernetes' own NetworkPolicies among the policies of all dialects. Throws as `policyObject` does. */

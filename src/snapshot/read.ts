@@ -23,7 +23,7 @@ import {
 import { sortSnapshot } from './sort.ts';
 import { failAt, parseYaml, type YamlDocument } from './yaml.ts';
 
-const ENGINES = ['kindnet', 'calico', 'cilium', 'npm', 'none', 'unknown'] as const;
+const ENGINES = ['kindnet', 'kube-network-policies', 'calico', 'cilium', 'npm', 'none', 'unknown'] as const;
 
 /** Whether a document claims to be a snapshot of ours, of whatever version. */
 export function isSnapshot(value: unknown): boolean {

@@ -84,15 +84,21 @@ test("one mirror per cluster: another target's policies go, and it is said", () 
   assert.match(plan.warnings.join(), /mirrored staging.*replaces it by prod/);
 });
 
-test('where policies of the target could not be read, nothing is pruned', () => {
-  const first = applied(planObjects(scoped(snapshotOf({ a: {} }, [policy('a', 'x')])), EMPTY), EMPTY);
-  const gaps: Snapshot['gaps'] = [
-    { resource: 'networkpolicies.networking.k8s.io', reason: 'forbidden', message: '403' },
-  ];
-  const plan = planObjects(scoped(snapshotOf({ a: {} }, [], { gaps })), first);
-  assert.deepEqual(shown(plan), []);
-  assert.match(plan.warnings.join(), /Nothing is pruned/);
-});
+for (const [resource, reason, pruned] of [
+  ['networkpolicies.networking.k8s.io', 'forbidden', false],
+  ['ciliumnetworkpolicies.cilium.io', 'forbidden', false],
+  ['cilium.io/v2', 'failed', false],
+  ['API groups', 'failed', false],
+  ['ciliumnetworkpolicies.cilium.io', 'absent', true],
+  ['nodes', 'forbidden', true],
+] as const)
+  test(`with ${resource} ${reason}, a policy that is not there any more is ${pruned ? '' : 'not '}pruned`, () => {
+    const first = applied(planObjects(scoped(snapshotOf({ a: {} }, [policy('a', 'x')])), EMPTY), EMPTY);
+    const gaps: Snapshot['gaps'] = [{ resource, reason, message: '403' }];
+    const plan = planObjects(scoped(snapshotOf({ a: {} }, [], { gaps })), first);
+    assert.deepEqual(shown(plan), pruned ? ['delete NetworkPolicy a/x'] : []);
+    assert.equal(/Nothing is pruned/.test(plan.warnings.join()), !pruned);
+  });
 
 test('a foreign policy of the same name is a conflict with its owner, equal or not', () => {
   const target = scoped(snapshotOf({ shop: {} }, [policy('shop', 'web')]));

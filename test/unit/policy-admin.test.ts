@@ -290,7 +290,7 @@ const admin = (rules: string, priority = 1) =>
 
 test('an admin rule comes before a NetworkPolicy, allowing or denying; pass and silence leave it the word', () => {
   const rules = `{action: Allow, ${from('b')}}, {action: Pass, ${from('c')}}`;
-  const model = world('kindnet', DENY_ALL, admin(rules));
+  const model = world('kube-network-policies', DENY_ALL, admin(rules));
   assert.equal(into(model, 'b').allowed, true);
   assert.match(into(model, 'b').ingress.because[0]?.text ?? '', /allowed by AdminNetworkPolicy.*spec\.ingress\[0\]/);
   assert.equal(into(model, 'c').allowed, false);
@@ -302,7 +302,7 @@ test('an admin rule comes before a NetworkPolicy, allowing or denying; pass and 
     ],
   );
   const denied = world(
-    'kindnet',
+    'kube-network-policies',
     ['NetworkPolicy', '{podSelector: {}, ingress: [{}]}'],
     admin(`{action: Deny, ${from('b')}}`),
   );
@@ -314,7 +314,7 @@ test('an admin rule comes before a NetworkPolicy, allowing or denying; pass and 
 test('lower priorities first, rules in their order, and only on their ports', () => {
   const range = 'ports: [{portRange: {protocol: TCP, start: 80, end: 90}}]';
   const model = world(
-    'kindnet',
+    'kube-network-policies',
     admin(`{action: Deny, ${from('b')}}`, 9),
     admin(`{action: Allow, ${from('b')}, ${range}}`, 3),
   );
@@ -326,14 +326,14 @@ test('lower priorities first, rules in their order, and only on their ports', ()
 
 test('a baseline rule has the last word where no NetworkPolicy isolates', () => {
   const baseline = ['BaselineAdminNetworkPolicy', `{${ALL}, ingress: [{action: Deny, ${from('b')}}]}`] as const;
-  assert.equal(into(world('kindnet', baseline), 'b').allowed, false);
-  assert.equal(into(world('kindnet', baseline), 'c').allowed, true);
+  assert.equal(into(world('kube-network-policies', baseline), 'b').allowed, false);
+  assert.equal(into(world('kube-network-policies', baseline), 'c').allowed, true);
   assert.match(
-    into(world('kindnet', baseline), 'c').ingress.because[0]?.text ?? '',
+    into(world('kube-network-policies', baseline), 'c').ingress.because[0]?.text ?? '',
     /none of their rules decides: it is allowed/,
   );
   const open = ['NetworkPolicy', '{podSelector: {}, ingress: [{}]}'] as const;
-  assert.equal(into(world('kindnet', baseline, open), 'b').allowed, true);
+  assert.equal(into(world('kube-network-policies', baseline, open), 'b').allowed, true);
 });
 
 test('engines that do not know them leave them out, and say so', () => {

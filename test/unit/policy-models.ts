@@ -18,7 +18,7 @@ import type { EngineName, Protocol } from '../../src/snapshot/model.ts';
 
 export const PROTOCOLS: readonly Protocol[] = ['TCP', 'UDP', 'SCTP'];
 export const PORTS = [1, 79, 80, 81, 443, 8080, 65535];
-const ENGINES: EngineName[] = ['kindnet', 'calico', 'npm', 'unknown', 'cilium', 'none'];
+const ENGINES: EngineName[] = ['kindnet', 'kube-network-policies', 'calico', 'npm', 'unknown', 'cilium', 'none'];
 const NODES = new Map([
   ['n1', ['172.18.0.1']],
   ['n2', ['172.18.0.2']],

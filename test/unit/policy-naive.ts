@@ -65,8 +65,9 @@ function enforced(p: Policy, { engine }: PolicyModel): boolean {
   const isCluster = p.source.object.startsWith('ClusterNetworkPolicy');
   switch (engine.name) {
     case 'npm':
-      return p.dialect === 'kubernetes';
     case 'kindnet':
+      return p.dialect === 'kubernetes';
+    case 'kube-network-policies':
       return p.dialect === 'kubernetes' || p.dialect === 'admin';
     case 'calico':
       return p.dialect !== 'cilium';
