@@ -39,7 +39,7 @@ export async function loadImage(
     const hosts = new Set(cluster.nodes.map(({ hostAddress }) => hostAddress));
     const [host] = hosts;
     const feeder = host === undefined || hosts.size > 1 ? undefined : await startFeeder(host);
-    try {
+    const attempt = async (): Promise<NodeImage[]> => {
       const nodes = await Promise.all(
         stores.map(async (store) => ({ store, state: await store.survey(names, run.signal, feeder) })),
       );
@@ -51,10 +51,22 @@ export async function loadImage(
       return stores
         .map((store) => all.find((image) => image.node === store.node))
         .filter((image) => image !== undefined);
+    };
+    try {
+      return await attempt().catch((error) => {
+        if (!isLayerGone(error)) throw error;
+        run.log('info', 'A node tidied up layers in the meantime: once more');
+        return attempt();
+      });
     } finally {
       await feeder?.close();
     }
   });
+}
+
+/** containerd deletes what nothing refers to in its own time: layers may go right after it was asked for them. */
+function isLayerGone(error: unknown): boolean {
+  return error instanceof ParityError && /failed to extract layer.*not found/.test(error.message);
 }
 
 function checkPlatform({ store, state }: Surveyed, wanted: WantedImage): void {

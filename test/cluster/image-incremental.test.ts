@@ -147,6 +147,48 @@ test(
   },
 );
 
+test('layers that a node tidies up right after it was asked are sent again', onCluster, async () => {
+  const tag = 'clparity-own/gone:dev';
+  const [first] = world.cluster.nodes;
+  assert.ok(first);
+  await (await builder(DEFAULT_SOCKET, tag))();
+  await load(world.docker, tag, { ...world.cluster, nodes: [first] });
+  // What it says of itself now, but for the name, is what it says first once the image is gone.
+  let stale: Awaited<ReturnType<LocalCluster['exec']>> | undefined;
+  const isSurvey = (argv: readonly string[]) =>
+    argv.some((arg) => arg.includes('crictl imagefsinfo')) && argv.length < 8;
+  const late: LocalCluster = {
+    ...world.cluster,
+    nodes: [first],
+    async exec(node, argv, options) {
+      const answer = isSurvey(argv) ? stale : undefined;
+      if (answer) stale = undefined;
+      return answer ?? world.cluster.exec(node, argv, options);
+    },
+  };
+  const wanted = await ownImage(world.docker, tag, run.signal);
+  assert.ok(wanted);
+  const recording: LocalCluster = {
+    ...late,
+    async exec(node, argv, options) {
+      const answer = await world.cluster.exec(node, argv, options);
+      const parts = answer.stdout.split('=====\n');
+      if (isSurvey(argv)) stale = { ...answer, stdout: parts.with(2, '').join('=====\n') };
+      return answer;
+    },
+  };
+  await loadImage(world.docker, recording, wanted, run);
+  assert.ok(stale);
+  const script = `ctr -n k8s.io images rm --sync docker.io/${tag}; crictl rmi --prune
+    ctr -n k8s.io images tag $(ctr -n k8s.io images ls -q | head -1) a/b:1; ctr -n k8s.io images rm --sync a/b:1`;
+  await world.cluster.exec(first.name, ['bash', '-c', script], { signal: run.signal });
+  const watched = watchedRun();
+  const [loaded] = await loadImage(world.docker, late, wanted, watched);
+  assert.equal(loaded?.state, 'loaded');
+  assert.match(watched.logged.join(), /once more/);
+  await world.docker.getImage(tag).remove({ force: true });
+});
+
 test('a full disk on a node is named, leaves nothing, and the next try works', onCluster, async () => {
   const tag = 'clparity-own/full:dev';
   const node = world.cluster.nodes.at(-1)?.name ?? '';
