@@ -1,10 +1,12 @@
 import { stringify } from 'yaml';
 import type { PolicyObject } from '../snapshot/model.ts';
 import type { Change } from './advice.ts';
+import { compile } from './compile.ts';
 import { parsePolicies } from './dialect/index.ts';
 import { tellingLabels } from './labels.ts';
-import type { Connection, Direction, PolicyModel } from './model.ts';
+import type { Connection, Direction, PodEndpoint, PolicyModel } from './model.ts';
 import type { Labels } from './select.ts';
+import { DEFAULT_TIER } from './tiers.ts';
 import { isSelectable, writeRule } from './write-rule.ts';
 
 const CILIUM = { apiVersion: 'cilium.io/v2', kind: 'CiliumNetworkPolicy' };
@@ -27,7 +29,7 @@ export function newPolicy(
   const name = `deny-${direction}-${own.name}`.slice(0, 63).replace(/[^a-z0-9]+$/, '');
   const metadata = { name, namespace: own.namespace };
   const request = { direction, action: 'deny', peer, labels: tellingLabels(model, peer), protocol, port } as const;
-  const narrow = narrowest(model, direction, labels);
+  const narrow = narrowest(model, direction, own, labels);
   const kind = narrow && `${narrow.type.kind}.${narrow.type.apiVersion.split('/')[0]}`;
   const written =
     kind && writeRule(model, { ...metadata, source: { object: `${kind} ${metadata.namespace}/${name}` } }, request);
@@ -42,7 +44,8 @@ export function newPolicy(
 }
 
 /** Undefined where the engine has no kind of its own that denies. */
-function narrowest({ engine }: PolicyModel, direction: Direction, labels: Labels) {
+function narrowest(model: PolicyModel, direction: Direction, own: PodEndpoint, labels: Labels) {
+  const { engine } = model;
   if (engine.name === 'cilium') {
     const spec = { endpointSelector: selectorOf(labels), enableDefaultDeny: { [direction]: false } };
     return { type: CILIUM, spec, rest: [] };
@@ -50,8 +53,11 @@ function narrowest({ engine }: PolicyModel, direction: Direction, labels: Labels
   if (engine.name !== 'calico') return undefined;
   const selector = Object.entries(labels).map(([key, value]) => `${key} == '${value}'`);
   const spec = { order: 0, selector: selector.join(' && ') || 'all()', types: typesOf(direction) };
-  // Calico denies what no rule of the tier decides.
-  return { type: CALICO, spec, rest: [{ action: 'Pass' }] };
+  // Calico denies what no rule of the tier decides, once a policy of it selects the pod; where another does already, to
+  // pass would take the word from it.
+  const compiled = compile(model);
+  const decided = compiled.turns(own, direction).some(({ tier }) => tier.name === DEFAULT_TIER.name);
+  return { type: CALICO, spec, rest: decided ? [] : [{ action: 'Pass' }] };
 }
 
 function typesOf(direction: Direction): string[] {

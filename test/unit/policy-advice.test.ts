@@ -81,13 +81,13 @@ const SELECT: Readonly<Record<string, [apiVersion: string, engine: EngineName, d
   ],
   AdminNetworkPolicy: [
     'policy.networking.k8s.io/v1alpha1',
-    'kindnet',
+    'kube-network-policies',
     '{priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}',
     '{priority: 1, subject: {namespaces: {}}, ingress: [{action: Allow, from: [{namespaces: {}}]}]}',
   ],
   ClusterNetworkPolicy: [
     'policy.networking.k8s.io/v1alpha2',
-    'kindnet',
+    'kube-network-policies',
     '{priority: 1, tier: Baseline, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}',
     '{priority: 1, tier: Baseline, subject: {namespaces: {}}, ingress: [{action: Accept, from: [{namespaces: {}}]}]}',
   ],
@@ -132,6 +132,27 @@ for (const engine of ['kindnet', 'cilium', 'calico'] as const) {
     assert.equal(/denies all ingress/.test(change.text), engine === 'kindnet');
   });
 }
+
+test('a new policy in Calico leaves the word to the others of its tier', () => {
+  const policy = `apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: passes}
+spec: {selector: all(), types: [Ingress], ingress: [{action: Pass, protocol: TCP}, {action: Deny, protocol: SCTP}]}
+`;
+  const snapshot = worldOf(PODS + policy, { engine: 'calico' });
+  const model = modelOf(snapshot);
+  const connection = connectionIn(model, 'ops/probe', 'shop/web', 8080);
+  const [change] = changesTo(model, connection, false) ?? [];
+  assert.ok(change?.yaml);
+  const after = modelOf(edited(snapshot, change.text, change.yaml));
+  assert.equal(evaluate(after, connection).allowed, false);
+  for (const other of [
+    { ...connection, port: 8081 },
+    { ...connection, protocol: 'SCTP' as const },
+  ]) {
+    assert.equal(evaluate(after, other).allowed, evaluate(model, other).allowed, `${other.protocol} ${other.port}`);
+  }
+});
 
 test('a rule that lacks but the port is named, with its line, and so is a label that would do', () => {
   const policy = `kind: NetworkPolicy
