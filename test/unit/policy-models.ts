@@ -181,7 +181,13 @@ const pods: fc.Arbitrary<PodEndpoint[]> = fc
         id: `${pod.namespace}/p${i}`,
         name: `p${i}`,
         workload: `Pod/p${i}`,
-        ips: hasIp ? (pod.hostNetwork ? (NODES.get(node ?? 'n2') ?? []) : [`10.0.0.${i}`]) : [],
+        // A pod that has been given a node and shares its network has that node's address.
+        ips:
+          hasIp || (pod.hostNetwork && node)
+            ? pod.hostNetwork
+              ? (NODES.get(node ?? 'n2') ?? [])
+              : [`10.0.0.${i}`]
+            : [],
         ...(node !== undefined && { node }),
       };
     }),

@@ -167,7 +167,7 @@ test('a staged policy becomes nothing, and that is exact', () => {
 
 test('what the platform denies is taken from what NetworkPolicies allow, and what it allows is added', () => {
   const yaml = `${network('{podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]}')}\n---\n${admin('{tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {matchLabels: {team: ops}}}]}]}')}`;
-  const { specs, fidelity } = mirror(yaml, 'kindnet');
+  const { specs, fidelity } = mirror(yaml, 'kube-network-policies');
   assert.deepEqual(fidelity, ['exact', 'exact'], JSON.stringify(specs));
   const peer = { namespaceSelector: { matchExpressions: [{ key: 'team', operator: 'NotIn', values: ['ops'] }] } };
   assert.deepEqual(specs['shop/p']?.ingress, [{ from: [peer] }]);
