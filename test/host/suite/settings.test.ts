@@ -16,7 +16,7 @@ async function write(key: string, value: unknown): Promise<void> {
 
 describe('settings', () => {
   const touched = ['target.context', 'target.snapshot', 'cluster', 'image', 'archive', 'namespaces', 'namespaceMap'];
-  const more = ['engine', 'keepStandIns', 'probeTimeout', 'excludeNamespaces'];
+  const more = ['acceptWider', 'engine', 'keepStandIns', 'probeTimeout', 'excludeNamespaces'];
   afterEach(async () => {
     for (const key of [...touched, ...more]) await write(key, undefined);
   });
@@ -32,6 +32,7 @@ describe('settings', () => {
     await write('namespaces', ['shop-*']);
     await write('excludeNamespaces', ['kube-*']);
     await write('namespaceMap', { 'shop-prod': 'shop' });
+    await write('acceptWider', ['shop/web']);
     await write('engine', 'cilium');
     await write('keepStandIns', true);
     await write('probeTimeout', 500);
@@ -44,6 +45,7 @@ describe('settings', () => {
       namespaces: ['shop-*'],
       excludeNamespaces: ['kube-*'],
       namespaceMap: { 'shop-prod': 'shop' },
+      acceptWider: ['shop/web'],
       engine: 'cilium',
       keep: true,
       probeTimeoutMs: 500,
