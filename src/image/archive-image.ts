@@ -12,6 +12,7 @@ import {
   platformMismatch,
 } from './manifest.ts';
 import type { ImageLock } from './model.ts';
+import { blobPath } from './oci-layout.ts';
 import { parseReference } from './reference.ts';
 
 /** One image chosen from an archive: its lock, and where in the archive its config and layers lie. */
@@ -27,8 +28,6 @@ interface Candidate {
   readonly tag?: string;
   readonly descriptor: Descriptor;
 }
-
-const blobPath = (digest: string) => `blobs/sha256/${digest.slice('sha256:'.length)}`;
 
 /**
  * Chooses the image that `reference` names (or the only one) for a platform. An OCI layout keeps its digests. Docker's

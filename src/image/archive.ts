@@ -8,8 +8,8 @@ import { findInDaemon } from './daemon-image.ts';
 import { archiveFiles, type ImageFiles } from './image-files.ts';
 import { normalisePlatform, parseManifest } from './manifest.ts';
 import type { ImageLock } from './model.ts';
+import { ociLayout } from './oci-layout.ts';
 import { dockerMessages } from './pull.ts';
-import { ociIndex } from './save.ts';
 import { packTar, type TarEntry, tarFile } from './tar.ts';
 
 export interface ArchiveOptions {
@@ -105,8 +105,8 @@ async function* dockerArchive(files: ArchiveFiles, { lock, config, layers }: Arc
   const top = lock.index ?? lock.manifest;
   const { mediaType } = parseManifest(top, lock.reference);
   const descriptor = { mediaType, digest: lock.digest, size: Buffer.byteLength(top) };
-  yield tarFile('oci-layout', '{"imageLayoutVersion":"1.0.0"}');
-  yield tarFile('index.json', ociIndex([{ descriptor, name: name ?? `${lock.repository}@${lock.digest}` }]));
-  yield tarFile(`blobs/sha256/${lock.manifestDigest.slice(7)}`, lock.manifest);
-  if (lock.index !== undefined) yield tarFile(`blobs/sha256/${lock.digest.slice(7)}`, lock.index);
+  yield* ociLayout(
+    [{ descriptor, name: name ?? `${lock.repository}@${lock.digest}` }],
+    [[lock.manifestDigest, lock.manifest], ...(lock.index === undefined ? [] : [[lock.digest, lock.index] as const])],
+  );
 }

@@ -5,9 +5,10 @@ import type { Run } from '../host/run.ts';
 import type { DaemonImage } from './daemon-image.ts';
 import { digestOf } from './digest.ts';
 import type { WantedImage } from './node-image.ts';
+import { ociLayout } from './oci-layout.ts';
 import { pushedManifest, pushToHere, ROOM } from './push.ts';
-import { ociIndex, saveAs } from './save.ts';
-import { packTar, type TarEntry, tarFile } from './tar.ts';
+import { saveAs } from './save.ts';
+import { packTar } from './tar.ts';
 
 const LAYER = 'application/vnd.docker.image.rootfs.diff.tar.gzip';
 
@@ -108,12 +109,5 @@ function staged(
 function archiveOf(manifest: string, blobs: ReadonlyMap<string, Buffer>, staging: string): Readable {
   const { mediaType } = JSON.parse(manifest) as { mediaType: string };
   const descriptor = { mediaType, digest: digestOf(manifest), size: Buffer.byteLength(manifest) };
-  const blob = (digest: string, content: string | Buffer): TarEntry =>
-    tarFile(`blobs/sha256/${digest.slice('sha256:'.length)}`, content);
-  return packTar([
-    tarFile('oci-layout', '{"imageLayoutVersion":"1.0.0"}'),
-    tarFile('index.json', ociIndex([{ descriptor, name: staging }])),
-    blob(descriptor.digest, manifest),
-    ...[...blobs].map(([digest, bytes]) => blob(digest, bytes)),
-  ]);
+  return packTar(ociLayout([{ descriptor, name: staging }], [[descriptor.digest, manifest], ...blobs]));
 }

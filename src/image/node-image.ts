@@ -3,8 +3,8 @@ import type { LocalCluster } from '../cluster/provider.ts';
 import { parseManifest } from './manifest.ts';
 import type { ImageLock, NodeImage } from './model.ts';
 import { type NodeState, openNodeStore } from './node-store.ts';
-import { ociIndex } from './save.ts';
-import { packTar, tarFile } from './tar.ts';
+import { ociLayout } from './oci-layout.ts';
+import { packTar } from './tar.ts';
 
 /** An image as it is to be on the nodes. */
 export interface WantedImage {
@@ -92,9 +92,5 @@ export function metadataArchive({ reference, names, texts }: WantedImage): Reada
     const { mediaType } = parseManifest(text, `${reference} (${digest})`);
     return [{ name, descriptor: { mediaType, digest, size: Buffer.byteLength(text) } }];
   });
-  return packTar([
-    tarFile('oci-layout', '{"imageLayoutVersion":"1.0.0"}'),
-    tarFile('index.json', ociIndex(images)),
-    ...[...texts].map(([digest, text]) => tarFile(`blobs/sha256/${digest.slice('sha256:'.length)}`, text)),
-  ]);
+  return packTar(ociLayout(images, texts));
 }

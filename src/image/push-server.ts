@@ -2,14 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { digestOf } from './digest.ts';
-import { isRecord } from './manifest.ts';
 
 /** What Docker pushed. */
 export interface Pushed {
   /** Manifests and indexes by digest, as text. */
   readonly manifests: ReadonlyMap<string, string>;
-  /** The digest of what was pushed under the tag; undefined before Docker is done. */
-  readonly top: string | undefined;
   /** The blobs that were uploaded, checked against their digests, as far as there was room for them. */
   readonly blobs: ReadonlyMap<string, Buffer>;
 }
@@ -55,7 +52,6 @@ export async function startPushServer(options: PushServerOptions): Promise<PushS
   const manifests = new Map<string, string>();
   const blobs = new Map<string, Buffer>();
   let kept = 0;
-  let top: string | undefined;
 
   async function receive(request: IncomingMessage, upload: Upload): Promise<void> {
     for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -75,7 +71,7 @@ export async function startPushServer(options: PushServerOptions): Promise<PushS
     if (url.pathname === '/v2/') return 200;
     const [, repository, kind, rest] = /^\/v2\/(.+)\/(blobs|manifests)\/(.+)$/.exec(url.pathname) ?? [];
     if (rest === undefined) return undefined;
-    if (kind === 'manifests') return manifest(request, response, rest);
+    if (kind === 'manifests') return manifest(request, response);
     if (!rest.startsWith('uploads/')) return blob(request, response, rest);
     const mount = url.searchParams.get('mount');
     if (request.method === 'POST' && mount && options.has(mount)) {
@@ -116,15 +112,13 @@ export async function startPushServer(options: PushServerOptions): Promise<PushS
     return 200;
   }
 
-  async function manifest(request: IncomingMessage, response: ServerResponse, name: string): Promise<number> {
+  async function manifest(request: IncomingMessage, response: ServerResponse): Promise<number> {
     if (request.method !== 'PUT') return 404;
     const upload: Upload = { chunks: [], size: 0, dropped: false };
     await receive(request, upload);
     const text = Buffer.concat(upload.chunks).toString('utf8');
     const digest = digestOf(text);
     manifests.set(digest, text);
-    // An index's members come first, by their digests.
-    if (!name.startsWith('sha256:') || isRecord(JSON.parse(text))) top = digest;
     response.setHeader('location', `/v2/manifests/${digest}`);
     response.setHeader('docker-content-digest', digest);
     return 201;
@@ -152,7 +146,7 @@ export async function startPushServer(options: PushServerOptions): Promise<PushS
     user,
     password,
     get pushed() {
-      return { manifests, top, blobs };
+      return { manifests, blobs };
     },
     close: () =>
       new Promise((resolve, reject) => {

@@ -2,10 +2,9 @@ import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { environmentError, inputError, messageOf } from '../host/errors.ts';
 import { parseManifest } from './manifest.ts';
+import { ociIndex } from './oci-layout.ts';
 import { packTar, readTar, type TarEntry, type TarSourceEntry, tarFile } from './tar.ts';
 
-/** Annotation that containerd's import takes an image's whole name from, word for word. */
-const IMAGE_NAME = 'io.containerd.image.name';
 const SMALL = 4 * 1024 * 1024;
 
 /** dockerode has it, its types don't: GET /images/get, which Image.get() calls without a way to stop it. */
@@ -72,23 +71,4 @@ function renamedIndex(text: string, name: string): string {
   const [first] = index.kind === 'index' ? index.manifests : [];
   if (!first) throw environmentError('Docker saved no image');
   return ociIndex([{ descriptor: first, name }]);
-}
-
-/** An OCI layout's index.json: each descriptor under a name of its own. */
-export function ociIndex(
-  images: readonly {
-    descriptor: { readonly mediaType: string; readonly digest: string; readonly size: number };
-    name: string;
-  }[],
-): string {
-  return JSON.stringify({
-    schemaVersion: 2,
-    mediaType: 'application/vnd.oci.image.index.v1+json',
-    manifests: images.map(({ descriptor: { mediaType, digest, size }, name }) => ({
-      mediaType,
-      digest,
-      size,
-      annotations: { [IMAGE_NAME]: name },
-    })),
-  });
 }
