@@ -1,8 +1,10 @@
+import { Readable } from 'node:stream';
 import type Docker from 'dockerode';
-import { extract } from 'tar-stream';
 import { environmentError, inputError, messageOf } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { execInContainer } from '../image/docker.ts';
+import { textOf } from '../image/stream.ts';
+import { readTar } from '../image/tar.ts';
 import type { EngineChoice } from './provider.ts';
 
 const KUBECTL = ['kubectl', '--kubeconfig', '/etc/kubernetes/admin.conf'];
@@ -37,8 +39,10 @@ async function fileInImage(docker: Docker, image: string, path: string, run: Run
     throw environmentError(`Docker can't look into ${image}: ${messageOf(error)}`, { cause: error });
   }
   try {
-    const archive = await container.getArchive({ path, abortSignal: run.signal });
-    return await onlyFile(archive);
+    const archive = (await container.getArchive({ path, abortSignal: run.signal })) as Readable;
+    for await (const { content } of readTar(archive, `${path} of ${image}`))
+      return await textOf(Readable.from(content));
+    return undefined;
   } catch (error) {
     if (statusOf(error) === 404) return undefined;
     throw error;
@@ -49,12 +53,6 @@ async function fileInImage(docker: Docker, image: string, path: string, run: Run
 
 function statusOf(error: unknown): unknown {
   return (error as { statusCode?: unknown }).statusCode;
-}
-
-async function onlyFile(archive: NodeJS.ReadableStream): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const entry of archive.pipe(extract())) for await (const chunk of entry) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** Installs an engine in a new cluster whose nodes have no network yet, and waits until they are ready. */
