@@ -3,12 +3,11 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { main } from '../../src/cli/main.ts';
-import type { Terminal } from '../../src/cli/terminal.ts';
 import { quietRun } from '../../src/host/run.ts';
 import { makeReport } from '../../src/report/findings.ts';
 import { lastTarget, saveReport } from '../../src/report/store.ts';
 import { readTarget } from '../../src/snapshot/files.ts';
+import { clparityIn } from './in-process.ts';
 
 /** Two folders of manifests, alike but for one port. */
 let folder = '';
@@ -22,14 +21,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs the CLI in this process with that project folder, as text. */
-async function clparity(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const [out, err]: [string[], string[]] = [[], []];
-  const stream = (into: string[]) => ({ write: (text: string) => into.push(text) > 0 });
-  const terminal = { stdin: {}, stdout: stream(out), stderr: stream(err) } as unknown as Terminal;
-  const code = await main([...args, '--folder', folder], terminal, new AbortController().signal);
-  return { code, stdout: out.join(''), stderr: err.join('') };
-}
+const clparity = (...args: string[]) => clparityIn(folder, ...args);
 
 const TEXT = ['--format', 'text'];
 const SHOP = ['--snapshot', 'shop', ...TEXT];

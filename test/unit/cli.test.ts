@@ -4,12 +4,11 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
-import { main } from '../../src/cli/main.ts';
 import { nodeTooOld } from '../../src/cli/node-version.ts';
 import { settingsOf } from '../../src/cli/options.ts';
-import type { Terminal } from '../../src/cli/terminal.ts';
 import { makeReport } from '../../src/report/findings.ts';
 import { saveReport } from '../../src/report/store.ts';
+import { clparityIn } from './in-process.ts';
 
 /** A project folder with a target and a check file, which is not where the tests run. */
 let folder = '';
@@ -21,14 +20,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs the CLI in this process, piped, with that project folder. */
-async function clparity(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const [out, err]: [string[], string[]] = [[], []];
-  const stream = (into: string[]) => ({ write: (text: string) => into.push(text) > 0 });
-  const terminal = { stdin: {}, stdout: stream(out), stderr: stream(err) } as unknown as Terminal;
-  const code = await main([...args, '--folder', folder], terminal, new AbortController().signal);
-  return { code, stdout: out.join(''), stderr: err.join('') };
-}
+const clparity = (...args: string[]) => clparityIn(folder, ...args);
 
 test('relative paths start at the project folder', async () => {
   const captured = await clparity('capture', '--snapshot', 'shop', '-o', 's.yaml');
