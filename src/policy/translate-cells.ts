@@ -1,9 +1,10 @@
 import { semanticsOf, whyIgnored } from './engine.ts';
-import type { Direction, PodEndpoint, Policy, PolicyModel, Selector } from './model.ts';
+import type { Direction, PodEndpoint, Policy, PolicyModel, Rule, Selector } from './model.ts';
 import { holds, knownOfPod, namespaceLabels } from './select.ts';
 import { DEFAULT_TIER } from './tiers.ts';
 import { fold, type Part, type Piece } from './translate-fold.ts';
 import type { Lower } from './translate-peers.ts';
+import type { Bound } from './translate-selector.ts';
 
 /** Pods of a policy, and what they may do in one direction: what becomes a NetworkPolicy. */
 export interface Cell {
@@ -32,16 +33,21 @@ export function partsOf(policy: Policy, model: PolicyModel): Part[] {
 
 /**
  * A part as several, in its rules' order, none of whose rules asks anything of its own pods: a rule that does becomes a
- * part of its own, for those pods only.
+ * part of its own, for those pods only. Pods of which nobody knows whether a pass is for them are denied what it passes:
+ * passed on or not, they could be allowed more than at the target.
  */
 function withoutSelf(part: Part, lower: Lower): Part[] {
   if (part.rules.every((r) => r.self === undefined)) return [part];
   const { policy } = part;
-  const own = part.rules.map((rule): Part => {
+  const own = part.rules.flatMap((rule): Part[] => {
     const { self, ...rest } = rule;
-    if (self === undefined) return { ...part, rules: [rule] };
-    const { pods } = lower(self, policy, rule.action === 'allow' ? 'inner' : 'outer');
-    return { ...part, policy: { ...policy, subject: { op: 'all', of: [policy.subject, pods] } }, rules: [rest] };
+    if (self === undefined) return [{ ...part, rules: [rule] }];
+    const asked = (action: Rule['action'], bound: Bound): Part => {
+      const subject: Selector = { op: 'all', of: [policy.subject, lower(self, policy, bound).pods] };
+      return { ...part, policy: { ...policy, subject }, rules: [{ ...rest, action }] };
+    };
+    if (rule.action !== 'pass') return [asked(rule.action, rule.action === 'allow' ? 'inner' : 'outer')];
+    return [asked('pass', 'inner'), asked('deny', 'outer')];
   });
   return [{ ...part, rules: [] }, ...own];
 }

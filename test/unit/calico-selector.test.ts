@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { inputError } from '../../src/host/errors.ts';
 import { forPods, matchesExpression, NONE } from '../../src/policy/dialect/calico-labels.ts';
 import { type Expression, parseCalicoSelector, type SelectorScope } from '../../src/policy/dialect/calico-selector.ts';
 import { field, pathText } from '../../src/snapshot/shape.ts';
+import fc from './random.ts';
 
 function parse(text: unknown, scope?: SelectorScope): Expression | undefined {
   return parseCalicoSelector(

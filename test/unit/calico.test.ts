@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { CALICO } from '../../src/policy/dialect/calico.ts';
 import { calicoTiers } from '../../src/policy/dialect/calico-tiers.ts';
 import type { PolicyObject } from '../../src/snapshot/model.ts';
 import { CONTEXT, clusterOf, objectsOf, policiesOf } from './calico-world.ts';
+import fc from './random.ts';
 
 /** Asserts what a cluster answers; `+` before what is allowed, `-` before what isn't. */
 function check(yaml: string, ...expected: string[]): void {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { isParityError } from '../../src/host/errors.ts';
 import { CILIUM } from '../../src/policy/dialect/cilium.ts';
 import { holds } from '../../src/policy/select.ts';
 import type { PolicyObject } from '../../src/snapshot/model.ts';
 import { service } from './cilium-world.ts';
+import fc from './random.ts';
 
 const NAMESPACE = 'io.kubernetes.pod.namespace';
 const NAMESPACE_LABEL = 'io.cilium.k8s.namespace.labels.team';

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type { WriteClient } from '../../src/apply/client.ts';
 import { recheck } from '../../src/apply/write.ts';
 import { canonicalSpec } from '../../src/plan/canonical.ts';
@@ -9,6 +8,7 @@ import { FIELD_MANAGER, mirrorName } from '../../src/plan/ownership.ts';
 import { planObjects, planRemoval } from '../../src/plan/plan.ts';
 import type { Snapshot } from '../../src/snapshot/model.ts';
 import { applied, ingressFrom, live, localOf, NAME_LABEL, policy, scoped, snapshotOf } from './plan-world.ts';
+import fc from './random.ts';
 
 const shown = ({ objects }: ObjectPlan) =>
   objects.map(({ action, kind, namespace, name }) => `${action} ${kind} ${namespace ? `${namespace}/` : ''}${name}`);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { parse } from 'yaml';
 import { ParityError } from '../../src/host/errors.ts';
 import { ADMIN } from '../../src/policy/dialect/admin.ts';
@@ -9,6 +8,7 @@ import { evaluate } from '../../src/policy/evaluate.ts';
 import type { Policy, PolicyModel } from '../../src/policy/model.ts';
 import type { EngineName, PolicyObject } from '../../src/snapshot/model.ts';
 import { modelFrom } from './policy-world.ts';
+import fc from './random.ts';
 
 const GROUP = 'policy.networking.k8s.io';
 const CONTEXT = { services: [], namespaces: new Map() };

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { parse, stringify } from 'yaml';
 import { quietRun } from '../../src/host/run.ts';
 import { type Change, changesTo } from '../../src/policy/advice.ts';
@@ -14,6 +13,7 @@ import { readTarget } from '../../src/snapshot/files.ts';
 import type { EngineName, PolicyObject, Snapshot } from '../../src/snapshot/model.ts';
 import { ADDRESSES, models, PORTS } from './policy-models.ts';
 import { worldOf } from './policy-world.ts';
+import fc from './random.ts';
 
 const PODS = `
 kind: Namespace

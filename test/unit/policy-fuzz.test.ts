@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { stringify } from 'yaml';
 import { ParityError } from '../../src/host/errors.ts';
 import { DIALECTS } from '../../src/policy/dialect/index.ts';
@@ -11,6 +10,7 @@ import { snapshotOfObjects } from '../../src/snapshot/manifests.ts';
 import { isBuiltIn } from '../../src/snapshot/other-policies.ts';
 import { objectsIn } from '../../src/snapshot/placed.ts';
 import { parseYaml } from '../../src/snapshot/yaml.ts';
+import fc from './random.ts';
 
 const VERSIONS: Readonly<Record<string, readonly string[]>> = {
   'networking.k8s.io': ['v1'],

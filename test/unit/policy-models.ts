@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import type {
   AddressEndpoint,
   Entity,
@@ -13,6 +12,7 @@ import type {
 } from '../../src/policy/model.ts';
 import { tiersOf } from '../../src/policy/tiers.ts';
 import type { EngineName, Protocol } from '../../src/snapshot/model.ts';
+import fc from './random.ts';
 
 /** Random models with everything that policies of any dialect can say, small enough to collide often. */
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { modelOf } from '../../src/policy/endpoints.ts';
 import { evaluator } from '../../src/policy/evaluate.ts';
 import { matrix } from '../../src/policy/matrix.ts';
@@ -8,6 +7,7 @@ import type { Connection, Endpoint, PolicyModel } from '../../src/policy/model.t
 import { worldOfSize } from '../bench/policy-world.ts';
 import { ADDRESSES, models, PORTS, PROTOCOLS } from './policy-models.ts';
 import { naive } from './policy-naive.ts';
+import fc from './random.ts';
 
 function* questions(endpoints: readonly Endpoint[]): Generator<Connection> {
   for (const from of endpoints) {

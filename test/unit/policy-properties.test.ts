@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { parseNetworkPolicy } from '../../src/policy/dialect/kubernetes.ts';
 import { evaluator } from '../../src/policy/evaluate.ts';
 import { matrix } from '../../src/policy/matrix.ts';
@@ -15,6 +14,7 @@ import type {
   Protocol,
 } from '../../src/snapshot/model.ts';
 import { NETWORK_POLICY } from '../../src/snapshot/policy-object.ts';
+import fc from './random.ts';
 
 const NAMESPACES = new Map([
   ['red', { team: 'a' }],

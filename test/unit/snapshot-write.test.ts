@@ -3,7 +3,6 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { parse } from 'yaml';
 import { quietRun } from '../../src/host/run.ts';
 import { writeSnapshot } from '../../src/snapshot/file.ts';
@@ -12,6 +11,7 @@ import type { NetworkPolicy, Snapshot } from '../../src/snapshot/model.ts';
 import { NETWORK_POLICY } from '../../src/snapshot/policy-object.ts';
 import { sortSnapshot } from '../../src/snapshot/sort.ts';
 import { formatSnapshot, parseSnapshot } from '../../src/snapshot/write.ts';
+import fc from './random.ts';
 
 const EMPTY: Snapshot = {
   schema: 'clparity/v1',

@@ -180,3 +180,14 @@ test('HTTP rules are lost: wider, with what is lost', () => {
   assert.deepEqual(fidelity, ['wider']);
   assert.match(whole[0]?.notes.join() ?? '', /GET/);
 });
+
+test('pods of which nobody knows whether a pass is for them are not let through by it', () => {
+  const policy = calico(
+    "{selector: all(), types: [Egress], egress: [{action: Pass, source: {nets: ['10.1.0.0/30']}}]}",
+    'NetworkPolicy',
+    ', namespace: shop',
+  );
+  const { specs } = mirror(policy, 'calico');
+  for (const spec of Object.values(specs)) assert.deepEqual(spec.egress, [], JSON.stringify(specs));
+  assert.ok(Object.keys(specs).length > 0);
+});

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { evaluator } from '../../src/policy/evaluate.ts';
 import { appliedModel, fidelityOf } from '../../src/policy/fidelity.ts';
 import type { AddressEndpoint, Endpoint, PolicyModel } from '../../src/policy/model.ts';
 import { type LocalWorld, translate } from '../../src/policy/translate.ts';
 import { models, PORTS, PROTOCOLS } from './policy-models.ts';
+import fc from './random.ts';
 
 const LOCALS: readonly LocalWorld[] = (['kindnet', 'cilium', 'calico'] as const).map((name) => ({
   engine: { name, evidence: [] },
