@@ -1,7 +1,10 @@
 /** Everything that a front end may use: the heavy bundle, loaded on first use. */
 
+export { drift, undo, watchDrift } from './changes.ts';
 export { type ClusterInfo, createCluster, listClusters } from './clusters.ts';
 export { type Diagnosis, doctor } from './doctor.ts';
+export { type Drift, hasMoved } from './drift/model.ts';
+export { driftMarkdown, driftText } from './drift/text.ts';
 export { isCancelled, messageOf, ParityError } from './host/errors.ts';
 export { localHost } from './host/local.ts';
 export { factsText, pullText } from './image/facts-text.ts';
@@ -19,6 +22,7 @@ export {
 } from './pipeline.ts';
 export { planDocuments } from './plan/documents.ts';
 export type { Plan } from './plan/model.ts';
+export { partOf } from './plan/part.ts';
 export { hasChanges } from './plan/plan.ts';
 export { planText } from './plan/text.ts';
 export { checkText } from './policy/check.ts';

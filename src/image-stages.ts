@@ -3,6 +3,7 @@ import type { Run } from './host/run.ts';
 import type { Stages } from './host/stages.ts';
 import { loadPinned, type Pinned, pullPinned, type Source } from './image/base-image.ts';
 import { checkDockerfiles } from './image/dockerfiles.ts';
+import type { ImageFacts } from './image/facts.ts';
 import { factsLine } from './image/facts-text.ts';
 import { inspectPinned } from './image/inspect.ts';
 import { imagesOnNodes } from './image/on-nodes.ts';
@@ -10,7 +11,7 @@ import { elsewhere, lookUpProduction, type Production, productionDigests } from 
 import type { ImageChange, Plan, ScopedTarget } from './plan/model.ts';
 import { imageFindings } from './report/findings.ts';
 import { dockerfileFindings, productionFindings } from './report/image-findings.ts';
-import type { Finding } from './report/model.ts';
+import type { Finding, ReportedImage } from './report/model.ts';
 import type { Settings } from './settings.ts';
 
 /** The images that a run is to bring into the nodes: the base image, and what production runs where that was chosen. */
@@ -96,7 +97,7 @@ export async function reportImages(
   from: Source,
   { base, production, wanted }: ChosenImages,
   cluster: VouchedCluster,
-): Promise<Finding[]> {
+): Promise<{ readonly findings: Finding[]; readonly image?: ReportedImage }> {
   const [first] = wanted;
   const nodes = cluster.nodes.map(({ name }) => name);
   const locks = [...(base ? [base.lock] : []), ...production.images.flatMap(({ pinned }) => pinned?.lock ?? [])];
@@ -105,16 +106,22 @@ export async function reportImages(
   const dockerfiles = first
     ? await checkDockerfiles(run, from, first.lock.platform, productionDigests(base, production.images))
     : [];
-  return [
-    ...(base
-      ? imageFindings(
-          base.lock,
-          nodes,
-          there.get(base.lock) ?? [],
-          factsLine(await inspectPinned(run, from, base, true)),
-        )
-      : []),
-    ...productionFindings(production, nodes, there),
-    ...dockerfileFindings(dockerfiles),
-  ];
+  const facts = base && (await inspectPinned(run, from, base, true));
+  return {
+    findings: [
+      ...(base && facts ? imageFindings(base.lock, nodes, there.get(base.lock) ?? [], factsLine(facts)) : []),
+      ...productionFindings(production, nodes, there),
+      ...dockerfileFindings(dockerfiles),
+    ],
+    ...(facts && { image: reportedImage(facts) }),
+  };
+}
+
+function reportedImage({ reference, digest, os, endOfLife }: ImageFacts): ReportedImage {
+  return {
+    reference,
+    digest,
+    ...(os.value && { os: os.value.name }),
+    ...(endOfLife.value !== null && { endOfLife: endOfLife.value }),
+  };
 }

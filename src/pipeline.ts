@@ -1,12 +1,15 @@
 import { applyPlan } from './apply/apply.ts';
 import { type WriteClient, withClient } from './apply/client.ts';
+import { recorded } from './apply/history.ts';
 import { alone } from './apply/lease.ts';
 import { assertNotTarget } from './cluster/guard.ts';
 import type { VouchedCluster } from './cluster/provider.ts';
+import { noteDrift } from './drift/local.ts';
 import type { Host } from './host/host.ts';
 import type { Run } from './host/run.ts';
 import { type Stages, startStages } from './host/stages.ts';
 import { pinImage } from './image/base-image.ts';
+import type { ImageLock } from './image/model.ts';
 import { unloadImages } from './image/unload.ts';
 import { type ChosenImages, chooseImages, loadImages, planImages, pullImages, reportImages } from './image-stages.ts';
 import { openLocal, openTarget } from './open.ts';
@@ -42,10 +45,17 @@ export interface Project {
 }
 
 /**
- * Shows the plan to the user and answers whether to carry it out. Also asked where the plan holds no changes (see
- * hasChanges) and the proof is still to come, which puts stand-ins into the cluster for its time.
+ * Shows the plan to the user and answers whether to carry it out, or with the part of it that is to be (see partOf). Also
+ * asked where the plan holds no changes (see hasChanges) and the proof is still to come, which puts stand-ins into the
+ * cluster for its time.
  */
-export type Approve = (plan: Plan) => Promise<boolean>;
+export type Approve = (plan: Plan) => Promise<boolean | Plan>;
+
+/** What was approved of a plan; undefined for nothing. */
+export async function approved(plan: Plan, approve: Approve): Promise<Plan | undefined> {
+  const answer = await approve(plan);
+  return answer === true ? plan : answer || undefined;
+}
 
 /** Reads the target. Writes nothing anywhere: the caller stores the snapshot. */
 export async function capture(run: Run, project: Project): Promise<Snapshot> {
@@ -85,10 +95,13 @@ export async function remove(run: Run, project: Project, approve: Approve): Prom
     const warnings = [...objects.warnings, ...standIns.map((line) => `will be removed too: ${line}`)];
     return { ...objects, cluster: cluster.id, target: 'it was before', images: [], warnings };
   });
-  if (!(await approve(removal))) return undefined;
+  const chosen = await approved(removal, approve);
+  if (!chosen) return undefined;
   await alone(cluster, run, async (client, held) => {
     // Policies first: a namespace that holds some of ours would not count as empty to the stand-ins' removal.
-    await stage('removing policies', async () => changed(...(await applyPlan(client, removal, held))));
+    await stage('removing policies', async () =>
+      changed(...(await recorded(project.folder, chosen, () => applyPlan(client, chosen, held)))),
+    );
     await stage('removing stand-ins', async () => {
       for (const line of await removeStandIns(client, held)) run.log('warn', `Left: ${line}`);
     });
@@ -97,8 +110,9 @@ export async function remove(run: Run, project: Project, approve: Approve): Prom
         if (names.length > 0) run.log('info', `${node}: removed ${names.join(', ')}`);
       }
     });
+    await noteDrift(held, project, cluster, client);
   });
-  return removal;
+  return chosen;
 }
 
 function withoutImages(project: Project): Project {
@@ -151,13 +165,23 @@ async function change(run: Run, project: Project, approve: Approve, proof: boole
   const { cluster, images } = work;
   for (const warning of work.plan.warnings) run.log('warn', warning);
   // The proof writes as well, if only for its time: it is asked for even where nothing else is to change.
-  if ((proof || hasChanges(work.plan)) && !(await approve(work.plan))) return undefined;
-  await stage('pulling the image', () => pullImages(run, project, images.wanted, changed));
+  const chosen = proof || hasChanges(work.plan) ? await approved(work.plan, approve) : work.plan;
+  if (!chosen) return undefined;
+  const wanted = images.wanted.filter(({ lock }) => !isLeftOut(lock, work.plan, chosen));
+  await stage('pulling the image', () => pullImages(run, project, wanted, changed));
   return alone(cluster, run, async (client, held) => {
-    await stage('loading the image', () => loadImages(held, images.wanted, cluster, changed));
-    await stage('mirroring policies', async () => changed(...(await applyPlan(client, work.plan, held))));
+    await stage('loading the image', () => loadImages(held, wanted, cluster, changed));
+    await stage('mirroring policies', async () =>
+      changed(...(await recorded(project.folder, chosen, () => applyPlan(client, chosen, held)))),
+    );
     return conclude(held, project, stages, work, client, proof);
   });
+}
+
+/** Whether an image was in the plan and isn't in what was approved of it. */
+function isLeftOut({ reference, digest }: ImageLock, plan: Plan, chosen: Plan): boolean {
+  const has = ({ images }: Plan) => images.some((i) => i.reference === reference && i.digest === digest);
+  return has(plan) && !has(chosen);
 }
 
 /** Looks at the cluster as it is now, proves it when asked, and keeps the report. */
@@ -181,9 +205,10 @@ async function conclude(
           prove({ target, cluster, client, settings, localModel: modelOf(here) }, run),
         )
       : undefined;
+  const reported = await reportImages(run, project, images, cluster);
   const findings: Finding[] = [
     ...targetFindings(snapshot),
-    ...(await reportImages(run, project, images, cluster)),
+    ...reported.findings,
     ...policyFindings(objects, target),
     ...(verified ? verifyFindings(verified, objects.fidelity) : []),
     ...nodeFindings(snapshot.nodes, here.nodes),
@@ -195,8 +220,10 @@ async function conclude(
     findings,
     changes: stages.changes,
     ...(verified ? { verify: verified } : {}),
+    policies: objects.fidelity,
+    ...(reported.image && { image: reported.image }),
   });
-  await saveReport(project.folder, report, snapshot);
+  await saveReport(project.folder, report, snapshot, here);
   return report;
 }
 

@@ -6,7 +6,7 @@ import { inputError, messageOf } from './host/errors.ts';
 import type { Run } from './host/run.ts';
 import { openLocal, openTarget } from './open.ts';
 import type { Project } from './pipeline.ts';
-import { globMatcher } from './plan/glob.ts';
+import { chosenOf } from './plan/chosen.ts';
 import { renamer } from './plan/rename.ts';
 import { scopeTarget } from './plan/scope.ts';
 import { type Assertion, parseAssertions } from './policy/assertions.ts';
@@ -26,9 +26,8 @@ import {
   unmatchedText,
 } from './policy/selection.ts';
 import { matrixPage as pageOf } from './report/page.ts';
-import type { Settings } from './settings.ts';
 import { captureCluster } from './snapshot/capture.ts';
-import type { Protocol, Snapshot } from './snapshot/model.ts';
+import type { Protocol } from './snapshot/model.ts';
 import { askPackets } from './verify/verify.ts';
 
 /** A connection as the user asks about it. Peers: `namespace/pod`, `namespace/Kind/name`, `ip:ADDRESS`, `dns:NAME`. */
@@ -108,19 +107,6 @@ export async function diff(
     run.step('Read the local cluster', () => captureCluster(client, cluster.id, run)),
   );
   return diffOf(chosenOf(first, settings), chosenOf(here, settings));
-}
-
-/** A snapshot without the namespaces that a mirror leaves out. */
-function chosenOf(snapshot: Snapshot, { namespaces, excludeNamespaces }: Settings): Snapshot {
-  const [wanted, excluded] = [globMatcher(namespaces), globMatcher(excludeNamespaces)];
-  const isChosen = (name: string | undefined) =>
-    name === undefined || namespaces.includes(name) || (!excluded(name) && (namespaces.length === 0 || wanted(name)));
-  return {
-    ...snapshot,
-    namespaces: snapshot.namespaces.filter((n) => isChosen(n.name)),
-    workloads: snapshot.workloads.filter((w) => isChosen(w.namespace)),
-    policies: snapshot.policies.filter((p) => isChosen(p.metadata.namespace)),
-  };
 }
 
 /** Judges the assertions of a file: by the target's policies, or `live` with real packets in the local cluster. */

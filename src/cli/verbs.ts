@@ -4,6 +4,7 @@ import type * as Core from '../core.ts';
 import { inputError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import type { Approve, Project } from '../pipeline.ts';
+import { registerChangeVerbs } from './change-verbs.ts';
 import { type Flags, LOCAL, type OptionName, SCOPE, TARGET } from './options.ts';
 import { registerPolicyVerbs, writeFileIn } from './policy-verbs.ts';
 
@@ -178,6 +179,7 @@ export function registerVerbs(verb: Register): void {
     if (done) v.show(done, () => `Removed ${done.objects.length} objects of ours from ${done.cluster}.`);
     return 0;
   });
+  registerChangeVerbs(verb);
   verb(
     'create [name]',
     "make a kind cluster of the target's Kubernetes minor version",

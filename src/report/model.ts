@@ -1,3 +1,4 @@
+import type { PolicyFidelity } from '../policy/fidelity.ts';
 import type { VerifyResult } from '../verify/model.ts';
 
 /** The parts of a cluster that a report speaks of, from the bits up to the packets. */
@@ -25,6 +26,15 @@ export interface Finding {
   readonly evidence: readonly string[];
 }
 
+/** The base image of a run, as views show it. */
+export interface ReportedImage {
+  readonly reference: string;
+  readonly digest: string;
+  readonly os?: string;
+  /** ISO 8601 date after which the publisher mends nothing any more. */
+  readonly endOfLife?: string;
+}
+
 /** What a run found: the one model behind JSON, Markdown and the editor's page. */
 export interface Report {
   readonly schema: 'clparity/report/v1';
@@ -38,4 +48,7 @@ export interface Report {
   /** What this run changed, one line each; empty means "no changes". */
   readonly changes: readonly string[];
   readonly verify?: VerifyResult;
+  /** How near each of the target's policies comes here. */
+  readonly policies?: readonly PolicyFidelity[];
+  readonly image?: ReportedImage;
 }

@@ -1,28 +1,39 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Drift } from '../drift/model.ts';
 import { inputError, messageOf } from '../host/errors.ts';
 import type { Snapshot } from '../snapshot/model.ts';
 import type { Report } from './model.ts';
 
 const FOLDER = '.clparity';
 const TARGET = 'target.json';
+const LOCAL = 'local.json';
+const DRIFT = 'drift.json';
 
-/**
- * Keeps the last report in the project folder's `.clparity`, which ignores itself in git, and beside it the target that
- * it speaks of, with the lines of its files. Returns the report's path.
- */
-export async function saveReport(folder: string, report: Report, target?: Snapshot): Promise<string> {
+/** Makes the project folder's `.clparity`, which ignores itself in git. */
+export async function projectFolder(folder: string): Promise<string> {
   const dir = join(folder, FOLDER);
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, '.gitignore'), '*\n');
-  // Gone first: a target without its report is never taken for another's.
-  await rm(join(dir, TARGET), { force: true });
-  const file = await replaced(join(dir, 'report.json'), JSON.stringify(report, null, 2));
-  if (target) await replaced(join(dir, TARGET), JSON.stringify(target));
+  return dir;
+}
+
+/**
+ * Keeps the last report in the project folder's `.clparity`, and beside it the target that it speaks of, with the lines
+ * of its files, and the local cluster as it then was. Returns the report's path.
+ */
+export async function saveReport(folder: string, report: Report, target?: Snapshot, local?: Snapshot): Promise<string> {
+  const dir = await projectFolder(folder);
+  // Gone first: what belongs to a report is never taken for another's.
+  for (const name of [TARGET, LOCAL, DRIFT]) await rm(join(dir, name), { force: true });
+  const file = await replaceFile(join(dir, 'report.json'), JSON.stringify(report, null, 2));
+  if (target) await replaceFile(join(dir, TARGET), JSON.stringify(target));
+  if (local) await replaceFile(join(dir, LOCAL), JSON.stringify(local));
   return file;
 }
 
-async function replaced(file: string, content: string): Promise<string> {
+/** Writes a file in one go: whoever reads it finds the old text or the new one. */
+export async function replaceFile(file: string, content: string): Promise<string> {
   const half = `${file}.${process.pid}.tmp`;
   await writeFile(half, `${content}\n`);
   await rename(half, file);
@@ -30,10 +41,29 @@ async function replaced(file: string, content: string): Promise<string> {
 }
 
 /** The target of the last report; undefined where it wasn't kept. Throws an input error where it can't be read. */
-export async function lastTarget(folder: string): Promise<Snapshot | undefined> {
-  const file = join(folder, FOLDER, TARGET);
+export function lastTarget(folder: string): Promise<Snapshot | undefined> {
+  return kept(folder, TARGET);
+}
+
+/** The local cluster as it was when the last report was made; as lastTarget. */
+export function lastLocal(folder: string): Promise<Snapshot | undefined> {
+  return kept(folder, LOCAL);
+}
+
+/** What has moved since the last report, as it was last looked at; as lastTarget. */
+export function lastDrift(folder: string): Promise<Drift | undefined> {
+  return kept(folder, DRIFT);
+}
+
+/** Keeps what has moved since the last report. */
+export async function saveDrift(folder: string, drift: Drift): Promise<void> {
+  await replaceFile(join(await projectFolder(folder), DRIFT), JSON.stringify(drift));
+}
+
+async function kept<T>(folder: string, name: string): Promise<T | undefined> {
+  const file = join(folder, FOLDER, name);
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Snapshot;
+    return JSON.parse(await readFile(file, 'utf8')) as T;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw inputError(`${file} can't be read: ${messageOf(cause)}`, { cause, action: 'Run "clparity verify" again.' });

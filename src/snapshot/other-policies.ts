@@ -66,14 +66,27 @@ export interface FoundPolicies {
  * aren't there are no gaps.
  */
 export async function findPolicies(client: ReadClient, attempt: Attempt, signal: AbortSignal): Promise<FoundPolicies> {
+  const kinds = await policyKinds(client, attempt, signal);
+  const found = await Promise.all(kinds.map((kind) => findKind(client, attempt, kind, signal)));
+  return { objects: found.flatMap((f) => f.objects), others: found.flatMap((f) => f.others) };
+}
+
+/** A policy kind that an API server serves, and whether some dialect reads it. */
+export interface ServedKind {
+  readonly resource: Resource;
+  readonly kind: string;
+  readonly isRead: boolean;
+}
+
+/** The policy kinds that a server serves besides Kubernetes' own. */
+export async function policyKinds(client: ReadClient, attempt: Attempt, signal: AbortSignal): Promise<ServedKind[]> {
   const discovery = await attempt('API groups', () => client.raw('/apis', signal));
   const groups = (discovery as { groups?: ApiGroup[] } | undefined)?.groups ?? [];
   const served = groups.filter((group) => isPolicyGroup(group.name));
   // The aggregated Calico API shows the same objects as its storage form: read them once.
   const aggregated = served.some((group) => group.name === 'projectcalico.org');
   const wanted = served.filter((group) => !(aggregated && group.name === 'crd.projectcalico.org'));
-  const found = await Promise.all(wanted.map((group) => findInGroup(client, attempt, group, signal)));
-  return { objects: found.flatMap((f) => f.objects), others: found.flatMap((f) => f.others) };
+  return (await Promise.all(wanted.map((group) => kindsInGroup(client, attempt, group, signal)))).flat();
 }
 
 /** NetworkPolicies themselves are read apart: without them nothing else is worth much. */
@@ -88,41 +101,35 @@ interface ApiGroup {
   readonly versions?: readonly { readonly version: string }[];
 }
 
-async function findInGroup(
+async function kindsInGroup(
   client: ReadClient,
   attempt: Attempt,
   group: ApiGroup,
   signal: AbortSignal,
-): Promise<FoundPolicies> {
+): Promise<ServedKind[]> {
   const preferred = group.preferredVersion?.version;
   // A kind may be served in another version than the group's preferred one only (policy.networking.k8s.io).
   const versions = [...new Set([preferred, ...(group.versions ?? []).map((v) => v.version)])].filter(
     (v) => v !== undefined,
   );
-  const seen = new Set<string>();
-  const reading: Promise<FoundPolicies>[] = [];
+  const kinds = new Map<string, ServedKind>();
   for (const version of versions) {
     const path = `/apis/${group.name}/${version}`;
     const answer = await attempt(path.slice(6), () => client.raw(path, signal));
     const resources = (answer as { resources?: { name: string; kind: string }[] } | undefined)?.resources ?? [];
     for (const { name: plural, kind } of resources) {
       const isRead = isPolicyKind(group.name, kind);
-      if (plural.includes('/') || seen.has(kind) || !(isRead || isOtherPolicy(group.name, kind))) continue;
-      seen.add(kind);
-      const resource = { group: group.name, version, plural };
-      reading.push(findKind(client, attempt, resource, kind, isRead, signal));
+      if (plural.includes('/') || kinds.has(kind) || !(isRead || isOtherPolicy(group.name, kind))) continue;
+      kinds.set(kind, { resource: { group: group.name, version, plural }, kind, isRead });
     }
   }
-  const found = await Promise.all(reading);
-  return { objects: found.flatMap((f) => f.objects), others: found.flatMap((f) => f.others) };
+  return [...kinds.values()];
 }
 
 async function findKind(
   client: ReadClient,
   attempt: Attempt,
-  resource: Resource,
-  kind: string,
-  isRead: boolean,
+  { resource, kind, isRead }: ServedKind,
   signal: AbortSignal,
 ): Promise<FoundPolicies> {
   const { group, version, plural } = resource;

@@ -93,6 +93,15 @@ export interface ListOptions {
   readonly metadataOnly?: boolean;
 }
 
+/** All objects of a kind at one moment. */
+export interface Collection {
+  readonly items: KubeObject[];
+  readonly resourceVersion: string;
+}
+
+/** A server ends a watch after so many seconds, so that a connection that died unnoticed is found out. */
+export const WATCH_SECONDS = 240;
+
 /** What may be done to a target: look. There is no way to send anything but GET through it. */
 export interface ReadClient {
   readonly server: string;
@@ -105,6 +114,9 @@ export interface ReadClient {
   ): Promise<KubeObject | undefined>;
   /** All objects, page by page. Throws ApiError (403 forbidden, 404 no such kind). Items get their apiVersion and kind. */
   list(resource: Resource, signal: AbortSignal, options?: ListOptions): Promise<KubeObject[]>;
+  /** The same with the version of the whole, from which a watch goes on. */
+  collect(resource: Resource, signal: AbortSignal): Promise<Collection>;
+  /** Changes from a version on, for at most WATCH_SECONDS; the server then ends it. */
   watch(
     resource: Resource,
     resourceVersion: string | undefined,
@@ -131,17 +143,14 @@ export function readClient(transport: Transport): ReadClient {
         throw error;
       }
     },
-    async list(resource, signal, options = {}) {
-      try {
-        return await listPages(transport, resource, signal, options);
-      } catch (error) {
-        // The server forgot where a long list was: once more from the start.
-        if (!(error instanceof ApiError && error.status === 410)) throw error;
-        return listPages(transport, resource, signal, options);
-      }
-    },
+    list: async (resource, signal, options = {}) => (await listWhole(transport, resource, signal, options)).items,
+    collect: (resource, signal) => listWhole(transport, resource, signal, {}),
     async *watch(resource, resourceVersion, signal) {
-      const query = new URLSearchParams({ watch: 'true', allowWatchBookmarks: 'true' });
+      const query = new URLSearchParams({
+        watch: 'true',
+        allowWatchBookmarks: 'true',
+        timeoutSeconds: `${WATCH_SECONDS}`,
+      });
       if (resourceVersion) query.set('resourceVersion', resourceVersion);
       for await (const event of transport.stream(`${resourcePath(resource)}?${query}`, signal)) {
         yield event as { type: string; object: KubeObject };
@@ -154,14 +163,30 @@ export function readClient(transport: Transport): ReadClient {
 
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json';
 
+async function listWhole(
+  transport: Transport,
+  resource: Resource,
+  signal: AbortSignal,
+  options: ListOptions,
+): Promise<Collection> {
+  try {
+    return await listPages(transport, resource, signal, options);
+  } catch (error) {
+    // The server forgot where a long list was: once more from the start.
+    if (!(error instanceof ApiError && error.status === 410)) throw error;
+    return listPages(transport, resource, signal, options);
+  }
+}
+
 async function listPages(
   transport: Transport,
   resource: Resource,
   signal: AbortSignal,
   options: ListOptions,
-): Promise<KubeObject[]> {
+): Promise<Collection> {
   const items: KubeObject[] = [];
   let token: string | undefined;
+  let resourceVersion = '';
   do {
     const query = new URLSearchParams({ limit: '500' });
     if (token) query.set('continue', token);
@@ -171,12 +196,13 @@ async function listPages(
     const page = ((await transport.send({ method: 'GET', path, signal, ...accept })) ?? {}) as {
       apiVersion?: string;
       kind?: string;
-      metadata?: { continue?: string };
+      metadata?: { continue?: string; resourceVersion?: string };
       items?: KubeObject[];
     };
     const type = { apiVersion: page.apiVersion ?? '', kind: page.kind?.replace(/List$/, '') ?? '' };
     for (const item of page.items ?? []) items.push({ ...type, ...item });
     token = page.metadata?.continue || undefined;
+    resourceVersion = page.metadata?.resourceVersion ?? resourceVersion;
   } while (token);
-  return items;
+  return { items, resourceVersion };
 }

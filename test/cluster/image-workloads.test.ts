@@ -218,7 +218,8 @@ test('all under their digests on every node; what they share goes there once', o
     }
   }
   assert.deepEqual((await planImages(run, some, world.cluster)).images, []);
-  const findings = await reportImages(run, project, some, world.cluster);
+  const { findings, image } = await reportImages(run, project, some, world.cluster);
+  assert.equal(image?.reference, base.reference);
   const states = (layer: string) => findings.filter((one) => one.layer === layer).map(({ state }) => state);
   assert.deepEqual(states('base image'), ['equal']);
   assert.deepEqual(states('workload images').toSorted(), ['cannot', 'equal', 'equal', 'equal', 'unknown']);

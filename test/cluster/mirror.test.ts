@@ -9,6 +9,7 @@ import { quietRun, type Run } from '../../src/host/run.ts';
 import { NAMESPACES, NETWORK_POLICIES, readLocalState } from '../../src/plan/local-state.ts';
 import type { ObjectPlan, ScopedTarget } from '../../src/plan/model.ts';
 import { planObjects, planRemoval } from '../../src/plan/plan.ts';
+import { planUndo } from '../../src/plan/undo.ts';
 import type { NetworkPolicy } from '../../src/snapshot/model.ts';
 import { ingressFrom, NAME_LABEL, policy, scoped, snapshotOf } from '../unit/plan-world.ts';
 import { kubectl, onCluster, openTestCluster } from './test-cluster.ts';
@@ -309,6 +310,38 @@ describe('mirror on a real API server', onCluster, () => {
     } finally {
       await kubectl(cluster, ['delete', 'namespace', 'mt-a']);
     }
+  });
+
+  test('an apply is taken back to the letter, unless somebody changed its objects since', async () => {
+    const said = async () =>
+      [...(await client.list(NAMESPACES, signal)), ...(await client.list(NETWORK_POLICIES, signal))]
+        .filter(({ metadata }) => !metadata.deletionTimestamp)
+        .map(({ kind, metadata: { name, namespace, labels, annotations }, spec }) =>
+          kind === 'Namespace'
+            ? { kind, name, labels, annotations }
+            : { kind, name, namespace, labels, annotations, spec },
+        );
+    const web = ingressFrom('mt-shop', 'web', { namespaceSelector: {} });
+    await mirror(scoped(snapshotOf({ 'mt-shop': { team: 'a' }, 'mt-pay': {} }, [web, policy('mt-shop', 'deny')])));
+    const first = await said();
+    const second = scoped(
+      snapshotOf({ 'mt-shop': { team: 'b' }, 'mt-dev': { added: 'x' } }, [
+        ingressFrom('mt-shop', 'web'),
+        policy('mt-dev', 'deny'),
+      ]),
+    );
+    const { objects } = await planFor(second);
+    await applyPlan(client, { objects }, quietRun());
+    assert.notDeepEqual(await said(), first);
+    await kubectl(cluster, ['label', '--overwrite', 'networkpolicy', '-n', 'mt-dev', 'deny', 'clparity.dev/mirror=x']);
+    const changed = await readLocalState(client, signal);
+    assert.throws(() => planUndo(objects, changed), /NetworkPolicy mt-dev\/deny was changed since/);
+    await kubectl(cluster, ['delete', 'networkpolicy', '-n', 'mt-dev', 'deny']);
+    await mirror(second);
+    const undo = planUndo(objects, await readLocalState(client, signal));
+    await applyPlan(client, undo, quietRun());
+    assert.deepEqual(await said(), first);
+    assert.deepEqual(planUndo(objects, await readLocalState(client, signal)).objects, []);
   });
 
   test('a mapped namespace is mirrored under its local name, and selected by it', async () => {

@@ -27,6 +27,7 @@ function cluster(world: World, raw: Readonly<Record<string, unknown>> = {}): Rea
         ? all.filter((o) => selector[2]?.split(',').includes(o.metadata.labels?.[selector[1] ?? ''] ?? ''))
         : all;
     },
+    collect: () => assert.fail('nothing is collected'),
     watch: () => {
       throw new Error('not watched');
     },

@@ -1,0 +1,83 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { inputError, messageOf } from '../host/errors.ts';
+import type { ObjectChange, Plan } from '../plan/model.ts';
+import { projectFolder, replaceFile } from '../report/store.ts';
+
+const SCHEMA = 'clparity/applied/v1';
+
+/** What an apply changed in a cluster: enough to take it back. */
+export interface Applied {
+  readonly schema: typeof SCHEMA;
+  readonly cluster: string;
+  readonly target: string;
+  /** ISO 8601. */
+  readonly appliedAt: string;
+  /** In the order in which they were made, each with its managed fields before and after. */
+  readonly objects: readonly ObjectChange[];
+}
+
+/**
+ * Does the writing of a plan with a record of it in the project folder, one a cluster. The record is there before the
+ * first write, so that an apply whose process was killed can be taken back; where the work fails, which rolls back, the
+ * record before it stays.
+ */
+export async function recorded<T>(
+  folder: string,
+  { cluster, target, objects }: Pick<Plan, 'cluster' | 'target' | 'objects'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (objects.length === 0) return work();
+  const before = await readText(fileOf(folder, cluster));
+  const record: Applied = { schema: SCHEMA, cluster, target, appliedAt: new Date().toISOString(), objects };
+  await store(folder, cluster, JSON.stringify(record));
+  try {
+    return await work();
+  } catch (error) {
+    if (before === undefined) await forgetApply(folder, cluster);
+    else await store(folder, cluster, before);
+    throw error;
+  }
+}
+
+/** The last apply to a cluster that changed anything; undefined where there is none, or it was undone. */
+export async function lastApply(folder: string, cluster: string): Promise<Applied | undefined> {
+  const file = fileOf(folder, cluster);
+  const text = await readText(file);
+  if (text === undefined) return undefined;
+  try {
+    const value = JSON.parse(text) as Applied;
+    if (value.schema === SCHEMA && value.cluster === cluster) return value;
+  } catch (cause) {
+    throw inputError(`${file} can't be read: ${messageOf(cause)}`, {
+      cause,
+      action: 'Delete it; "clparity plan" helps on.',
+    });
+  }
+  throw inputError(`${file} is not a record of this version`, { action: 'Delete it; "clparity plan" helps on.' });
+}
+
+/** Nothing is left to undo. */
+export async function forgetApply(folder: string, cluster: string): Promise<void> {
+  await rm(fileOf(folder, cluster), { force: true });
+}
+
+async function store(folder: string, cluster: string, text: string): Promise<void> {
+  await projectFolder(folder);
+  const file = fileOf(folder, cluster);
+  await mkdir(dirname(file), { recursive: true });
+  await replaceFile(file, text);
+}
+
+function fileOf(folder: string, cluster: string): string {
+  return join(folder, '.clparity', 'applied', `${encodeURIComponent(cluster)}.json`);
+}
+
+async function readText(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw inputError(`${file} can't be read: ${messageOf(cause)}`, { cause, action: 'Check its permissions.' });
+  }
+}
