@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { stringify } from 'yaml';
@@ -36,10 +33,9 @@ export async function createKindCluster(
   const image = await chooseNodeImage(docker, options, newestPatch, run);
   const { engine } = options;
   const manifest = engine && (await engineManifest(docker, engine, image, run));
-  const folder = await mkdtemp(join(tmpdir(), 'clparity-kind-'));
-  try {
-    await run.step(`Create the kind cluster ${name}${image ? ` from ${image}` : ''}`, async (progress) => {
-      const kubeconfig = join(folder, 'kubeconfig');
+  await host.withTemporaryFolder((folder) =>
+    run.step(`Create the kind cluster ${name}${image ? ` from ${image}` : ''}`, async (progress) => {
+      const kubeconfig = `${folder}/kubeconfig`;
       try {
         const made = { name, kubeconfig, image, workers: options.workers ?? 0, bare: engine !== undefined };
         await create(host, made, run, (note) => progress({ note }));
@@ -48,10 +44,8 @@ export async function createKindCluster(
       } catch (error) {
         throw await cleanedUp(host, name, kubeconfig, error, run);
       }
-    });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+    }),
+  );
 }
 
 /** kind's configuration. `bare` nodes have no network: they get ready when an engine brings one. */

@@ -1,19 +1,29 @@
-import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { createInterface } from 'node:readline';
-import { Readable } from 'node:stream';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { environmentError } from './errors.ts';
-import type { ExecOptions, ExecResult, Host } from './host.ts';
+import type { Address, Host, SpawnOptions } from './host.ts';
+import { finished, startProgram, textResult } from './program.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
 
 /** This machine (inside WSL when the window or shell is a WSL one). */
-export function localHost(env: Readonly<Record<string, string | undefined>> = process.env): Host {
+export function localHost(env: Env = process.env): Host {
+  const spawn = (argv: readonly string[], options: SpawnOptions = {}) =>
+    startProgram(options.user === 'root' ? asRoot(argv, Object.keys(options.env ?? {})) : argv, {
+      ...options,
+      env: { ...env, ...options.env },
+    });
   return {
     name: 'local',
     platform: process.platform,
     env,
     home: env.HOME ?? homedir(),
-    exec: (argv, options) => execLocal(argv, env, options),
+    spawn,
+    exec: async (argv, options = {}) =>
+      textResult(await finished(argv[0] ?? '', (signal) => spawn(argv, { ...options, signal }), options)),
     async readFile(path) {
       try {
         return await readFile(path, 'utf8');
@@ -22,62 +32,46 @@ export function localHost(env: Readonly<Record<string, string | undefined>> = pr
         throw environmentError(`Can't read ${path}: ${(cause as Error).message}`, { cause });
       }
     },
+    async withTemporaryFolder(work) {
+      const folder = await mkdtemp(join(tmpdir(), 'clparity-'));
+      try {
+        return await work(folder);
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+    connect: connectLocal,
   };
 }
 
-function execLocal(
-  argv: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-  options: ExecOptions = {},
-): Promise<ExecResult> {
-  const [program, ...args] = argv;
-  if (!program) throw new TypeError('exec needs a program');
-  const { signal, timeoutMs } = options;
-  const late = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
-  const stop = AbortSignal.any([signal, late].filter((s) => s !== undefined));
+/** `sudo -n` never asks for a password: it fails with "a password is required". */
+function asRoot(argv: readonly string[], variables: readonly string[]): readonly string[] {
+  if (process.getuid?.() === 0) return argv;
+  return ['sudo', '-n', ...(variables.length > 0 ? [`--preserve-env=${variables.join(',')}`] : []), '--', ...argv];
+}
+
+function connectLocal(address: Address, signal?: AbortSignal): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
-    const child = spawn(program, args, {
-      env: { ...env, ...options.env },
-      cwd: options.cwd,
-      stdio: ['pipe', 'pipe', 'pipe'],
-      windowsHide: true,
+    const socket = connect({ ...address, allowHalfOpen: true });
+    const onAbort = () => socket.destroy();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const settled = () => {
+      signal?.removeEventListener('abort', onAbort);
+      socket.removeAllListeners();
+    };
+    socket.once('connect', () => {
+      settled();
+      resolve(socket);
     });
-    const out: Buffer[] = [];
-    const err: Buffer[] = [];
-    child.stdout.on('data', (d: Buffer) => out.push(d));
-    child.stderr.on('data', (d: Buffer) => err.push(d));
-    const { onLine } = options;
-    if (onLine) for (const input of [child.stdout, child.stderr]) createInterface({ input }).on('line', onLine);
-    const onStop = () => child.kill('SIGTERM');
-    stop.addEventListener('abort', onStop, { once: true });
-    const done = () => stop.removeEventListener('abort', onStop);
-    child.on('error', (cause) => {
-      done();
-      const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-      reject(
-        environmentError(
-          missing ? `${program} was not found on the PATH` : `Can't start ${program}: ${cause.message}`,
-          {
-            cause,
-            action: missing ? `Install ${program}, or run "clparity doctor" to see what is missing.` : '',
-          },
-        ),
-      );
+    socket.once('error', (cause) => {
+      settled();
+      const where = 'path' in address ? address.path : `${address.host}:${address.port}`;
+      reject(environmentError(`Can't connect to ${where}: ${cause.message}`, { cause }));
     });
-    child.on('close', (code) => {
-      done();
-      if (signal?.aborted) return reject(signal.reason);
-      if (late?.aborted) return reject(environmentError(`${program} did not finish within ${timeoutMs} ms`));
-      resolve({
-        exitCode: code ?? -1,
-        stdout: Buffer.concat(out).toString('utf8'),
-        stderr: Buffer.concat(err).toString('utf8'),
-      });
+    socket.once('close', () => {
+      settled();
+      reject(signal?.reason);
     });
-    // A program may exit without reading its input: EPIPE then is its business, and its exit code tells.
-    child.stdin.on('error', () => {});
-    if (options.stdin instanceof Readable) options.stdin.pipe(child.stdin);
-    else child.stdin.end(options.stdin ?? '');
   });
 }

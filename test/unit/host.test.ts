@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isCancelled, ParityError } from '../../src/host/errors.ts';
 import { localHost } from '../../src/host/local.ts';
 
@@ -43,4 +52,72 @@ test('a cancel is known however deep it lies', () => {
   const abort = new DOMException('x', 'AbortError');
   assert.ok(isCancelled(new ParityError('environment', 'x', { cause: abort })));
   assert.ok(!isCancelled(new ParityError('environment', 'x')));
+});
+
+test('spawn hands over streams: output waits until it is read, input until the program reads', async () => {
+  const script = 'process.stdin.pipe(process.stdout)';
+  const program = host.spawn([process.execPath, '-e', script]);
+  const sent = 8_000_000;
+  let written = 0;
+  const source = Readable.from(
+    (async function* () {
+      for (; written < sent; written += 100_000) yield Buffer.alloc(100_000, 'x');
+    })(),
+  );
+  source.pipe(program.stdin);
+  await once(program.stdout, 'readable');
+  await delay(200);
+  assert.ok(written < sent / 2, `${written} bytes went although nobody read`);
+  let read = 0;
+  for await (const chunk of program.stdout) read += (chunk as Buffer).length;
+  assert.equal(read, sent);
+  assert.equal(await program.ended, 0);
+});
+
+test('a program that does not end when told to is ended, and does not hold the caller up', async () => {
+  const script = 'process.on("SIGTERM", () => {}); setTimeout(() => {}, 60000); console.log("up")';
+  const cancel = new AbortController();
+  const program = host.spawn([process.execPath, '-e', script], { signal: cancel.signal });
+  await once(program.stdout, 'data');
+  cancel.abort();
+  await assert.rejects(program.ended, isCancelled);
+});
+
+test('input that breaks off is no input that ends', async () => {
+  const broken = new Readable({
+    read() {
+      this.destroy(new Error('the source broke'));
+    },
+  });
+  await assert.rejects(
+    host.exec([process.execPath, '-e', 'process.stdin.resume()'], { stdin: broken }),
+    /source broke/,
+  );
+});
+
+test('connect reaches a socket, keeps its halves apart, and names what it cannot reach', async () => {
+  const path = join(await mkdtemp(join(tmpdir(), 'clparity-socket-')), 's');
+  const server = createServer({ allowHalfOpen: true }, async (socket) => socket.end(`got ${await text(socket)}`));
+  server.listen(path);
+  await once(server, 'listening');
+  const socket = await host.connect({ path });
+  socket.end('all');
+  assert.equal(await text(socket), 'got all');
+  server.close();
+  await assert.rejects(host.connect({ path: `${path}.gone` }), {
+    kind: 'environment',
+    message: /Can't connect to .*s\.gone/,
+  });
+  await assert.rejects(host.connect({ path }, AbortSignal.abort()), isCancelled);
+});
+
+test('a temporary folder is there for the time of the work, and gone after a failure', async () => {
+  let folder = '';
+  const work = host.withTemporaryFolder(async (path) => {
+    folder = path;
+    await writeFile(join(path, 'x'), '');
+    throw new Error('in the middle');
+  });
+  await assert.rejects(work, /in the middle/);
+  assert.equal(existsSync(folder), false);
 });

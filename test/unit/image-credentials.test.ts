@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { environmentError, ParityError } from '../../src/host/errors.ts';
+import { ParityError } from '../../src/host/errors.ts';
 import type { ExecResult, Host } from '../../src/host/host.ts';
 import { registryCredentials } from '../../src/image/credentials.ts';
+import { said, standInHost } from './stand-in-host.ts';
 
 const { signal } = new AbortController();
 const SECRET = 'hunter2:with:colons';
@@ -11,24 +12,12 @@ const ME = { kind: 'basic', username: 'me', password: SECRET };
 
 /** A host with one Docker config and at most one credential helper. */
 function host(config: unknown, helper?: (argv: readonly string[], stdin: unknown) => ExecResult | Error): Host {
-  return {
-    name: 'test',
-    platform: 'linux',
+  return standInHost({
     env: { DOCKER_CONFIG: '/etc/docker-config' },
-    home: '/home/me',
-    readFile: async (path) => {
-      assert.equal(path, '/etc/docker-config/config.json');
-      return typeof config === 'string' ? config : JSON.stringify(config);
-    },
-    exec: async (argv, options) => {
-      const result = helper?.(argv, options?.stdin) ?? environmentError(`${argv[0]} was not found on the PATH`);
-      if (result instanceof Error) throw result;
-      return result;
-    },
-  };
+    files: { '/etc/docker-config/config.json': typeof config === 'string' ? config : JSON.stringify(config) },
+    ...(helper && { exec: (argv, options) => helper(argv, options.stdin) }),
+  });
 }
-
-const said = (stdout: string, exitCode = 0): ExecResult => ({ exitCode, stdout, stderr: '' });
 
 test('auths: by host, by old URL, for the hub', async () => {
   assert.deepEqual(await registryCredentials(host({ auths: { 'a.example': { auth } } }), 'a.example', signal), ME);
