@@ -13,6 +13,7 @@ import { imageFindings } from './report/findings.ts';
 import { dockerfileFindings, productionFindings } from './report/image-findings.ts';
 import type { Finding, ReportedImage } from './report/model.ts';
 import type { Settings } from './settings.ts';
+import { windowsWorkloads } from './snapshot/platforms.ts';
 
 /** The images that a run is to bring into the nodes: the base image, and what production runs where that was chosen. */
 export interface ChosenImages {
@@ -30,11 +31,17 @@ export async function chooseImages(
   run: Run,
   from: From,
   base: Pinned | undefined,
-  target: Pick<ScopedTarget, 'workloads'>,
+  target: Pick<ScopedTarget, 'workloads' | 'nodes'>,
 ): Promise<ChosenImages> {
+  const windows = new Set(windowsWorkloads(target));
   const production =
     from.settings.images === 'workloads'
-      ? await lookUpProduction(run, from, target.workloads, base?.lock)
+      ? await lookUpProduction(
+          run,
+          from,
+          target.workloads.filter((w) => !windows.has(w)),
+          base?.lock,
+        )
       : { images: [], gaps: [] };
   const all = [...(base ? [base] : []), ...production.images.flatMap(({ pinned }) => pinned ?? [])];
   // A pod may run the base image itself: the same names with the same content.

@@ -10,6 +10,7 @@ import type { ImageList, ListedImage } from './image/images-text.ts';
 import { comparePinned, inspectPinned } from './image/inspect.ts';
 import { loadImage } from './image/load.ts';
 import type { ImageLock, NodeImage } from './image/model.ts';
+import { imagesOnNodes } from './image/on-nodes.ts';
 import { elsewhere, lookUpProduction, type ProductionImage, productionDigests } from './image/production.ts';
 import type { ImageGap } from './image/running.ts';
 import { openLocal, openTarget } from './open.ts';
@@ -53,6 +54,8 @@ export async function load(run: Run, project: Project, reference?: string): Prom
     reference === undefined ? undefined : await stage('looking up the image', () => findOwn(run, project, reference));
   if (own) return stage('loading the image', () => loadImage(own.docker, cluster, own.wanted, run));
   const pinned = await stage('looking up the image', () => pinImage(run, project, reference));
+  // Whether the image is for these nodes is asked before it is pulled.
+  await stage('asking the nodes', () => imagesOnNodes(cluster, [pinned.lock], run.signal));
   await stage('pulling the image', () => pullPinned(run, project, pinned));
   return stage('loading the image', () => loadPinned(run, pinned, cluster));
 }

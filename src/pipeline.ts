@@ -26,12 +26,14 @@ import {
   policyFindings,
   targetFindings,
   verifyFindings,
+  windowsFindings,
 } from './report/findings.ts';
 import type { Finding, Report } from './report/model.ts';
 import { saveReport } from './report/store.ts';
 import type { Settings } from './settings.ts';
 import { captureCluster } from './snapshot/capture.ts';
 import type { Snapshot } from './snapshot/model.ts';
+import { architectureWarnings, windowsLines } from './snapshot/platforms.ts';
 import { listStandIns, removeStandIns } from './verify/leftovers.ts';
 import type { VerifyResult } from './verify/model.ts';
 import { verify as prove } from './verify/verify.ts';
@@ -138,9 +140,9 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
     settings.image === 'none' ? undefined : await stage('looking up the image', () => pinImage(run, project));
   const images = await stage("looking up production's images", () => chooseImages(run, project, base, target));
   const changes = await planImages(run, images, cluster);
-  const objects = await withClient(cluster, async (client) => {
+  const { objects, here } = await withClient(cluster, async (client) => {
     const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
-    return planNow(run, client, target, settings, here);
+    return { objects: await planNow(run, client, target, settings, here), here };
   });
   return {
     snapshot,
@@ -152,8 +154,8 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
       cluster: cluster.id,
       target: snapshot.source.name,
       images: changes.images,
-      warnings: [...changes.warnings, ...objects.warnings],
-      notMirrored: [...changes.notMirrored, ...objects.notMirrored],
+      warnings: [...architectureWarnings(target, here), ...changes.warnings, ...objects.warnings],
+      notMirrored: [...windowsLines(target), ...changes.notMirrored, ...objects.notMirrored],
     },
   };
 }
@@ -208,6 +210,7 @@ async function conclude(
   const reported = await reportImages(run, project, images, cluster);
   const findings: Finding[] = [
     ...targetFindings(snapshot),
+    ...windowsFindings(target),
     ...reported.findings,
     ...policyFindings(objects, target),
     ...(verified ? verifyFindings(verified, objects.fidelity) : []),

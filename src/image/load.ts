@@ -6,9 +6,8 @@ import type { Progress, Run } from '../host/run.ts';
 import { type DaemonImage, findImage } from './daemon-image.ts';
 import { layersFrom } from './daemon-layers.ts';
 import { type Feeder, startFeeder } from './feeder.ts';
-import { normalisePlatform, platformMismatch } from './manifest.ts';
 import type { NodeImage } from './model.ts';
-import { metadataArchive, present, type WantedImage } from './node-image.ts';
+import { checkPlatform, metadataArchive, present, type WantedImage } from './node-image.ts';
 import { type Loading, type NodeState, type NodeStore, openNodeStore, STAGING } from './node-store.ts';
 import { writeTo } from './stream.ts';
 
@@ -43,7 +42,7 @@ export async function loadImage(
       const nodes = await Promise.all(
         stores.map(async (store) => ({ store, state: await store.survey(names, run.signal, feeder) })),
       );
-      for (const node of nodes) checkPlatform(node, wanted);
+      for (const { store, state } of nodes) checkPlatform(store.node, state, wanted);
       const found = nodes.map(({ store, state }) => present(store.node, state, wanted));
       const lacking = nodes.filter((_, i) => found[i] === undefined);
       const loaded = lacking.length === 0 ? [] : await fill(docker, lacking, wanted, feeder, run, progress);
@@ -67,13 +66,6 @@ export async function loadImage(
 /** containerd deletes what nothing refers to in its own time: layers may go right after it was asked for them. */
 function isLayerGone(error: unknown): boolean {
   return error instanceof ParityError && /failed to extract layer.*not found/.test(error.message);
-}
-
-function checkPlatform({ store, state }: Surveyed, wanted: WantedImage): void {
-  const platform = normalisePlatform(`linux/${state.architecture}`);
-  if (platform.split('/')[1] !== normalisePlatform(wanted.platform).split('/')[1]) {
-    throw platformMismatch(wanted.reference, `${platform} (node ${store.node})`, wanted.platform);
-  }
 }
 
 async function fill(

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { LocalCluster } from '../cluster/provider.ts';
-import { parseManifest } from './manifest.ts';
+import { normalisePlatform, parseManifest, platformMismatch } from './manifest.ts';
 import type { ImageLock, NodeImage } from './model.ts';
 import { type NodeState, openNodeStore } from './node-store.ts';
 import { ociLayout } from './oci-layout.ts';
@@ -58,6 +58,13 @@ export function imageNames(lock: ImageLock): string[] {
 /** A name by the platform manifest's digest stands for that manifest, every other for production's digest. */
 function targetOf(lock: ImageLock, name: string): string {
   return name.endsWith(`@${lock.manifestDigest}`) ? lock.manifestDigest : lock.digest;
+}
+
+/** Throws an input error where the image isn't for the node's processor, naming both. */
+export function checkPlatform(node: string, { architecture }: NodeState, wanted: WantedImage): void {
+  const platform = normalisePlatform(`linux/${architecture}`);
+  if (platform.split('/')[1] === normalisePlatform(wanted.platform).split('/')[1]) return;
+  throw platformMismatch(wanted.reference, `${platform} (node ${node})`, wanted.platform);
 }
 
 /** What a node has of the image: undefined unless every name, production's digest and all layers are there. */

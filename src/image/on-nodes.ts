@@ -1,12 +1,15 @@
 import type { LocalCluster } from '../cluster/provider.ts';
 import type { ImageLock, NodeImage } from './model.ts';
-import { present, wantedImage } from './node-image.ts';
+import { checkPlatform, present, wantedImage } from './node-image.ts';
 import { openNodeStore } from './node-store.ts';
 
 /** So many images' names fit into one question to a node. */
 const AT_ONCE = 100;
 
-/** For each image, in order, the nodes that have it whole under production's digest. One question a node. */
+/**
+ * For each image, in order, the nodes that have it whole under production's digest. One question a node. Throws an input
+ * error for an image that isn't for a node's processor: so it is known before anything is pulled.
+ */
 export async function imagesOnNodes(
   cluster: LocalCluster,
   locks: readonly ImageLock[],
@@ -23,6 +26,7 @@ export async function imagesOnNodes(
       })),
     );
     for (const one of wanted) {
+      for (const { name, state } of states) checkPlatform(name, state, one);
       found.push(states.map(({ name, state }) => present(name, state, one)).filter((image) => image !== undefined));
     }
   }

@@ -3,6 +3,7 @@ import { fidelityLines } from '../plan/fidelity-text.ts';
 import type { ObjectPlan, ScopedTarget } from '../plan/model.ts';
 import type { Gap, NodeFacts, Snapshot } from '../snapshot/model.ts';
 import { notMirrored } from '../snapshot/other-policies.ts';
+import { architecturesText, foreignArchitectures, windowsWorkloads } from '../snapshot/platforms.ts';
 import { mayHidePolicies } from '../snapshot/policy-object.ts';
 import type { ProbeResult, VerifyResult } from '../verify/model.ts';
 import type { Finding, Report } from './model.ts';
@@ -53,6 +54,14 @@ export function targetFindings(snapshot: Snapshot): Finding[] {
     });
   }
   return findings;
+}
+
+/** The workloads that a Linux cluster can't run: they take no part in images, stand-ins and packets. */
+export function windowsFindings(target: Pick<Snapshot, 'workloads' | 'nodes'>): Finding[] {
+  const names = windowsWorkloads(target).map((w) => `${w.namespace}/${w.kind}/${w.name}`);
+  if (names.length === 0) return [];
+  const title = `${names.length} ${names.length === 1 ? 'workload' : 'workloads'} of Windows nodes: not for a Linux cluster`;
+  return [{ layer: 'target', state: 'cannot', title, evidence: names }];
 }
 
 /** The base image on every one of `nodes`, or where it isn't under production's digest; `facts` is what it is, in a line. */
@@ -227,14 +236,12 @@ export function nodeFindings(target: readonly NodeFacts[], local: readonly NodeF
   const findings: Finding[] = [
     { layer: 'node OS', state: 'cannot', title: 'The node OS and kernel are not part of the parity', evidence },
   ];
-  const architectures = new Set(target.map((n) => n.architecture).filter((a) => a !== undefined));
-  const here = new Set(local.map((n) => n.architecture).filter((a) => a !== undefined));
-  const foreign = [...architectures].filter((a) => here.size > 0 && !here.has(a));
+  const foreign = foreignArchitectures(target, local);
   if (foreign.length > 0) {
     findings.push({
       layer: 'node OS',
       state: 'cannot',
-      title: `The target also has ${foreign.join(', ')} nodes; this cluster runs ${[...here].join(', ')}`,
+      title: architecturesText(foreign, local),
       evidence: [],
     });
   }

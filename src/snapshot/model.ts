@@ -87,6 +87,8 @@ export interface Workload {
   readonly labels: Readonly<Record<string, string>>;
   readonly serviceAccount: string;
   readonly hostNetwork: boolean;
+  /** Where the pod template asks for it; absent for Linux, or where nothing is said. */
+  readonly os?: 'windows';
   readonly ports: readonly ContainerPort[];
   /** Only names, references and digests; nothing of how they are started. */
   readonly images: readonly { readonly container: string; readonly image: string; readonly digest?: string }[];

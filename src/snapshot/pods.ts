@@ -3,7 +3,7 @@ import { namespaceOf, protocolOf } from './redact.ts';
 import { at, type Field, field, flag, integer, items, maybe, text, textMap, textOf } from './shape.ts';
 
 /** What a policy, a probe or a stand-in needs to know of a pod. No environment, command or volume is ever read. */
-export type PodFacts = Pick<Workload, 'labels' | 'serviceAccount' | 'hostNetwork' | 'ports' | 'images'>;
+export type PodFacts = Pick<Workload, 'labels' | 'serviceAccount' | 'hostNetwork' | 'os' | 'ports' | 'images'>;
 
 export interface Owner {
   readonly kind: string;
@@ -53,12 +53,20 @@ export function podFacts(pod: Field, status: Field = field(undefined, pod.fail))
     labels: textMap(at(pod, 'metadata', 'labels')) ?? {},
     serviceAccount: textOf(at(spec, 'serviceAccountName')) || textOf(at(spec, 'serviceAccount')) || 'default',
     hostNetwork: flag(at(spec, 'hostNetwork')),
+    ...(isForWindows(spec) && { os: 'windows' as const }),
     ports: [...containers, ...sidecars].flatMap(portsOf),
     images: [...initial, ...containers].map((container) => {
       const name = text(at(container, 'name'));
       return { container: name, image: textOf(at(container, 'image')) ?? '', ...maybe('digest', digests.get(name)) };
     }),
   };
+}
+
+/** By the pod's `os` field, or by the node label that its selector names (kubernetes.io/os, and its beta form before 1.14). */
+function isForWindows(spec: Field): boolean {
+  const selector = textMap(at(spec, 'nodeSelector')) ?? {};
+  const named = [textOf(at(spec, 'os', 'name')), selector['kubernetes.io/os'], selector['beta.kubernetes.io/os']];
+  return named.includes('windows');
 }
 
 function portsOf(container: Field): ContainerPort[] {

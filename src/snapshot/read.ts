@@ -122,6 +122,7 @@ function workloadOf(workload: Field): Workload {
     labels: textMap(at(workload, 'labels')) ?? {},
     serviceAccount: text(at(workload, 'serviceAccount')),
     hostNetwork: flag(at(workload, 'hostNetwork')),
+    ...(isAbsent(at(workload, 'os')) ? {} : { os: oneOf(at(workload, 'os'), ['windows'] as const) }),
     ports: mustItems(at(workload, 'ports')).map((port) => ({
       ...maybe('name', textOf(at(port, 'name'))),
       port: portNumber(at(port, 'port')),

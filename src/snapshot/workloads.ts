@@ -70,9 +70,9 @@ export function groupPods(pods: readonly LivePod[], lookup: OwnerLookup, selecte
   const groups = new Map<string, Workload>();
   for (const pod of pods) {
     const { kind, name } = rootOwner(pod, lookup);
-    const { labels, serviceAccount, hostNetwork, ports, images } = withoutGenerated(pod, selected);
+    const { labels, serviceAccount, hostNetwork, os, ports, images } = withoutGenerated(pod, selected);
     const member = { name: pod.name, ips: pod.ips, ...(pod.node === undefined ? {} : { node: pod.node }) };
-    const key = JSON.stringify([pod.namespace, kind, name, labels, serviceAccount, hostNetwork, ports]);
+    const key = JSON.stringify([pod.namespace, kind, name, labels, serviceAccount, hostNetwork, os, ports]);
     const group = groups.get(key);
     groups.set(key, {
       namespace: pod.namespace,
@@ -81,6 +81,7 @@ export function groupPods(pods: readonly LivePod[], lookup: OwnerLookup, selecte
       labels,
       serviceAccount,
       hostNetwork,
+      ...(os && { os }),
       ports,
       images: mergeImages([...(group?.images ?? []), ...images]),
       pods: [...(group?.pods ?? []), member],
@@ -118,8 +119,7 @@ function derivedOwner(owner: Owner, pod: LivePod): Owner | undefined {
 
 function withoutGenerated(facts: PodFacts, selected: ReadonlySet<string>): PodFacts {
   const kept = Object.entries(facts.labels).filter(([key]) => !GENERATED_LABELS.includes(key) || selected.has(key));
-  const { serviceAccount, hostNetwork, ports, images } = facts;
-  return { labels: Object.fromEntries(kept), serviceAccount, hostNetwork, ports, images };
+  return { ...facts, labels: Object.fromEntries(kept) };
 }
 
 /** Each image once; during a rollout an owner's pods run several. A digest makes the same reference without one moot. */

@@ -10,7 +10,7 @@ const ORDER =
   'schema source engine ranges nodes namespaces workloads services policies otherPolicies gaps apiVersion metadata spec specs'
     .split(' ')
     .concat(
-      'namespace kind name group container resource podSelector policyTypes ingress egress from to labels serviceAccount hostNetwork images ports pods evidence'.split(
+      'namespace kind name group container resource podSelector policyTypes ingress egress from to labels serviceAccount hostNetwork os images ports pods evidence'.split(
         ' ',
       ),
     );

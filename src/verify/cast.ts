@@ -1,5 +1,6 @@
 import type { PodEndpoint } from '../policy/model.ts';
 import type { Snapshot, Workload } from '../snapshot/model.ts';
+import { NOT_FOR_LINUX, windowsWorkloads } from '../snapshot/platforms.ts';
 import { type LocalPod, type PodObject, runningPod } from './local-pods.ts';
 import { isMarked } from './ours.ts';
 
@@ -28,7 +29,7 @@ export function endpointId(pod: Pick<PodEndpoint, 'namespace' | 'workload'>): st
  * workload's labels), else a stand-in. A pod that has the labels of several workloads plays the one with the most.
  */
 export function castWorkloads(target: Pick<Snapshot, 'workloads' | 'nodes'>, pods: readonly PodObject[]): Cast {
-  const windows = new Set(target.nodes.filter((n) => n.os === 'windows').map((n) => n.name));
+  const windows = new Set(windowsWorkloads(target));
   const notPlayed: string[] = [];
   const playable: Workload[] = [];
   for (const workload of target.workloads) {
@@ -58,9 +59,9 @@ export function castWorkloads(target: Pick<Snapshot, 'workloads' | 'nodes'>, pod
   return { ownPods, standIns, notPlayed };
 }
 
-function unplayable(workload: Workload, windows: ReadonlySet<string>): string | undefined {
+function unplayable(workload: Workload, windows: ReadonlySet<Workload>): string | undefined {
   if (workload.hostNetwork) return "on its node's network, which no policy selects";
-  if (workload.pods.some((pod) => pod.node !== undefined && windows.has(pod.node))) return 'runs on Windows';
+  if (windows.has(workload)) return NOT_FOR_LINUX;
   return undefined;
 }
 

@@ -89,7 +89,8 @@ after(async () => {
   await world.close();
 });
 
-const chosen = async () => chooseImages(run, project, await pinImage(run, project), { workloads: workloads() });
+const chosen = async () =>
+  chooseImages(run, project, await pinImage(run, project), { workloads: workloads(), nodes: [] });
 
 /** Runs with what was sent in each step, in bytes, and a say when one begins. */
 function measuredRun(signal: AbortSignal, onStep: (title: string) => void = () => {}) {
