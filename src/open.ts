@@ -40,7 +40,12 @@ export async function openTarget(run: Run, project: Project): Promise<Target> {
   );
   for (const gap of target.snapshot.gaps) run.log('warn', gap.message);
   if (settings.engine === undefined) return target;
-  const engine = { name: settings.engine, evidence: ['named by the user'] };
+  const { engine: found } = target.snapshot;
+  const engine = {
+    ...(found.name === settings.engine && found),
+    name: settings.engine,
+    evidence: ['named by the user'],
+  };
   return { ...target, snapshot: { ...target.snapshot, engine } };
 }
 

@@ -30,6 +30,7 @@ export function renameNamespaces<T extends Snapshot>(snapshot: T, rename: Rename
     })),
     workloads: snapshot.workloads.map(moved),
     services: snapshot.services.map(moved),
+    ...(snapshot.serviceAccounts && { serviceAccounts: snapshot.serviceAccounts.map(moved) }),
     policies: snapshot.policies.map((policy) => renameInPolicy(policy, rename)),
   };
 }

@@ -2,7 +2,7 @@ import { type AddressBook, addressBook } from './blocks.ts';
 import { type EngineSemantics, semanticsOf, whyIgnored } from './engine.ts';
 import type { Direction, Endpoint, Peer, PodEndpoint, Policy, PolicyModel, Rule, Tier } from './model.ts';
 import { apiServerFinder, isRelative, matchesOne, type PeerContext, peerMatcher, relationOf } from './peers.ts';
-import { holds, knownOfPod, namespaceLabels, type Truth } from './select.ts';
+import { holds, knowing, type Truth } from './select.ts';
 
 /** A rule that is ready to be asked. */
 export interface CompiledRule {
@@ -53,16 +53,15 @@ interface CompiledPolicy {
 
 /** Prepares a model. Cheap: the work is done when it is asked for. */
 export function compile(model: PolicyModel): CompiledModel {
-  const semantics = semanticsOf(model.engine.name);
+  const semantics = semanticsOf(model.engine);
   const addresses = addressBook(model);
-  const labelsOf = memoize((namespace: string) => namespaceLabels(model, namespace));
+  const known = knowing(model);
   const isApiServer = apiServerFinder(model, addresses);
-  const peerContext: PeerContext = { model, semantics, addresses, labelsOf, isApiServer };
+  const peerContext: PeerContext = { model, semantics, addresses, known, isApiServer };
   const context: RuleContext = { semantics, matcherOf: matchers(peerContext) };
   const compiled = memoize((policy: Policy) => compilePolicy(policy, context));
   const { enforced, ignored } = sorted(model);
-  const selects = (policy: Policy, pod: PodEndpoint) =>
-    holds(policy.subject, knownOfPod(pod, labelsOf(pod.namespace))) === true;
+  const selects = (policy: Policy, pod: PodEndpoint) => holds(policy.subject, known(pod)) === true;
   const turnsOf = memoize((pod: PodEndpoint) => {
     const selected = enforced(pod.namespace)
       .filter((policy) => selects(policy, pod))

@@ -1,5 +1,6 @@
 import { inputError } from '../host/errors.ts';
 import type { EngineName, Snapshot, Workload } from '../snapshot/model.ts';
+import { maybe } from '../snapshot/shape.ts';
 import { parseAddress } from './addresses.ts';
 import { calicoTiers } from './dialect/calico-tiers.ts';
 import { parsePolicies } from './dialect/index.ts';
@@ -18,9 +19,20 @@ const FORMS = 'A peer is namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:N
  */
 export function modelOf(snapshot: Snapshot, engineOverride?: EngineName): PolicyModel {
   const engine =
-    engineOverride === undefined ? snapshot.engine : { name: engineOverride, evidence: ['as chosen by the user'] };
+    engineOverride === undefined || engineOverride === snapshot.engine.name
+      ? snapshot.engine
+      : { name: engineOverride, evidence: ['as chosen by the user'] };
   const namespaces = new Map(snapshot.namespaces.map((n) => [n.name, n.labels]));
-  const policies = parsePolicies(snapshot.policies, { services: snapshot.services, namespaces });
+  const { services } = snapshot;
+  const serviceAccounts =
+    snapshot.serviceAccounts &&
+    new Map(snapshot.serviceAccounts.map((a) => [`${a.namespace}/${a.name}`, a.policyLabels]));
+  const policies = parsePolicies(snapshot.policies, {
+    services,
+    namespaces,
+    engine,
+    ...maybe('serviceAccounts', serviceAccounts),
+  });
   return {
     engine,
     policies,
@@ -28,6 +40,8 @@ export function modelOf(snapshot: Snapshot, engineOverride?: EngineName): Policy
     namespaces,
     pods: snapshot.workloads.flatMap(podsOf),
     nodes: new Map(snapshot.nodes.map((n) => [n.name, n.addresses])),
+    nodeLabels: new Map(snapshot.nodes.flatMap((n) => (n.policyLabels ? [[n.name, n.policyLabels] as const] : []))),
+    ...maybe('serviceAccounts', serviceAccounts),
     podRanges: snapshot.ranges.pods,
   };
 }

@@ -1,8 +1,10 @@
 import type { Engine, EngineName } from '../snapshot/model.ts';
-import type { DialectName, Policy } from './model.ts';
+import { identityLabels } from './identity.ts';
+import type { DialectName, Peer, Policy, Rule } from './model.ts';
 
 /** In what the engines differ about the same policy. Anything not here, they do alike. */
 export interface EngineSemantics {
+  readonly name: EngineName;
   /** As a person calls it. */
   readonly title: string;
   readonly enforces: boolean;
@@ -16,10 +18,13 @@ export interface EngineSemantics {
   readonly rulesIsolate: boolean;
   /** The dialects that it reads; a policy of another decides nothing there. */
   readonly dialects: readonly DialectName[];
+  /** Whether selectors see a pod's label of this key; undefined where they see all. */
+  readonly seesLabel?: (key: string) => boolean;
 }
 
 /** Kubernetes' own text: https://kubernetes.io/docs/concepts/services-networking/network-policies/ */
 const SPECIFICATION: EngineSemantics = {
+  name: 'unknown',
   title: 'Kubernetes',
   enforces: true,
   cidrMatchesPods: true,
@@ -35,7 +40,7 @@ const SPECIFICATION: EngineSemantics = {
  *   admin policies; by itself, installed for them, it reads those as well. It looks only at the packet's addresses and at
  *   `policyTypes`. Egress to the own node: evaluated where its dataplane has an input chain, unseen in older releases.
  * - Calico: policy comes first, DefaultEndpointToHostAction after it; ipBlock on nodes is inferred, not documented.
- * - Cilium: `policy-cidr-match-mode` is empty by default and can't be set on AKS; "Network policies cannot use ipBlock
+ * - Cilium: `policy-cidr-match-mode` is empty by default and can't be set on AKS (CIDRSelector in pkg/policy/types); "Network policies cannot use ipBlock
  *   to allow access to node or pod IPs" (AKS, azure-cni-powered-by-cilium.md). pkg/k8s/network_policy.go turns
  *   spec.ingress and spec.egress into rules without asking `policyTypes`, which only adds the empty default denies.
  *   ClusterNetworkPolicy: pkg/k8s/cluster_network_policy.go, since 1.20.
@@ -62,25 +67,51 @@ const ENGINES: Readonly<Record<EngineName, EngineSemantics>> = {
   none: { ...SPECIFICATION, title: 'This cluster', enforces: false },
 };
 
-/** How `name` reads policies; an engine that isn't known is taken at Kubernetes' word, and each dialect at its own. */
-export function semanticsOf(name: EngineName): EngineSemantics {
-  return ENGINES[name];
+/**
+ * How an engine reads policies; one that isn't known is taken at Kubernetes' word, and each dialect at its own. What its
+ * options change counts where they are known: `policy-cidr-match-mode` and `labels` of Cilium's.
+ */
+export function semanticsOf({ name, options = {} }: Pick<Engine, 'name' | 'options'>): EngineSemantics {
+  const semantics = { ...ENGINES[name], name };
+  if (name !== 'cilium') return semantics;
+  const modes = (options['policy-cidr-match-mode'] ?? '').split(/[\s,]+/);
+  return {
+    ...semantics,
+    cidrMatchesPods: modes.includes('pods'),
+    cidrMatchesNodes: modes.includes('nodes'),
+    seesLabel: identityLabels(options.labels),
+  };
 }
 
-/** Whether CIDRs of a policy match what has an address inside the cluster: Cilium's never do, whoever asks. */
+/** Whether CIDRs of a policy match what has an address inside the cluster: Cilium's don't where nobody knows the engine. */
 export function cidrMatches(semantics: EngineSemantics, { dialect }: Policy, kind: 'pod' | 'node'): boolean {
-  return dialect !== 'cilium' && (kind === 'pod' ? semantics.cidrMatchesPods : semantics.cidrMatchesNodes);
+  if (dialect === 'cilium' && semantics.name !== 'cilium') return false;
+  return kind === 'pod' ? semantics.cidrMatchesPods : semantics.cidrMatchesNodes;
 }
 
 /** Why a policy decides nothing under an engine, in words; undefined where it does. */
 export function whyIgnored(policy: Policy, engine: Engine): string | undefined {
-  const { title, dialects } = semanticsOf(engine.name);
-  if (policy.inert !== undefined) return policy.inert;
+  const { title, dialects } = semanticsOf(engine);
   if (!dialects.includes(policy.dialect)) return `${title} doesn't enforce ${kindOf(policy)}`;
-  if (engine.name !== 'cilium' || policy.dialect !== 'admin') return undefined;
+  if (policy.inert !== undefined) return policy.inert;
+  return engine.name === 'cilium' && policy.dialect === 'admin' ? whyNotByCilium(policy, engine) : undefined;
+}
+
+/** What Cilium makes of admin policies: pkg/k8s/cluster_network_policy.go of v1.20.2, which takes all or nothing of one. */
+function whyNotByCilium(policy: Policy, { version, options }: Engine): string | undefined {
   const kind = kindOf(policy);
-  if (!kind.startsWith('ClusterNetworkPolicy')) return `${title} doesn't enforce ${kind}, only ClusterNetworkPolicy`;
-  return isBefore(engine.version, 1, 20) ? `${title} ${engine.version} doesn't enforce ${kind}; 1.20 does` : undefined;
+  if (!kind.startsWith('ClusterNetworkPolicy')) return `Cilium doesn't enforce ${kind}, only ClusterNetworkPolicy`;
+  if (isBefore(version, 1, 20)) return `Cilium ${version} doesn't enforce ${kind}; 1.20 does`;
+  const isOff = (option: string) => options !== undefined && options[option] !== 'true';
+  if (isOff('enable-k8s-cluster-network-policy')) {
+    return `Cilium enforces ${kind} only with its option enable-k8s-cluster-network-policy, which is off`;
+  }
+  const asks = (rule: Rule, type: Peer['type']) => rule.peers?.some((peer) => peer.type === type) ?? false;
+  if (isOff('enable-node-selector-labels') && policy.rules.some((rule) => asks(rule, 'nodes'))) {
+    return 'Cilium refuses it: nodes as peers need its option enable-node-selector-labels, which is off';
+  }
+  const named = policy.rules.some((rule) => rule.action !== 'allow' && asks(rule, 'fqdn'));
+  return named ? 'Cilium refuses it: domainNames are for rules that accept' : undefined;
 }
 
 function kindOf({ source }: Policy): string {

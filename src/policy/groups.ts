@@ -60,17 +60,18 @@ function keyOf(pod: PodEndpoint, ignored: ReadonlySet<string>, signature: (pod: 
   ]);
 }
 
-/** What tells pods apart by their addresses: which CIDRs cover them, and whether they are the API server's node. */
+/** What tells pods apart by their addresses: which CIDRs cover them; of nodes also labels, and the API server. */
 function addressSignature({ model, addresses, isApiServer }: CompiledModel): (pod: PodEndpoint) => string {
   const signature = { pod: blocksThatMatch(model, 'pod'), node: blocksThatMatch(model, 'node') };
   const ofPod = addresses.signature(signature.pod);
   const ofNode = addresses.signature(signature.node);
-  return (pod) => (pod.hostNetwork ? `${ofNode(pod)} ${isApiServer(pod)}` : ofPod(pod));
+  const labelsOf = (pod: PodEndpoint) => JSON.stringify(model.nodeLabels?.get(addresses.nodeOf(pod) ?? '') ?? {});
+  return (pod) => (pod.hostNetwork ? `${ofNode(pod)} ${isApiServer(pod)} ${labelsOf(pod)}` : ofPod(pod));
 }
 
 /** The distinct CIDRs of all rules that may match a kind of endpoint. */
 function blocksThatMatch(model: PolicyModel, kind: 'pod' | 'node'): Block[] {
-  const semantics = semanticsOf(model.engine.name);
+  const semantics = semanticsOf(model.engine);
   const distinct = new Map<string, Block>();
   for (const policy of model.policies) {
     if (!cidrMatches(semantics, policy, kind)) continue;

@@ -1,17 +1,19 @@
+import { semanticsOf } from './engine.ts';
 import { STAMPED } from './groups.ts';
 import type { Endpoint, LabelTest, Peer, PodEndpoint, PolicyModel, Selector } from './model.ts';
 import { peersIn } from './peers.ts';
-import { holds, knownOfPod, type Labels, namespaceLabels } from './select.ts';
+import { holds, knowing, type Labels } from './select.ts';
 import { isSelectable } from './write-rule.ts';
 
 /**
  * The fewest labels that tell a pod's workload from the others of its namespace: one where one does, else all that
  * controllers don't stamp. None for what isn't a pod.
  */
-export function tellingLabels({ pods }: PolicyModel, endpoint: Endpoint): Labels {
+export function tellingLabels({ pods, engine }: PolicyModel, endpoint: Endpoint): Labels {
   if (endpoint.type === 'address') return {};
   const others = pods.filter((p) => p.namespace === endpoint.namespace && p.workload !== endpoint.workload);
-  const own = Object.entries(endpoint.labels).filter(([key]) => !STAMPED.includes(key));
+  const { seesLabel = () => true } = semanticsOf(engine);
+  const own = Object.entries(endpoint.labels).filter(([key]) => !STAMPED.includes(key) && seesLabel(key));
   const single = own.find(([key, value]) =>
     others.every((p) => !Object.hasOwn(p.labels, key) || p.labels[key] !== value),
   );
@@ -27,7 +29,7 @@ interface LabelStep {
 /** What a pod, or its namespace, lacks to be one of the peers: a step for each peer that only asks for labels. */
 export function labelSteps(model: PolicyModel, peers: readonly Peer[], endpoint: Endpoint): LabelStep[] {
   if (!isSelectable(endpoint)) return [];
-  const known = knownOfPod(endpoint, namespaceLabels(model, endpoint.namespace));
+  const known = knowing(model)(endpoint);
   const lacking = (selector: Selector): readonly LabelTest[] | undefined => {
     if (holds(selector, known) === true) return [];
     if (selector.op === 'label') return canBeSet(selector) ? [selector] : undefined;

@@ -161,6 +161,10 @@ export interface PolicyModel {
   readonly pods: readonly PodEndpoint[];
   /** Node name to its addresses. */
   readonly nodes: ReadonlyMap<string, readonly string[]>;
+  /** Node name to those of its labels that policies ask for; nodes without an entry have labels that nobody knows. */
+  readonly nodeLabels?: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** The same of service accounts, by `namespace/name`; undefined where nobody looked. */
+  readonly serviceAccounts?: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** Pod CIDRs, for pods whose address isn't known. */
   readonly podRanges: readonly string[];
 }

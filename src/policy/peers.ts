@@ -3,14 +3,14 @@ import { type AddressBook, compileBlock } from './blocks.ts';
 import { cidrMatches, type EngineSemantics } from './engine.ts';
 import { matchesName } from './fqdn.ts';
 import type { Endpoint, Entity, Peer, PodEndpoint, Policy, PolicyModel, Selector } from './model.ts';
-import { every, holds, knownOfPod, type Labels, negated, some, type Truth } from './select.ts';
+import { every, holds, type Known, negated, some, type Truth } from './select.ts';
 
 /** What is asked of every peer, whatever its rule. */
 export interface PeerContext {
   readonly model: PolicyModel;
   readonly semantics: EngineSemantics;
   readonly addresses: AddressBook;
-  labelsOf(namespace: string): Labels;
+  known(pod: PodEndpoint): Known;
   /** Whether an endpoint is the API server, as far as its pods (kube-system, component=kube-apiserver) tell. */
   isApiServer(endpoint: Endpoint): Truth;
 }
@@ -28,10 +28,10 @@ export function peerMatcher(peer: Peer, policy: Policy, context: PeerContext): P
     case 'pods':
       // Selectors never match hostNetwork pods: engines see them as their node's address, "the most common
       // implementation" (Kubernetes' documentation, NetworkPolicy and hostNetwork pods).
-      return (e) =>
-        e.type === 'pod' && !e.hostNetwork && holds(peer.match, knownOfPod(e, context.labelsOf(e.namespace)));
+      return (e) => e.type === 'pod' && !e.hostNetwork && holds(peer.match, context.known(e));
     case 'nodes':
-      return (e) => addresses.kindOf(e) === 'node' && holds(peer.match, UNKNOWN_NODE);
+      return (e) =>
+        addresses.kindOf(e) === 'node' && holds(peer.match, knownOfNode(context.model, addresses.nodeOf(e)));
     case 'cidr': {
       const block = compileBlock(peer, policy.source.object);
       return (e) => {
@@ -57,12 +57,10 @@ export function peerMatcher(peer: Peer, policy: Policy, context: PeerContext): P
   }
 }
 
-/** Snapshots keep no labels of nodes that policies could name. */
-const UNKNOWN_NODE = {
-  labels: { pod: {}, namespace: {}, serviceAccount: {}, node: undefined },
-  namespace: '',
-  serviceAccount: '',
-};
+function knownOfNode({ nodeLabels }: PolicyModel, node: string | undefined): Known {
+  const labels = node === undefined ? undefined : nodeLabels?.get(node);
+  return { labels: { pod: {}, namespace: {}, serviceAccount: {}, node: labels }, namespace: '', serviceAccount: '' };
+}
 
 /** Cilium's entities: https://docs.cilium.io/en/stable/security/policy/language/#entities-based */
 function isEntity(entity: Entity, e: Endpoint, relation: Relation, { addresses, isApiServer }: PeerContext): Truth {

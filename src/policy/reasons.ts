@@ -123,7 +123,7 @@ function nearMiss(compiled: CompiledModel, rule: CompiledRule, { pod, peer, conn
     const kind = compiled.addresses.kindOf(peer);
     if (kind === 'outside' || cidrMatches(compiled.semantics, rule.policy, kind)) return [];
     if (compiled.addresses.covered(compileBlock(block, rule.rule.source.object), peer) !== true) return [];
-    const title = semanticsOf(rule.policy.dialect === 'cilium' ? 'cilium' : compiled.model.engine.name).title;
+    const title = (rule.policy.dialect === 'cilium' ? semanticsOf({ name: 'cilium' }) : compiled.semantics).title;
     const word = rule.policy.dialect === 'kubernetes' ? 'ipBlock' : 'CIDR';
     const text = `its ${word} ${block.cidr} covers ${peer.id}, but ${title}'s ${word}s never match ${kind}s`;
     return [because(`${placeOf(rule)}: ${text}`, rule)];

@@ -1,5 +1,6 @@
 import type { LabelSelector } from '../snapshot/model.ts';
 import { fromLabelSelector } from './dialect/selector.ts';
+import { semanticsOf } from './engine.ts';
 import type { Endpoint, LabelTest, PodEndpoint, PolicyModel, Selector } from './model.ts';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -90,14 +91,58 @@ export function namespaceLabels(model: Pick<PolicyModel, 'namespaces'>, namespac
   return { ...model.namespaces.get(namespace), [NAMESPACE_NAME_LABEL]: namespace };
 }
 
-/** A pod as selectors see it. Says nothing about hostNetwork. */
-export function knownOfPod(pod: PodEndpoint, namespace: Labels): Known {
-  return {
-    labels: { pod: pod.labels, namespace, serviceAccount: undefined, node: undefined },
-    namespace: pod.namespace,
-    serviceAccount: pod.serviceAccount,
+/** What `knowing` looks at. */
+type Knowledge = Pick<PolicyModel, 'namespaces' | 'serviceAccounts'> & {
+  readonly engine: Pick<PolicyModel['engine'], 'name' | 'options'>;
+};
+
+/**
+ * Pods as selectors of the model's engine see them, each worked out once: without the labels that the engine leaves
+ * aside, with those of its namespace and its service account. Says nothing about hostNetwork.
+ */
+export function knowing(model: Knowledge): (pod: PodEndpoint) => Known {
+  const { seesLabel } = semanticsOf(model.engine);
+  const namespaces = new Map<string, Labels>();
+  const labelsOf = (namespace: string) => {
+    const labels = namespaces.get(namespace) ?? namespaceLabels(model, namespace);
+    namespaces.set(namespace, labels);
+    return labels;
+  };
+  const known = new WeakMap<PodEndpoint, Known>();
+  return (pod) => {
+    const found = known.get(pod);
+    if (found) return found;
+    const made = {
+      labels: {
+        pod: seesLabel ? picked(pod.labels, seesLabel) : pod.labels,
+        namespace: labelsOf(pod.namespace),
+        serviceAccount: accountLabels(model, pod),
+        node: undefined,
+      },
+      namespace: pod.namespace,
+      serviceAccount: pod.serviceAccount,
+    };
+    known.set(pod, made);
+    return made;
   };
 }
+
+/** Those of the labels whose keys are wanted. */
+export function picked(labels: Labels, isWanted: (key: string) => boolean): Labels {
+  const entries = Object.entries(labels);
+  return entries.every(([key]) => isWanted(key))
+    ? labels
+    : Object.fromEntries(entries.filter(([key]) => isWanted(key)));
+}
+
+/** The API server makes `default` without labels, in every namespace. */
+function accountLabels({ serviceAccounts }: Knowledge, { namespace, serviceAccount }: PodEndpoint): Labels | undefined {
+  const own = serviceAccounts?.get(`${namespace}/${serviceAccount}`) ?? (serviceAccount === 'default' ? {} : undefined);
+  return serviceAccounts && own && { ...own, [CALICO_NAME_LABEL]: serviceAccount };
+}
+
+/** Calico's, of a service account's name. */
+const CALICO_NAME_LABEL = 'projectcalico.org/name';
 
 /** Whether labels meet a selector of Kubernetes; an empty selector is met by all. */
 export function matchesLabels(selector: LabelSelector, labels: Labels): boolean {

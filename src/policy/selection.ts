@@ -4,7 +4,7 @@ import { resolvePeer } from './endpoints.ts';
 import type { Direction, Peer, PodEndpoint, Policy, PolicyModel, Rule, SourceRef } from './model.ts';
 import { nearest } from './near.ts';
 import { reasonText } from './reasons.ts';
-import { holds, knownOfPod, namespaceLabels } from './select.ts';
+import { holds, knowing } from './select.ts';
 
 /** A policy, and whom it selects here. */
 export interface PolicySelection {
@@ -71,7 +71,7 @@ export interface Unmatched {
 export function unmatched(model: PolicyModel): Unmatched[] {
   const compiled = compile(model);
   const selectable = model.pods.filter((p) => !p.hostNetwork);
-  const known = selectable.map((pod) => knownOfPod(pod, namespaceLabels(model, pod.namespace)));
+  const known = selectable.map(knowing(model));
   const means = (peer: Peer): boolean => peer.type !== 'pods' || known.some((k) => holds(peer.match, k) !== false);
   const inRule = (policy: Policy, rule: Rule, subject: readonly PodEndpoint[]): Unmatched[] => {
     const { peers, source } = rule;

@@ -1,6 +1,6 @@
 import { semanticsOf, whyIgnored } from './engine.ts';
 import type { Direction, PodEndpoint, Policy, PolicyModel, Rule, Selector } from './model.ts';
-import { holds, knownOfPod, namespaceLabels } from './select.ts';
+import { holds, type Known, knowing } from './select.ts';
 import { DEFAULT_TIER } from './tiers.ts';
 import { fold, type Part, type Piece } from './translate-fold.ts';
 import type { Lower } from './translate-peers.ts';
@@ -21,7 +21,7 @@ export interface Cell {
 /** The directions in which a policy isolates, and the rules that count, as the model's engine sees it. */
 export function partsOf(policy: Policy, model: PolicyModel): Part[] {
   if (whyIgnored(policy, model.engine) !== undefined) return [];
-  const { rulesIsolate } = semanticsOf(model.engine.name);
+  const { rulesIsolate } = semanticsOf(model.engine);
   return (['ingress', 'egress'] as const).flatMap((direction) => {
     const rules = policy.rules.filter((r) => r.direction === direction);
     const isKubernetes = policy.dialect === 'kubernetes';
@@ -68,7 +68,8 @@ export function cellsOf(model: PolicyModel, direction: Direction, lower: Lower):
     .filter((p) => p.direction === direction)
     .flatMap((p) => withoutSelf(p, lower));
   const pods = model.pods.filter((p) => !p.hostNetwork);
-  const known = new Map(pods.map((p) => [p, knownOfPod(p, namespaceLabels(model, p.namespace))]));
+  const knownOf = knowing(model);
+  const known = new Map(pods.map((p) => [p, knownOf(p)]));
   const chosen = new Map(parts.map((part) => [part, new Set(pods.filter((p) => isTrue(part, known.get(p))))] as const));
   const podsOf = (part: Part) => chosen.get(part) ?? new Set<PodEndpoint>();
   const special = parts.filter((p) => !isPlain(p));
@@ -136,7 +137,7 @@ export function cellsOf(model: PolicyModel, direction: Direction, lower: Lower):
   ];
 }
 
-function isTrue({ policy }: Part, known: ReturnType<typeof knownOfPod> | undefined): boolean {
+function isTrue({ policy }: Part, known: Known | undefined): boolean {
   return known !== undefined && holds(policy.subject, known) === true;
 }
 

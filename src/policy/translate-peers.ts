@@ -41,7 +41,7 @@ export type Lower = (peer: Peer, policy: Policy, bound: Bound) => Reached;
 
 /** Prepares a model. `services` are its service CIDRs, which no packet has as its peer once it is on its way. */
 export function lowering(model: PolicyModel, services: readonly string[]): Lower {
-  const semantics = semanticsOf(model.engine.name);
+  const semantics = semanticsOf(model.engine);
   const book = addressBook(model);
   const inside = uniteBlocks(blocksOf(model.podRanges), blocksOf(services), nodeBlocks(model));
   const lower: Lower = (peer, policy, bound) => {

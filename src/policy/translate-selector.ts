@@ -1,6 +1,7 @@
 import type { LabelSelector } from '../snapshot/model.ts';
+import { semanticsOf } from './engine.ts';
 import type { LabelTest, PodEndpoint, PolicyModel, Selector } from './model.ts';
-import { holds, knownOfPod, NAMESPACE_NAME_LABEL, namespaceLabels } from './select.ts';
+import { holds, knowing, NAMESPACE_NAME_LABEL, namespaceLabels } from './select.ts';
 
 /**
  * Which way to err where label selectors can't say it: `inner` means no pod too many, `outer` no pod too few.
@@ -75,6 +76,9 @@ function expand(
 function expandLabel(test: LabelTest, not: boolean, model: PolicyModel, bound: Bound): readonly Conjunction[] {
   if (test.of === 'serviceAccount' || test.of === 'node') return bound === 'inner' ? [] : [[]];
   const { of, key } = test;
+  // What the target's engine doesn't see is absent there on every pod; here it may count.
+  const { seesLabel } = semanticsOf(model.engine);
+  if (of === 'pod' && seesLabel && !seesLabel(key)) return not ? [[]] : [];
   if (test.test === 'exists') return [[{ of, key, not, values: undefined }]];
   const values = test.test === 'in' ? test.values : knownValues(test, model);
   return simplified([{ of, key, not, values }]);
@@ -113,13 +117,13 @@ export function selectorOfPods(model: PolicyModel, isMeant: (pod: PodEndpoint) =
   const others = pods.filter((p) => !isMeant(p));
   if (others.length === 0 && bound === 'outer') return EVERYTHING;
   const selectors = new Map<string, Selector>();
+  // By labels as they are, not as the target's engine sees them.
+  const known = knowing({ ...model, engine: { name: 'unknown' } });
   for (const pod of pods.filter(isMeant)) {
     const selector = exactly(pod);
     const key = JSON.stringify(selector);
     if (selectors.has(key)) continue;
-    const isAmbiguous = others.some(
-      (o) => holds(selector, knownOfPod(o, namespaceLabels(model, o.namespace))) === true,
-    );
+    const isAmbiguous = others.some((o) => holds(selector, known(o)) === true);
     if (bound === 'outer' || !isAmbiguous) selectors.set(key, selector);
   }
   return { op: 'any', of: [...selectors.values()] };

@@ -2,7 +2,7 @@ import type { LabelSelector, NetworkPolicyPeer, PolicyObject } from '../snapshot
 import { originOf } from './dialect/origin.ts';
 import { semanticsOf } from './engine.ts';
 import type { Policy, PolicyModel, PortMatch } from './model.ts';
-import { peersOf } from './peers.ts';
+import { peersOf, selectedKeys } from './peers.ts';
 import { holds, namespaceLabels } from './select.ts';
 import { EVERY_ADDRESS, ipBlockOf, uniteBlocks } from './translate-blocks.ts';
 import { type Cell, cellsOf, partsOf } from './translate-cells.ts';
@@ -70,7 +70,11 @@ function staysVerbatim(
 ): boolean {
   if (policy.dialect !== 'kubernetes' || cells.some((c) => !c.direct)) return false;
   const here: PolicyModel = { ...model, ...local, pods: [], policies: [policy] };
-  const [there, locally] = [model, here].map((m) => semanticsOf(m.engine.name));
+  const [there, locally] = [model, here].map((m) => semanticsOf(m.engine));
+  const labelsAlike = [...selectedKeys([policy])].every(
+    (key) => (there?.seesLabel?.(key) ?? true) === (locally?.seesLabel?.(key) ?? true),
+  );
+  if (!labelsAlike) return false;
   const isAlike =
     there?.cidrMatchesPods === locally?.cidrMatchesPods && there?.cidrMatchesNodes === locally?.cidrMatchesNodes;
   const parts = (m: PolicyModel) => partsOf(policy, m).map((p) => [p.direction, p.isolates, p.rules.length]);
@@ -203,7 +207,7 @@ function ruleOf(
       ),
     );
   if (isAll) return [{ ...portList }];
-  const blocks = localBlocks({ nodes, outside }, allPods, input.local, semanticsOf(input.local.engine.name));
+  const blocks = localBlocks({ nodes, outside }, allPods, input.local, semanticsOf(input.local.engine));
   const list: NetworkPolicyPeer[] = [
     ...(allPods ? [[]] : pods).map((c) => peerOf(c, namespace)),
     ...blocks.map((block) => ({ ipBlock: ipBlockOf(block) })),

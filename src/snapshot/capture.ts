@@ -5,12 +5,13 @@ import type { KubeObject, ListOptions, ReadClient, Resource } from '../target/re
 import { isMarked } from '../verify/ours.ts';
 import { detectEngine } from './engine.ts';
 import { type Gap, SNAPSHOT_SCHEMA, type Snapshot, type Workload } from './model.ts';
+import { namesKey } from './named.ts';
 import { type Attempt, findPolicies } from './other-policies.ts';
 import { livePod } from './pods.ts';
 import { NETWORK_POLICY } from './policy-object.ts';
 import { rangesOf } from './ranges.ts';
-import { namespaceFacts, namespaceNamed, nodeFacts, serviceFacts } from './redact.ts';
-import { at, type Field, field, pathText, textMap, texts } from './shape.ts';
+import { namespaceFacts, namespaceNamed, nodeFacts, serviceAccountFacts, serviceFacts } from './redact.ts';
+import { at, type Field, field, maybe, pathText, textMap, texts } from './shape.ts';
 import { sortSnapshot } from './sort.ts';
 import { understood } from './understood.ts';
 import { groupPods, ownerLookup, selectedLabels, TEMPLATES, templateWorkload, withTemplates } from './workloads.ts';
@@ -24,6 +25,7 @@ const WITHOUT: Readonly<Record<string, string>> = {
   'jobs.batch': 'CronJobs are told from their jobs’ names',
   nodes: 'nodes and their addresses are not part of this snapshot',
   services: 'services are not part of this snapshot',
+  serviceaccounts: 'labels of service accounts that policies ask for are unknown',
 };
 
 const CORE = { group: '', version: 'v1' } as const;
@@ -93,6 +95,8 @@ export async function captureCluster(client: ReadClient, sourceName: string, run
     live,
     controllers.flatMap((found, index) => templates(index, found ?? [], selected)),
   );
+  const asksNodes = namesKey(parsed);
+  const serviceAccounts = asksForAccounts(parsed) ? await accountsOf(parsed, workloads, list) : undefined;
   const clusterUid = await uidOf(client, namespaces, signal);
   return sortSnapshot({
     schema: SNAPSHOT_SCHEMA,
@@ -106,14 +110,32 @@ export async function captureCluster(client: ReadClient, sourceName: string, run
     },
     engine,
     ranges,
-    nodes: (nodes ?? []).map(nodeFacts),
+    nodes: (nodes ?? []).map((node) => nodeFacts(node, asksNodes)),
     namespaces: namespaces ? known : namedOnly(workloads, parsed),
     workloads,
     services: serviceList,
+    ...maybe('serviceAccounts', serviceAccounts),
     policies: parsed,
     otherPolicies: found.others,
     gaps,
   });
+}
+
+/** Whether policies ask for labels of service accounts: only then are those read. */
+function asksForAccounts(policies: Snapshot['policies']): boolean {
+  return /"serviceAccountSelector"|"serviceAccounts"|pcsa\./.test(JSON.stringify(policies));
+}
+
+/** Those that workloads use; undefined where they can't be read. */
+async function accountsOf(
+  policies: Snapshot['policies'],
+  workloads: readonly Workload[],
+  list: (resource: Resource, options: ListOptions) => Promise<Field[] | undefined>,
+): Promise<Snapshot['serviceAccounts']> {
+  const used = new Set(workloads.map((w) => `${w.namespace}/${w.serviceAccount}`));
+  const found = await list({ ...CORE, plural: 'serviceaccounts' }, { metadataOnly: true });
+  const isAsked = namesKey(policies, 'pcsa.');
+  return found?.map((a) => serviceAccountFacts(a, isAsked)).filter((a) => used.has(`${a.namespace}/${a.name}`));
 }
 
 /** Runs a read; a refusal becomes a gap, everything else (unreachable, cancelled, 401) is thrown. */
@@ -182,7 +204,7 @@ async function readRanges(
     attempt('servicecidrs.networking.k8s.io', () => client.list({ ...NETWORKING, plural: 'servicecidrs' }, signal)),
   ]);
   const sources = {
-    nodes: nodes.map(nodeFacts),
+    nodes: nodes.map((node) => nodeFacts(node)),
     nodePodCidrs: nodes.flatMap((node) => texts(at(node, 'spec', 'podCIDRs')) ?? []),
     serviceCidrs: (serviceCidrs ?? []).flatMap((object) => texts(at(fieldOf(object), 'spec', 'cidrs')) ?? []),
   };

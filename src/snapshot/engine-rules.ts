@@ -117,16 +117,33 @@ function cilium({ ciliumConfig: config, policies }: EngineFacts, evidence: reado
     const words = `cilium-config says ${off}: ${policies} NetworkPolicies exist and nothing enforces them`;
     return { name: 'none', evidence: [...evidence, words] };
   }
-  const mode = config['policy-cidr-match-mode'];
-  return {
-    name: 'cilium',
-    evidence: mode ? [...evidence, `cilium-config says policy-cidr-match-mode: ${mode}`] : evidence,
-  };
+  const options = ciliumOptions(config);
+  const words = Object.entries(options ?? {}).map(([key, value]) => `cilium-config says ${key}: ${value}`);
+  return { name: 'cilium', ...(options && { options }), evidence: [...evidence, ...words] };
 }
+
+/** The options of Cilium's agent that change what policies mean. */
+const CILIUM_OPTIONS = [
+  'policy-cidr-match-mode',
+  'labels',
+  'cluster-name',
+  'enable-policy',
+  'enable-k8s-cluster-network-policy',
+  'enable-node-selector-labels',
+] as const;
+
+/** Undefined where there is no configuration to see; an option that is off or empty is left out. */
+function ciliumOptions(config: EngineFacts['ciliumConfig']): Engine['options'] {
+  if (Object.keys(config).length === 0) return undefined;
+  const set = CILIUM_OPTIONS.flatMap((key) => (config[key] ? [[key, config[key]] as const] : []));
+  return Object.fromEntries(set.filter(([key, value]) => value !== 'false' && value !== DEFAULTS[key]));
+}
+
+const DEFAULTS: Readonly<Record<string, string>> = { 'cluster-name': 'default', 'enable-policy': 'default' };
 
 function withVersion(engine: Engine, agent: AgentFacts): Engine {
   const tag = /:([\w][\w.-]*)(?:@|$)/.exec(agent.image?.split('/').at(-1) ?? '')?.[1];
-  return tag && engine.name !== 'none' ? { name: engine.name, version: tag, evidence: engine.evidence } : engine;
+  return tag && engine.name !== 'none' ? { ...engine, version: tag } : engine;
 }
 
 function describe(agent: AgentFacts): string {

@@ -2,13 +2,22 @@ import { inputError } from '../host/errors.ts';
 import type { KubeObject } from '../target/rest.ts';
 import { agentsOf, engineOf } from './engine-rules.ts';
 import { type LabelSelector, type PolicyObject, SNAPSHOT_SCHEMA, type Snapshot, type Workload } from './model.ts';
+import { namesKey } from './named.ts';
 import { selectorsOf } from './network-policy.ts';
 import { isBuiltIn, isOtherPolicy } from './other-policies.ts';
 import type { PlacedObject } from './placed.ts';
 import { controllerOf, livePod } from './pods.ts';
 import { isPolicyKind, locatedPolicy, networkPolicies } from './policy-object.ts';
 import { rangesOf } from './ranges.ts';
-import { NAME_LABEL, namespaceFacts, namespaceNamed, namespaceOf, nodeFacts, serviceFacts } from './redact.ts';
+import {
+  NAME_LABEL,
+  namespaceFacts,
+  namespaceNamed,
+  namespaceOf,
+  nodeFacts,
+  serviceAccountFacts,
+  serviceFacts,
+} from './redact.ts';
 import { at, type Field, text, texts } from './shape.ts';
 import { sortSnapshot } from './sort.ts';
 import { groupPods, ownerLookup, selectedLabels, TEMPLATES, templateWorkload, withTemplates } from './workloads.ts';
@@ -27,6 +36,8 @@ export function snapshotOfObjects(placed: readonly PlacedObject[], name: string)
   const workloads = workloadsOf(objects, of('/Pod'), policies);
   const services = of('/Service').map(serviceFacts);
   const nodes = of('/Node');
+  const accounts = of('/ServiceAccount');
+  const [asksNodes, asksAccounts] = [namesKey(policies), namesKey(policies, 'pcsa.')];
   const inUse = [...workloads, ...services, ...policies.map((policy) => policy.metadata)].flatMap(
     (o) => o.namespace ?? [],
   );
@@ -43,14 +54,15 @@ export function snapshotOfObjects(placed: readonly PlacedObject[], name: string)
       policyObjects: policies,
     }),
     ranges: rangesOf({
-      nodes: nodes.map(nodeFacts),
+      nodes: nodes.map((node) => nodeFacts(node)),
       nodePodCidrs: nodes.flatMap((node) => texts(at(node, 'spec', 'podCIDRs')) ?? []),
       serviceCidrs: of('networking.k8s.io/ServiceCIDR').flatMap((object) => texts(at(object, 'spec', 'cidrs')) ?? []),
     }),
-    nodes: nodes.map(nodeFacts),
+    nodes: nodes.map((node) => nodeFacts(node, asksNodes)),
     namespaces: namespacesOf(of('/Namespace'), [...inUse, ...namespacesNamedBy(policies)]),
     workloads,
     services,
+    ...(accounts.length > 0 && { serviceAccounts: accounts.map((a) => serviceAccountFacts(a, asksAccounts)) }),
     policies,
     otherPolicies: countOthers(objects),
     gaps: [],
@@ -78,7 +90,7 @@ function withoutRepeats(placed: readonly PlacedObject[]): PlacedObject[] {
   return [...seen.values()];
 }
 
-const PLAIN_KINDS = ['/Namespace', '/Node', '/Pod', '/Service', 'networking.k8s.io/ServiceCIDR'];
+const PLAIN_KINDS = ['/Namespace', '/Node', '/Pod', '/Service', '/ServiceAccount', 'networking.k8s.io/ServiceCIDR'];
 
 function isOurs({ group, kind }: PlacedObject): boolean {
   const type = `${group}/${kind}`;

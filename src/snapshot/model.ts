@@ -11,6 +11,8 @@ export type EngineName = 'kindnet' | 'kube-network-policies' | 'calico' | 'ciliu
 export interface Engine {
   readonly name: EngineName;
   readonly version?: string;
+  /** Options of its agent that change what policies mean, by the agent's own names; absent where nobody looked. */
+  readonly options?: Readonly<Record<string, string>>;
   readonly evidence: readonly string[];
 }
 
@@ -30,6 +32,8 @@ export interface Snapshot {
   readonly namespaces: readonly NamespaceFacts[];
   readonly workloads: readonly Workload[];
   readonly services: readonly ServiceFacts[];
+  /** Absent where nobody looked: only Calico's policies ask for labels of service accounts. */
+  readonly serviceAccounts?: readonly ServiceAccountFacts[];
   /** Policies of every dialect, and what they refer to. */
   readonly policies: readonly PolicyObject[];
   /** Policy kinds that exist at the target and that no dialect reads (see other-policies.ts). Group-qualified. */
@@ -66,6 +70,15 @@ export interface NodeFacts {
   readonly addresses: readonly string[];
   /** Only labels that identify the node's image: kubernetes.azure.com/{os-sku,node-image-version,…}. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Those of all its labels that policies of the snapshot ask for; absent where nobody looked. */
+  readonly policyLabels?: Readonly<Record<string, string>>;
+}
+
+/** A service account, with those of its labels that policies of the snapshot ask for. */
+export interface ServiceAccountFacts {
+  readonly namespace: string;
+  readonly name: string;
+  readonly policyLabels: Readonly<Record<string, string>>;
 }
 
 export interface NamespaceFacts {

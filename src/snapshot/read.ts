@@ -61,6 +61,7 @@ export function readSnapshot(document: YamlDocument, file: string): Snapshot {
     engine: {
       name: oneOf(at(root, 'engine', 'name'), ENGINES),
       ...maybe('version', textOf(at(root, 'engine', 'version'))),
+      ...maybe('options', textMap(at(root, 'engine', 'options'))),
       evidence: mustTexts(at(root, 'engine', 'evidence')),
     },
     ranges: {
@@ -75,6 +76,7 @@ export function readSnapshot(document: YamlDocument, file: string): Snapshot {
     ),
     workloads: mustItems(at(root, 'workloads')).map(workloadOf),
     services: mustItems(at(root, 'services')).map(serviceOf),
+    ...maybe('serviceAccounts', items(at(root, 'serviceAccounts'))?.map(accountOf)),
     policies: mustItems(at(root, 'policies')).map((policy) => policyOf(policy, document, file)),
     otherPolicies: mustItems(at(root, 'otherPolicies')).map((other) => ({
       group: text(at(other, 'group')),
@@ -111,6 +113,15 @@ function nodeOf(node: Field): Snapshot['nodes'][number] {
     ...maybe('os', textOf(at(node, 'os'))),
     addresses: mustItems(at(node, 'addresses')).map(address),
     ...maybe('labels', textMap(at(node, 'labels'))),
+    ...maybe('policyLabels', textMap(at(node, 'policyLabels'))),
+  };
+}
+
+function accountOf(account: Field): NonNullable<Snapshot['serviceAccounts']>[number] {
+  return {
+    namespace: text(at(account, 'namespace')),
+    name: text(at(account, 'name')),
+    policyLabels: textMap(at(account, 'policyLabels')) ?? {},
   };
 }
 

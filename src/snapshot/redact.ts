@@ -1,4 +1,5 @@
-import type { NamespaceFacts, NodeFacts, Protocol, ServiceFacts } from './model.ts';
+import { picked } from '../policy/select.ts';
+import type { NamespaceFacts, NodeFacts, Protocol, ServiceAccountFacts, ServiceFacts } from './model.ts';
 import {
   at,
   type Field,
@@ -15,7 +16,7 @@ import {
 } from './shape.ts';
 
 /**
- * The allow-list: what may enter a snapshot from a namespace, a node or a service. Everything else (annotations,
+ * The allow-list: what may enter a snapshot from a namespace, a node, a service or a service account. Everything else (annotations,
  * status, managed fields, …) stays outside because it is never read. Policies: network-policy.ts; pods: workloads.ts.
  */
 
@@ -47,7 +48,8 @@ export function namespaceOf(object: Field): string {
   return textOf(at(object, 'metadata', 'namespace')) || 'default';
 }
 
-export function nodeFacts(object: Field): NodeFacts {
+/** `isAsked`: whether some policy names a label key; the others stay outside (a node's tell of subscriptions, say). */
+export function nodeFacts(object: Field, isAsked: (key: string) => boolean = () => false): NodeFacts {
   const info = at(object, 'status', 'nodeInfo');
   const all = textMap(at(object, 'metadata', 'labels')) ?? {};
   const labels = Object.fromEntries(Object.entries(all).filter(([key]) => NODE_LABELS.includes(key)));
@@ -64,6 +66,16 @@ export function nodeFacts(object: Field): NodeFacts {
     ...maybe('os', textOf(at(info, 'operatingSystem'))),
     addresses,
     ...(Object.keys(labels).length > 0 ? { labels } : {}),
+    policyLabels: picked(all, isAsked),
+  };
+}
+
+/** `isAsked`: as for nodes. */
+export function serviceAccountFacts(object: Field, isAsked: (key: string) => boolean): ServiceAccountFacts {
+  return {
+    namespace: namespaceOf(object),
+    name: text(at(object, 'metadata', 'name')),
+    policyLabels: picked(textMap(at(object, 'metadata', 'labels')) ?? {}, isAsked),
   };
 }
 

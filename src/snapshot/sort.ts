@@ -16,6 +16,9 @@ export function sortSnapshot(snapshot: Snapshot): Snapshot {
       snapshot.workloads.map((workload) => ({ ...workload, pods: by(workload.pods, (pod) => [pod.name]) })),
       (w) => [w.namespace, w.kind, w.name, JSON.stringify(Object.entries(w.labels).sort()), w.pods[0]?.name ?? ''],
     ),
+    ...(snapshot.serviceAccounts && {
+      serviceAccounts: by(snapshot.serviceAccounts, (account) => [account.namespace, account.name]),
+    }),
     services: by(snapshot.services, (service) => [service.namespace, service.name]),
     policies: by(snapshot.policies, ({ metadata: { namespace = '', name }, apiVersion, kind }) => [
       namespace,

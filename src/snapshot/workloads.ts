@@ -1,4 +1,5 @@
 import type { PolicyObject, Workload } from './model.ts';
+import { namesKey } from './named.ts';
 import { controllerOf, type LivePod, type Owner, type PodFacts, podFacts } from './pods.ts';
 import { namespaceOf } from './redact.ts';
 import { at, type Field, text } from './shape.ts';
@@ -28,11 +29,9 @@ const GENERATED_LABELS = [
   'apps.kubernetes.io/pod-index',
 ];
 
-/** The generated labels that some policy of whatever dialect names: text is enough, one too many does no harm. */
+/** The generated labels that some policy of whatever dialect names. */
 export function selectedLabels(policies: readonly PolicyObject[]): Set<string> {
-  const text = JSON.stringify(policies.map(({ spec, specs }) => [spec, specs]));
-  const names = (key: string) => new RegExp(`(^|[^\\w./-])${key.replaceAll('.', '\\.')}($|[^\\w./-])`).test(text);
-  return new Set(GENERATED_LABELS.filter(names));
+  return new Set(GENERATED_LABELS.filter(namesKey(policies)));
 }
 
 /** Finds what owns a ReplicaSet or Job: undefined where that object isn't known, `null` where it is nobody's. */

@@ -7,10 +7,10 @@ export { parseSnapshot } from './read.ts';
 
 /** How a snapshot's fields follow each other; others (labels above all) by name. */
 const ORDER =
-  'schema source engine ranges nodes namespaces workloads services policies otherPolicies gaps apiVersion metadata spec specs'
+  'schema source engine ranges nodes namespaces workloads services serviceAccounts policies otherPolicies gaps apiVersion metadata spec specs'
     .split(' ')
     .concat(
-      'namespace kind name group container resource podSelector policyTypes ingress egress from to labels serviceAccount hostNetwork os images ports pods evidence'.split(
+      'namespace kind name group container resource podSelector policyTypes ingress egress from to labels serviceAccount hostNetwork os images ports pods policyLabels options evidence'.split(
         ' ',
       ),
     );

@@ -1,6 +1,6 @@
 import type { Connection, PodEndpoint, PolicyModel, Rule } from '../policy/model.ts';
 import { type PortRange, PROTOCOLS, rangesOf } from '../policy/ports.ts';
-import { holds, knownOfPod, namespaceLabels } from '../policy/select.ts';
+import { holds, knowing } from '../policy/select.ts';
 import type { Protocol } from '../snapshot/model.ts';
 
 interface Port {
@@ -82,7 +82,7 @@ export function portsWorthProbing(model: PolicyModel, to: PodEndpoint): Port[] {
 
 /** The rules that can decide about connections to a pod: its own policies' ingress, and egress that may mean it. */
 function rulesAbout(model: PolicyModel, to: PodEndpoint): Rule[] {
-  const known = knownOfPod(to, namespaceLabels(model, to.namespace));
+  const known = knowing(model)(to);
   return model.policies.flatMap((policy) => {
     const selected = holds(policy.subject, known) !== false;
     return policy.rules.filter((rule) => {

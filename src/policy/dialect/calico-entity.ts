@@ -18,6 +18,8 @@ export interface PolicyScope {
   readonly namespace: string | undefined;
   readonly sets: readonly AddressSet[];
   readonly services: readonly ServiceFacts[];
+  /** Whether labels of service accounts are known. */
+  readonly knowsAccounts: boolean;
   /** Notes what the model can't hold, in words. */
   caveat(text: string): void;
 }
@@ -88,7 +90,7 @@ function parseServiceAccounts(accounts: Field, scope: PolicyScope): Expression |
 /** Notes the labels of service accounts that an expression asks for. */
 export function noteServiceAccounts(expression: Expression | undefined, where: Field, scope: PolicyScope): void {
   const asked = expression ? [...new Set(serviceAccountLabels(expression))] : [];
-  if (asked.length === 0) return;
+  if (asked.length === 0 || scope.knowsAccounts) return;
   scope.caveat(`${pathText(where.path)} asks for labels of service accounts (${asked.join(', ')}), which aren't known`);
 }
 

@@ -81,6 +81,7 @@ function parsePolicy(object: PolicyObject, { context, sets, tiers }: World): Pol
     namespace: isGlobal ? undefined : namespace,
     sets,
     services: context.services,
+    knowsAccounts: context.serviceAccounts !== undefined,
     caveat: (text) => caveats.push(text),
   };
   const isolates = parseTypes(object, spec);

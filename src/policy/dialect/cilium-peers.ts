@@ -79,7 +79,9 @@ function noteUnread(rule: Field, side: string, scope: Scope): boolean {
 
 /** Nodes have labels for Cilium only with an option that is off by default (EnableNodeSelectorLabels). */
 function parseNodePeer(node: Field, scope: Scope): Peer {
-  scope.caveat(node.path, 'needs the option enable-node-selector-labels: without it Cilium refuses the whole policy');
+  const needs = 'needs the option enable-node-selector-labels: without it Cilium refuses the whole policy';
+  if (!scope.options) scope.caveat(node.path, needs);
+  else if (scope.options['enable-node-selector-labels'] !== 'true') scope.refuse(node.path, needs);
   return parseNode(node, scope);
 }
 

@@ -1,4 +1,4 @@
-import type { LabelSelector, PolicyObject } from '../../snapshot/model.ts';
+import type { Engine, LabelSelector, PolicyObject } from '../../snapshot/model.ts';
 import { at, type Field, items, onlyKeys, type Path, pathText, text } from '../../snapshot/shape.ts';
 import type { ParseContext } from './index.ts';
 import { cidrAt } from './kubernetes.ts';
@@ -18,6 +18,10 @@ export interface Scope {
   readonly namespace: string | undefined;
   readonly services: ParseContext['services'];
   readonly groups: readonly CidrGroup[];
+  /** Of the agent that is to enforce it, where known; see Engine. */
+  readonly options: Engine['options'];
+  /** Whether a pod's label of this key is part of its identity. */
+  readonly isIdentity: (key: string) => boolean;
   /** Notes what the model can't hold. */
   caveat(path: Path, what: string): void;
   /**

@@ -16,27 +16,6 @@ const CLUSTER = 'io.cilium.k8s.policy.cluster';
 const POD_SOURCES = ['', 'any', 'k8s'];
 const NODE_SOURCES = ['', 'any', 'node'];
 
-/**
- * Labels of pods that are no part of an identity unless the agent's option `labels` says so, which makes every pod
- * look as if it had none (defaultLabelPrefixCfg in pkg/labelsfilter/filter.go; each is the beginning of a key).
- */
-const NOT_IDENTITY = new RegExp(
-  `^(${[
-    'io\\.kubernetes',
-    'kubernetes\\.io',
-    'statefulset\\.kubernetes\\.io/pod-name',
-    'apps\\.kubernetes\\.io/pod-index',
-    'batch\\.kubernetes\\.io/(job-completion-index|controller-uid)',
-    '.*beta\\.kubernetes\\.io',
-    'k8s\\.io',
-    'pod-template-(generation|hash)',
-    'controller-(revision-hash|uid)',
-    'annotation',
-    'etcd_node',
-    'topology\\.kubernetes\\.io',
-  ].join('|')})`,
-);
-
 const NONE: Selector = { op: 'any', of: [] };
 const NOBODY: Peer = { type: 'entity', entity: 'none' };
 const RESERVED: readonly Entity[] = [
@@ -149,8 +128,9 @@ function podTest(requirement: Requirement, scope: Scope): Selector {
   if (key === SERVICE_ACCOUNT) return values ? { op: 'serviceAccount', names: values } : ANY;
   if (key === CLUSTER) return ownCluster(requirement, scope);
   if (key.startsWith(NAMESPACE_LABELS)) return labelTest('namespace', key.slice(NAMESPACE_LABELS.length), values);
-  if (NOT_IDENTITY.test(key)) {
-    scope.caveat(path, `wants the label ${key}, which Cilium leaves out of identities by default: taken to be absent`);
+  if (!scope.isIdentity(key)) {
+    const how = scope.options ? 'here' : 'by default';
+    scope.caveat(path, `wants the label ${key}, which Cilium leaves out of identities ${how}: taken to be absent`);
     return NONE;
   }
   return labelTest('pod', key, values);
@@ -165,11 +145,13 @@ function nodeTest(requirement: Requirement, scope: Scope): Selector {
 }
 
 /**
- * What a cluster calls itself for Cilium isn't in a snapshot; `default` is what one without a name is called. Of other
+ * What a cluster calls itself for Cilium may not be known; `default` is what one without a name is called. Of other
  * names, the wanted ones are taken for its own, the unwanted ones for others'.
  */
 function ownCluster({ values, negated, path }: Requirement, scope: Scope): Selector {
-  if (values === undefined || values.includes('default')) return ANY;
+  const known = scope.options && (scope.options['cluster-name'] ?? 'default');
+  if (values === undefined || values.includes(known ?? 'default')) return ANY;
+  if (known !== undefined) return NONE;
   scope.caveat(path, `names the cluster ${values.join(', ')}: taken to be ${negated ? 'another' : 'this one'}`);
   return negated ? NONE : ANY;
 }

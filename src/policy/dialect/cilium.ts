@@ -1,5 +1,6 @@
 import type { PolicyObject } from '../../snapshot/model.ts';
 import { at, type Field, flag, isAbsent, items, textOf } from '../../snapshot/shape.ts';
+import { identityLabels } from '../identity.ts';
 import type { Direction, Policy } from '../model.ts';
 import { DEFAULT_TIER } from '../tiers.ts';
 import { type ParsedRule, parseRule } from './cilium-rule.ts';
@@ -31,16 +32,19 @@ export const CILIUM: Dialect = {
  * The policies of an object, one for its `spec` and one for each of its `specs`. What Cilium's agent refuses makes all
  * of them inert: it takes the object as a whole or not at all. Throws an input error for what the API server refuses.
  */
-function parse(object: PolicyObject, groups: readonly CidrGroup[], { services }: ParseContext): Policy[] {
+function parse(object: PolicyObject, groups: readonly CidrGroup[], { services, engine }: ParseContext): Policy[] {
   const root = fieldOf(object);
   checkScope(object, root);
   const [spec, specs] = [at(root, 'spec'), items(at(root, 'specs'))];
   if (isAbsent(spec) && !specs) throw root.fail(['spec'], 'is missing, and there are no specs');
   const origin = originOf(object);
+  const options = engine?.name === 'cilium' ? engine.options : undefined;
+  const isIdentity = identityLabels(options?.labels);
   const refusals = new Set<string>();
   const parsed = [...(isAbsent(spec) ? [] : [spec]), ...(specs ?? [])].map((field) => {
     const notes: Notes = { caveats: new Set(), refusals };
-    const scope: Scope = { origin, namespace: object.metadata.namespace, services, groups, ...noting(notes) };
+    const { namespace } = object.metadata;
+    const scope: Scope = { origin, namespace, services, groups, options, isIdentity, ...noting(notes) };
     const policy = parseSpec(field, object.metadata.name, scope);
     return notes.caveats.size > 0 ? { ...policy, caveats: [...notes.caveats] } : policy;
   });

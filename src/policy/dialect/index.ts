@@ -1,4 +1,4 @@
-import type { PolicyObject, ServiceFacts } from '../../snapshot/model.ts';
+import type { Engine, PolicyObject, ServiceFacts } from '../../snapshot/model.ts';
 import type { DialectName, Policy } from '../model.ts';
 import { ADMIN } from './admin.ts';
 import { CALICO } from './calico.ts';
@@ -10,6 +10,10 @@ export interface ParseContext {
   readonly services: readonly ServiceFacts[];
   /** Namespace names to their labels. */
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** The engine that they are for, where known: its options tell what it makes of them. */
+  readonly engine?: Engine;
+  /** As in PolicyModel. */
+  readonly serviceAccounts?: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }
 
 /** One family of policy kinds. */

@@ -1,0 +1,198 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { stringify } from 'yaml';
+import { ParityError } from '../../src/host/errors.ts';
+import { quietRun } from '../../src/host/run.ts';
+import { modelOf } from '../../src/policy/endpoints.ts';
+import { evaluator } from '../../src/policy/evaluate.ts';
+import type { Connection, Endpoint, PolicyModel, Verdict } from '../../src/policy/model.ts';
+import { reasonText } from '../../src/policy/reasons.ts';
+import { captureCluster } from '../../src/snapshot/capture.ts';
+import type { PolicyObject, Protocol } from '../../src/snapshot/model.ts';
+import { ApiError, type KubeObject } from '../../src/target/rest.ts';
+import { type Answer, sendProbes } from '../../src/verify/prober.ts';
+import { PORTS } from './arbitraries.ts';
+import { untilLive } from './engine.ts';
+import { playerOf, type World } from './world.ts';
+
+/** What one round of policies came to. */
+export interface RoundResult {
+  readonly policies: number;
+  readonly probes: number;
+  readonly allowed: number;
+  /** Connections that the evaluator can't decide by what a snapshot holds, or that met a listener that swallows. */
+  readonly undecided: number;
+  /** Where the engine and the evaluator disagree, each with the reasons. */
+  readonly disagreements: readonly string[];
+}
+
+/** After these pauses a packet that disagrees is sent again. */
+const PAUSES_MS = [500, 1500, 3000, 5000];
+
+/** Applies policies, sends packets between all pods, nodes and addresses outside, compares, and takes the policies away. */
+export async function playRound(
+  world: World,
+  policies: readonly PolicyObject[],
+  options: { readonly protocols: readonly Protocol[]; readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<RoundResult> {
+  const { client, cluster } = world;
+  const { signal } = options;
+  const made: KubeObject[] = [];
+  const disagreements: string[] = [];
+  try {
+    for (const policy of policies) {
+      try {
+        made.push(await client.create(policy as unknown as KubeObject, { signal }));
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status >= 500) throw error;
+        disagreements.push(...apiRefusal(policy, error));
+      }
+    }
+    const uids = new Map(made.map((m) => [m.metadata.uid ?? '', `${m.kind} ${m.metadata.name}`]));
+    const untaken = await untilLive(cluster, [...uids.keys()], [], signal);
+    const snapshot = await captureCluster(client, cluster.id, quietRun(signal));
+    for (const gap of snapshot.gaps) if (gap.message.startsWith('left out')) disagreements.push(gap.message);
+    const model = modelOf(snapshot);
+    disagreements.push(
+      ...refusals(
+        model,
+        untaken.flatMap((uid) => uids.get(uid) ?? []),
+        made,
+      ),
+    );
+    const played = await compare(world, model, options);
+    return { policies: made.length, ...played, disagreements: [...disagreements, ...played.disagreements] };
+  } finally {
+    for (const object of made) await client.delete(object, { signal: AbortSignal.timeout(30_000) });
+    await untilLive(
+      cluster,
+      [],
+      made.map((m) => m.metadata.uid ?? ''),
+      AbortSignal.timeout(60_000),
+    );
+  }
+}
+
+function apiRefusal(policy: PolicyObject, error: ApiError): string[] {
+  try {
+    modelOf({ ...EMPTY, policies: [policy] });
+  } catch (cause) {
+    if (cause instanceof ParityError) return [];
+    throw cause;
+  }
+  return [`the API server refuses what is read here: ${error.message}\n${stringify(policy)}`];
+}
+
+const EMPTY = {
+  schema: 'clparity/v1',
+  source: { kind: 'files', name: '' },
+  engine: { name: 'cilium', evidence: [] },
+  ranges: { pods: [], services: [], nodes: [] },
+  nodes: [],
+  namespaces: [],
+  workloads: [],
+  services: [],
+  otherPolicies: [],
+  gaps: [],
+} as const;
+
+/** Objects of which the agent has no rule, and those of which the model says so. */
+function refusals(model: PolicyModel, untaken: readonly string[], made: readonly KubeObject[]): string[] {
+  const inert = new Set(model.policies.filter((p) => p.inert?.startsWith('Cilium refuses')).map((p) => p.name));
+  return made.flatMap(({ kind, metadata }) => {
+    const refused = untaken.includes(`${kind} ${metadata.name}`);
+    if (refused === inert.has(metadata.name)) return [];
+    return [
+      `${kind} ${metadata.name}: ${refused ? 'Cilium takes no rule of it' : 'Cilium takes what is read as refused'}`,
+    ];
+  });
+}
+
+interface Asked {
+  readonly connection: Connection;
+  readonly verdict: Verdict;
+  answer?: Answer;
+}
+
+async function compare(
+  world: World,
+  model: PolicyModel,
+  { protocols, timeoutMs, signal }: { protocols: readonly Protocol[]; timeoutMs: number; signal: AbortSignal },
+) {
+  const ask = evaluator(model);
+  const ends: Endpoint[] = [...model.pods.filter((p) => playerOf(world, p)), ...world.others];
+  const asked: Asked[] = connectionsBetween(ends, protocols).map((connection) => ({
+    connection,
+    verdict: ask(connection),
+  }));
+  const decided = asked.filter((a) => !isOpen(a.verdict));
+  await send(world, decided, timeoutMs, signal);
+  for (const pause of PAUSES_MS) {
+    const doubtful = decided.filter((a) => disagrees(a));
+    if (doubtful.length === 0) break;
+    await sleep(pause, undefined, { signal });
+    await send(world, doubtful, timeoutMs, signal);
+  }
+  const swallowed = decided.filter((a) => a.answer?.swallowed).length;
+  return {
+    probes: decided.length,
+    allowed: decided.filter((a) => a.verdict.allowed).length,
+    undecided: asked.length - decided.length + swallowed,
+    disagreements: decided.filter(disagrees).map(described),
+  };
+}
+
+async function send(world: World, asked: readonly Asked[], timeoutMs: number, signal: AbortSignal): Promise<void> {
+  const probes = asked.map(({ connection: { from, to, protocol, port } }) => {
+    const [source, destination] = [playerOf(world, from), playerOf(world, to)];
+    if (!source || !destination) throw new Error(`nobody plays ${from.id} or ${to.id}`);
+    return { source: source.key, destination: destination.key, protocol, address: destination.ip, port };
+  });
+  const answers = await sendProbes(world.cluster, world.networks, probes, { timeoutMs, signal });
+  for (const [i, answer] of answers.entries()) {
+    const one = asked[i];
+    if (one) one.answer = answer;
+  }
+}
+
+/** Each pair once, on the ports that policies speak of, and on one that none names; at least one end is a pod. */
+function connectionsBetween(ends: readonly Endpoint[], protocols: readonly Protocol[]): Connection[] {
+  return ends.flatMap((from) =>
+    ends.flatMap((to) => {
+      if (from === to || (from.type === 'address' && to.type === 'address')) return [];
+      // Packets from outside come from the first of its addresses.
+      if (from.type === 'address' && from.ip.startsWith('198.51.100.130')) return [];
+      if (from.type === 'address' && from.ip.startsWith('203.')) return [];
+      const own = to.type === 'pod' ? to.ports.map(({ port, protocol }) => ({ port, protocol })) : [];
+      const tcp = [...PORTS, 64_999].map((port) => ({ port, protocol: 'TCP' as const }));
+      const udp = [80, 443].map((port) => ({ port, protocol: 'UDP' as const }));
+      const sctp = [{ port: 80, protocol: 'SCTP' as const }];
+      const all = new Map([...own, ...tcp, ...udp, ...sctp].map((p) => [`${p.protocol} ${p.port}`, p]));
+      // Nodes are asked for too many ICMP errors at once by all the pods that they stand before (masquerading).
+      const carried = to.type === 'address' ? protocols.filter((p) => p === 'TCP') : protocols;
+      return [...all.values()].filter((p) => carried.includes(p.protocol)).map((p) => ({ from, to, ...p }));
+    }),
+  );
+}
+
+/** Whether something that a snapshot doesn't hold may decide otherwise. */
+function isOpen({ egress, ingress }: Verdict): boolean {
+  return [...egress.because, ...ingress.because].some(
+    (r) => r.text.startsWith('may also be') || r.text.includes(', but only with'),
+  );
+}
+
+function disagrees({ verdict, answer }: Asked): boolean {
+  return !answer?.swallowed && answer?.verdict !== (verdict.allowed ? 'allowed' : 'denied');
+}
+
+function described({ connection: { from, to, protocol, port }, verdict, answer }: Asked): string {
+  const reasons = [
+    ...verdict.egress.because.map((r) => `  leaving (${verdict.egress.allowed}): ${reasonText(r)}`),
+    ...verdict.ingress.because.map((r) => `  entering (${verdict.ingress.allowed}): ${reasonText(r)}`),
+  ];
+  const said = verdict.allowed ? 'allowed' : 'denied';
+  return [
+    `${from.id} to ${to.id} ${protocol} ${port}: expected ${said}, is ${answer?.verdict} (${answer?.detail})`,
+    ...reasons,
+  ].join('\n');
+}
