@@ -1,5 +1,5 @@
 // Bundles into dist/: extension.js (a stub with the UI), core.js (everything heavy) and cli.js; the first and last load
-// core.js when they first need it. --production minifies; --tests bundles test/host into dist-test/ instead, --bench what
+// core.js when they first need it; report.js drives the report's page. --production minifies; --tests bundles test/host into dist-test/ instead, --bench what
 // test/bench measures.
 import { globSync, rmSync, statSync } from 'node:fs';
 import { build } from 'esbuild';
@@ -48,6 +48,8 @@ const product = [
   { entryPoints: ['src/extension.ts'], external: ['vscode'], plugins: [coreApart] },
   { entryPoints: ['src/core.ts'], plugins: [leftOut] },
   { entryPoints: ['src/cli.ts'], plugins: [coreApart] },
+  // Stands inside the page, so it carries no map.
+  { entryPoints: ['src/webview/report.ts'], platform: 'browser', format: 'iife', target: 'es2024', sourcemap: false },
 ].map((b) => ({ ...common, ...b, outdir: 'dist' }));
 
 const measured = { ...common, entryPoints: ['test/bench/load-once.ts'], plugins: [leftOut], outdir: 'dist-test' };

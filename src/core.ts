@@ -46,6 +46,7 @@ export type { Report } from './report/model.ts';
 export { matrixSvg } from './report/picture.ts';
 export { lastReport, lastTarget } from './report/store.ts';
 export { renderText } from './report/text.ts';
+export { type ReportView, reportView } from './report/view.ts';
 export { snapshotCounts, writeSnapshot } from './snapshot/file.ts';
 export { formatSnapshot } from './snapshot/write.ts';
 export { listContexts } from './target/contexts.ts';

@@ -1,47 +1,70 @@
 import { modelOf } from '../policy/endpoints.ts';
 import { reasonText } from '../policy/reasons.ts';
 import type { Snapshot } from '../snapshot/model.ts';
-import type { ProbeResult } from '../verify/model.ts';
 import { escaped, htmlList } from './escape.ts';
 import { headline } from './markdown.ts';
-import type { Report } from './model.ts';
+import type { Finding, Report } from './model.ts';
 import { htmlDocument, matrixPage } from './page.ts';
 
 /** A report as a page of its own, with the picture of the target's policies where the target is known. */
 export function reportPage(report: Report, target: Snapshot | undefined): string {
-  const title = `Parity report: ${report.cluster} against ${report.target}`;
-  const body = reportBody(report);
-  if (target) return matrixPage(modelOf(target), title, body);
-  return htmlDocument(title, [`<h1>${escaped(title)}</h1>`, body]);
-}
-
-function reportBody(report: Report): string {
+  const title = titleOf(report);
   const differences = report.verify?.differences ?? [];
-  return [
-    `<p><strong>${escaped(headline(report))}</strong></p>`,
-    table(
-      ['Layer', 'State', 'What', 'Evidence'],
-      report.findings.map((f) => [f.layer, f.state, f.title, f.evidence.join('\n')]),
-    ),
+  const body = [
+    headlineHtml(report),
+    layersHtml(report.findings),
     ...(differences.length === 0
       ? []
       : [
           '<h2>Connections that differ</h2>',
-          table(['From', 'To', 'Port', 'Target', 'Here', 'Why'], differences.map(differenceRow)),
+          tableHtml(
+            ['From', 'To', 'Port', 'Target', 'Here', 'Why'],
+            differences.map(({ from, to, protocol, port, expected, measured, because }) =>
+              [from, to, `${protocol} ${port}`, expected, measured, because.map(reasonText).join('\n')].map(lines),
+            ),
+          ),
         ]),
+    changesHtml(report),
+  ].join('\n');
+  if (target) return matrixPage(modelOf(target), title, body);
+  return htmlDocument(title, [`<h1>${escaped(title)}</h1>`, body]);
+}
+
+/** What a report is called, as a page. */
+export function titleOf({ cluster, target }: Report): string {
+  return `Parity report: ${cluster} against ${target}`;
+}
+
+/** Its one line. */
+export function headlineHtml(report: Report): string {
+  return `<p><strong>${escaped(headline(report))}</strong></p>`;
+}
+
+/** A row a layer. */
+export function layersHtml(findings: readonly Finding[]): string {
+  return tableHtml(
+    ['Layer', 'State', 'What', 'Evidence'],
+    findings.map(({ layer, state, title, evidence }) => [layer, state, title, evidence.join('\n')].map(lines)),
+  );
+}
+
+/** What the run changed, and when. */
+export function changesHtml({ changes, createdAt }: Report): string {
+  return [
     '<h2>Changes made in this run</h2>',
-    report.changes.length === 0 ? '<p>No changes.</p>' : htmlList(report.changes),
-    `<p>Made ${escaped(report.createdAt)} by Container Linux Parity.</p>`,
+    changes.length === 0 ? '<p>No changes.</p>' : htmlList(changes),
+    `<p>Made ${escaped(createdAt)} by Container Linux Parity.</p>`,
   ].join('\n');
 }
 
-function differenceRow({ from, to, protocol, port, expected, measured, because }: ProbeResult): string[] {
-  return [from, to, `${protocol} ${port}`, expected, measured, because.map(reasonText).join('\n')];
+/** Text as HTML, its lines kept. */
+export function lines(value: string): string {
+  return escaped(value).replaceAll('\n', '<br>');
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cell = (value: string) => `<td>${escaped(value).replaceAll('\n', '<br>')}</td>`;
+/** A table; `rows` hold HTML. */
+export function tableHtml(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const titles = head.map((title) => `<th scope="col">${escaped(title)}</th>`).join('');
-  const body = rows.map((row) => `<tr>${row.map(cell).join('')}</tr>`).join('\n');
+  const body = rows.map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join('')}</tr>`).join('\n');
   return `<table><thead><tr>${titles}</tr></thead><tbody>\n${body}\n</tbody></table>`;
 }

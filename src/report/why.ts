@@ -1,6 +1,6 @@
 import { compile } from '../policy/compile.ts';
 import { evaluator } from '../policy/evaluate.ts';
-import type { Matrix } from '../policy/matrix.ts';
+import type { Matrix, MatrixConnection } from '../policy/matrix.ts';
 import type { Connection, Direction, PodEndpoint, PolicyModel, Verdict } from '../policy/model.ts';
 import { reasonText, verdictReasons } from '../policy/reasons.ts';
 import type { Protocol } from '../snapshot/model.ts';
@@ -19,7 +19,7 @@ const PAIRS = 5;
 /** More cells than this aren't told of one by one. */
 const MOST_TOLD = 4000;
 
-type Group = Matrix['groups'][number];
+export type Group = Matrix['groups'][number];
 type Ask = (connection: Connection) => Verdict;
 
 /** A section of HTML for each cell; where those are too many, for each namespace. */
@@ -74,17 +74,12 @@ function byNamespace(model: PolicyModel, matrix: Matrix, { items }: Grid, ask: A
 function teller(model: PolicyModel, matrix: Matrix, { collapsed }: Grid, ask: Ask): (cell: GridCell) => string {
   const pods = new Map(model.pods.map((pod) => [pod.id, pod]));
   const groups = new Map(matrix.groups.map((g) => [g.id, g]));
-  const inNamespace = Map.groupBy(matrix.groups, (g) => g.namespace);
+  const namespaces = Map.groupBy(matrix.groups, (g) => g.namespace);
   const open = Map.groupBy(matrix.connections, (c) => `${c.from}\n${c.to}`);
   const ofPair = (from: Group, to: Group): string[] => {
     const [source, destination] = ends(from, to, pods);
     if (!source || !destination) return [];
-    const connections = open.get(`${from.id}\n${to.id}`) ?? [];
-    const allowed = connections.flatMap((c) =>
-      c.ports.slice(0, 1).map((p) => ({ protocol: c.protocol, port: first(p) })),
-    );
-    const denied = deniedPort(to, connections);
-    return [...allowed.slice(0, 1), ...(denied ? [denied] : [])].flatMap(({ protocol, port }) => {
+    return portsToTell(to, open.get(`${from.id}\n${to.id}`) ?? []).flatMap(({ protocol, port }) => {
       const verdict = ask({ from: source, to: destination, protocol, port });
       return reasons(verdict).map((line) => `${protocol} ${port} ${line}`);
     });
@@ -94,14 +89,36 @@ function teller(model: PolicyModel, matrix: Matrix, { collapsed }: Grid, ask: As
       const [source, destination] = [groups.get(from.id), groups.get(to.id)];
       return source && destination ? htmlList(ofPair(source, destination)) : '';
     }
-    const all = (inNamespace.get(from.id) ?? []).flatMap((a) => (inNamespace.get(to.id) ?? []).map((b) => ({ a, b })));
-    const pairs = all.filter(({ a, b }) => a !== b || a.pods.length > 1);
+    const pairs = pairsBetween(namespaces, from.id, to.id);
     const shown = pairs
       .slice(0, PAIRS)
       .map(({ a, b }) => `<p>${escaped(`${a.id} to ${b.id}`)}</p>${htmlList(ofPair(a, b))}`);
     const rest = pairs.length - PAIRS;
     return `${shown.join('')}${rest > 0 ? `<p>… and ${rest} more pairs: ask with clparity explain.</p>` : ''}`;
   };
+}
+
+type Namespaces = ReadonlyMap<string, readonly Group[]>;
+
+/** Every pair of groups of two namespaces that may have something to say to each other. */
+function pairsBetween(namespaces: Namespaces, from: string, to: string): { readonly a: Group; readonly b: Group }[] {
+  const all = (namespaces.get(from) ?? []).flatMap((a) => (namespaces.get(to) ?? []).map((b) => ({ a, b })));
+  return all.filter(({ a, b }) => a !== b || a.pods.length > 1);
+}
+
+/** The groups that a cell stands for, two groups or two namespaces: the first few pairs of them. */
+export function pairsOfCell({ groups }: Matrix, from: string, to: string): { readonly a: Group; readonly b: Group }[] {
+  const [a, b] = [groups.find((g) => g.id === from), groups.find((g) => g.id === to)];
+  if (a && b) return [{ a, b }];
+  const namespaces = Map.groupBy(groups, (g) => g.namespace);
+  return pairsBetween(namespaces, from, to).slice(0, PAIRS);
+}
+
+/** Ports worth a word: one that is allowed, and one that a person may miss. */
+export function portsToTell(to: Group, open: readonly MatrixConnection[]): (typeof DEFAULT_PORT)[] {
+  const allowed = open.flatMap((c) => c.ports.slice(0, 1).map((p) => ({ protocol: c.protocol, port: first(p) })));
+  const denied = deniedPort(to, open);
+  return [...allowed.slice(0, 1), ...(denied ? [denied] : [])];
 }
 
 /** A pod of each; two of one group where they are the same. */
@@ -116,7 +133,7 @@ function first(range: string): number {
 const DEFAULT_PORT: { readonly protocol: Protocol; readonly port: number } = { protocol: 'TCP', port: 80 };
 
 /** A port that a person may miss: one that the destination serves and that isn't allowed, else any if none is. */
-function deniedPort(to: Group, open: Matrix['connections']): typeof DEFAULT_PORT | undefined {
+function deniedPort(to: Group, open: readonly MatrixConnection[]): typeof DEFAULT_PORT | undefined {
   const isOpen = (protocol: Protocol, port: number) =>
     open.some((c) => c.protocol === protocol && c.ports.some((r) => within(r, port)));
   const served = to.ports.find((p) => !isOpen(p.protocol, p.port));

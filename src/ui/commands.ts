@@ -1,6 +1,7 @@
 import type { Handler } from './command.ts';
 import { capture } from './commands/capture.ts';
 import { check, explain, matrix } from './commands/connections.ts';
+import { exportReport } from './commands/export.ts';
 import { load, pull } from './commands/image.ts';
 import { mirror, plan, remove, report, sync, verify } from './commands/parity.ts';
 import { create, doctor, selectCluster, selectImage, selectTarget, showLog } from './commands/setup.ts';
@@ -19,6 +20,7 @@ export const commands: Readonly<Record<string, (ui: Ui) => Handler>> = {
   explain,
   check,
   report,
+  exportReport,
   remove,
   create,
   doctor,

@@ -1,26 +1,20 @@
 import * as vscode from 'vscode';
 import type { Report } from '../report/model.ts';
-import type { Core } from './core-api.ts';
-import { openRendered, RESULT_SCHEME } from './documents.ts';
+import type { Place } from './place.ts';
 import type { Ui } from './ui.ts';
 
-/** Opens the report rendered. */
-export async function openReport(ui: Ui, core: Core, report: Report): Promise<void> {
-  await openRendered(ui.documents.put(RESULT_SCHEME, 'Parity Report.md', core.renderMarkdown(report)));
+/** Opens the report's page and says in one line what it found. Does not wait for the notification. */
+export async function presentReport(ui: Ui, place: Place, report: Report): Promise<void> {
+  await ui.reports.open(place, report);
+  void announce(ui, place, report);
 }
 
-/** Opens the report and says in one line what it found. Does not wait for the notification. */
-export async function presentReport(ui: Ui, core: Core, report: Report): Promise<void> {
-  await openReport(ui, core, report);
-  void announce(ui, core, report);
-}
-
-async function announce(ui: Ui, core: Core, report: Report): Promise<void> {
+async function announce(ui: Ui, place: Place, report: Report): Promise<void> {
   const show = vscode.l10n.t('Show Report');
   const text = headline(report);
   ui.log.info(text);
   const say = report.equal ? vscode.window.showInformationMessage : vscode.window.showWarningMessage;
-  if ((await say(text, show)) === show) await openReport(ui, core, report);
+  if ((await say(text, show)) === show) await ui.reports.open(place, report);
 }
 
 /** "kind:dev is equal to prod: …" or how many differences there are and the first of them. */

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { createDocuments, type Documents } from './documents.ts';
+import { createReportPanels, type ReportPanels } from './report-panel.ts';
 
 /** One command at work: what it is called, where it writes, how to stop it and when it has stopped. */
 export interface RunningTask {
@@ -13,6 +14,7 @@ export interface RunningTask {
 export interface Ui {
   readonly log: vscode.LogOutputChannel;
   readonly documents: Documents;
+  readonly reports: ReportPanels;
   readonly running: Set<RunningTask>;
   /** The command line's `clparity VERB` in a text of the core, said as the palette says it. */
   readonly inPaletteWords: (text: string) => string;
@@ -22,8 +24,9 @@ export interface Ui {
 export function createUi(context: Pick<vscode.ExtensionContext, 'subscriptions' | 'extension'>): Ui {
   const log = vscode.window.createOutputChannel('Container Linux Parity', { log: true });
   const documents = createDocuments();
-  context.subscriptions.push(log, documents);
-  return { log, documents, running: new Set(), inPaletteWords: paletteWords(context.extension.packageJSON) };
+  const reports = createReportPanels(context.extension.extensionUri, log);
+  context.subscriptions.push(log, documents, reports);
+  return { log, documents, reports, running: new Set(), inPaletteWords: paletteWords(context.extension.packageJSON) };
 }
 
 /** Cancels whatever still runs and waits for it to have cleaned up. */

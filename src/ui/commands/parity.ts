@@ -7,7 +7,7 @@ import { type CommandSpec, command, nothingToAsk } from '../command.ts';
 import type { Core } from '../core-api.ts';
 import { openText, RESULT_SCHEME } from '../documents.ts';
 import { approveBeside, approveRemoval, changeCount, openPlan, summary } from '../plan-preview.ts';
-import { openReport, presentReport } from '../report-view.ts';
+import { presentReport } from '../report-view.ts';
 import type { Ui } from '../ui.ts';
 
 type Verb = (core: Core, run: Run, project: Project, approve: Approve) => Promise<Report | undefined>;
@@ -18,7 +18,7 @@ const reporting = (title: () => string, verb: Verb): CommandSpec<true, Report> =
   needs: { target: true, cluster: true },
   ask: nothingToAsk,
   work: (job) => verb(job.core, job.run, job.project, approveBeside(job)),
-  show: (report, { core }, ui) => presentReport(ui, core, report),
+  show: (report, place, ui) => presentReport(ui, place, report),
 });
 
 export const sync = command(
@@ -81,5 +81,5 @@ export const report = command<true, Report>({
   needs: {},
   ask: nothingToAsk,
   work: ({ core, project }) => core.lastReport(project.folder),
-  show: (report, { core }, ui) => openReport(ui, core, report),
+  show: (report, place, ui) => ui.reports.open(place, report),
 });

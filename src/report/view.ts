@@ -1,0 +1,176 @@
+import { isParityError } from '../host/errors.ts';
+import { modelOf } from '../policy/endpoints.ts';
+import { type Explanation, explain } from '../policy/explain.ts';
+import { type Matrix, matrix as matrixOf } from '../policy/matrix.ts';
+import type { PolicyModel } from '../policy/model.ts';
+import type { Protocol, Snapshot } from '../snapshot/model.ts';
+import type { ProbeResult } from '../verify/model.ts';
+import { type GridData, gridData } from './connections-data.ts';
+import { escaped, htmlList } from './escape.ts';
+import { explainCell, explanationHtml, placeHtml } from './explained.ts';
+import { graphSvg } from './graph.ts';
+import { gridOf, MOST_ITEMS } from './grid.ts';
+import { changesHtml, headlineHtml, lines, tableHtml, titleOf } from './html.ts';
+import type { Finding, Report } from './model.ts';
+import { VIEW_STYLE } from './view-style.ts';
+
+/** What makes the page the editor's: the script that drives it, and the nonce by which the page's policy knows it. */
+export interface ViewParts {
+  readonly script: string;
+  readonly nonce: string;
+  /** What the page is to remember of itself, for the editor to find it again. */
+  readonly state: Readonly<Record<string, string>>;
+}
+
+/** What a page asks of the target's policies. */
+export interface ViewQuestion {
+  readonly from: string;
+  readonly to: string;
+  /** Without a port, the ports that tell most about a cell of the matrix. */
+  readonly port?: { readonly protocol: Protocol; readonly port: number };
+}
+
+/** A report as the editor's page, and the answers to what is asked on it. */
+export interface ReportView {
+  html(parts: ViewParts): string;
+  /** HTML; says so of a peer that isn't there. */
+  explain(question: ViewQuestion): string;
+}
+
+/** How many connections that differ are spelled out. JSON has all of them. */
+const ROWS = 500;
+
+/** Prepares a report to be shown: the policies are evaluated once. `target` is what it speaks of, where that was kept. */
+export function reportView(report: Report, target: Snapshot | undefined): ReportView {
+  const model = target && modelOf(target);
+  const matrix = model && matrixOf(model);
+  const differences = report.verify?.differences ?? [];
+  return {
+    html: (parts) => page(report, matrix && { matrix, data: gridData(matrix, differences) }, parts),
+    explain: (question) =>
+      model && matrix
+        ? explained(model, matrix, question)
+        : '<p>The target of this report was not kept: verify again.</p>',
+  };
+}
+
+function explained(model: PolicyModel, matrix: Matrix, question: ViewQuestion): string {
+  try {
+    return answers(model, matrix, question).map(explanationHtml).join('\n') || '<p>Nothing is to be said of it.</p>';
+  } catch (error) {
+    if (!isParityError(error)) throw error;
+    return `<p>${escaped([error.message, error.action].filter(Boolean).join('. '))}</p>`;
+  }
+}
+
+function answers(model: PolicyModel, matrix: Matrix, { from, to, port }: ViewQuestion): Explanation[] {
+  if (!port) return explainCell(model, matrix, from, to);
+  return [explain(model, peerOf(matrix, from), peerOf(matrix, to), port.protocol, port.port)];
+}
+
+/** A group as `explain` takes it: two groups of one workload, as in a rollout, are told apart by a pod. */
+function peerOf({ groups }: Matrix, id: string): string {
+  const group = groups.find((g) => g.id === id);
+  return group?.id.includes('#') ? (group.pods[0] ?? id) : id;
+}
+
+interface Drawn {
+  readonly matrix: Matrix;
+  readonly data: GridData;
+}
+
+function page(report: Report, drawn: Drawn | undefined, { script, nonce, state }: ViewParts): string {
+  const title = titleOf(report);
+  const policy = `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'`;
+  // Data in a page: only what could end the element has to be written otherwise.
+  const data = JSON.stringify({ state, grid: drawn?.data ?? null }).replaceAll('<', '\\u003c');
+  return [
+    '<!DOCTYPE html>',
+    '<html lang="en">',
+    '<head>',
+    '<meta charset="utf-8">',
+    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
+    '<meta name="viewport" content="width=device-width">',
+    `<title>${escaped(title)}</title>`,
+    `<style nonce="${nonce}">${VIEW_STYLE}</style>`,
+    '</head>',
+    '<body>',
+    '<main>',
+    `<h1>${escaped(title)}</h1>`,
+    headlineHtml(report),
+    TOOLS,
+    '<h2>Layers</h2>',
+    tableHtml(['Layer', 'State', 'What', 'Evidence'], report.findings.map(findingRow)),
+    ...differencesHtml(report.verify?.differences ?? []),
+    ...(drawn
+      ? connectionsHtml(drawn)
+      : ["<p>The target of this report was not kept, so its matrix can't be drawn.</p>"]),
+    changesHtml(report),
+    '</main>',
+    `<script nonce="${nonce}" type="application/json" id="data">${data}</script>`,
+    `<script nonce="${nonce}">${script}</script>`,
+    '</body>',
+    '</html>',
+    '',
+  ].join('\n');
+}
+
+const TOOLS = `<div class="tools" role="group" aria-label="Actions">
+<button type="button" data-export="html">Export HTML…</button><button type="button" data-export="markdown">Export Markdown…</button><button type="button" data-export="json">Export JSON…</button>
+</div>`;
+
+function findingRow({ layer, state, title, evidence }: Finding): string[] {
+  const count = evidence.length === 1 ? '1 line' : `${evidence.length} lines`;
+  const told = `<details><summary>${count}<span class="of"> of evidence</span></summary>${htmlList(evidence)}</details>`;
+  return [
+    escaped(layer),
+    `<span class="state ${state}">${state}</span>`,
+    lines(title),
+    evidence.length === 0 ? 'none' : told,
+  ];
+}
+
+function differencesHtml(differences: readonly ProbeResult[]): string[] {
+  if (differences.length === 0) return [];
+  const rest = differences.length - ROWS;
+  return [
+    '<h2>Connections that differ</h2>',
+    tableHtml(['From', 'To', 'Port', 'Target', 'Here', 'Why', 'Rules'], differences.slice(0, ROWS).map(differenceRow)),
+    ...(rest > 0 ? [`<p>… and ${rest} more: the JSON has them all.</p>`] : []),
+  ];
+}
+
+function differenceRow({ from, to, protocol, port, expected, measured, detail, because }: ProbeResult): string[] {
+  const why = because.map(({ text, source }) => `<li>${escaped(text)}${placeHtml(source)}</li>`).join('');
+  const name = escaped(`Explain ${from} to ${to}, ${protocol} ${port}`);
+  const data = `data-from="${escaped(from)}" data-to="${escaped(to)}" data-protocol="${protocol}" data-port="${port}"`;
+  return [
+    escaped(from),
+    escaped(to),
+    `${protocol} ${port}`,
+    expected,
+    escaped(detail === undefined ? measured : `${measured}: ${detail}`),
+    `<ul>${why}</ul>`,
+    `<button type="button" class="ask" aria-label="${name}" ${data}>Explain</button>`,
+  ];
+}
+
+function connectionsHtml({ matrix, data }: Drawn): string[] {
+  const { engine, ignored } = matrix;
+  const small = gridOf(matrix);
+  const what = data.collapsed ? 'namespaces' : 'groups of pods';
+  return [
+    '<h2 id="who">Who may reach whom</h2>',
+    `<p id="how">Rows connect to columns: ${data.ids.length} ${what}, by the target's policies; engine ${escaped(engine)}. ● all ports, ◐ some, ✕ denied, – itself, ! packets met something else here. Move with the arrow keys; Enter explains a cell, Escape leads back.</p>`,
+    '<div class="tools"><label>Rows with<input id="rows" type="search" spellcheck="false"></label><label>Columns with<input id="columns" type="search" spellcheck="false"></label></div>',
+    '<div id="grid" class="grid" role="grid" tabindex="0" aria-labelledby="who" aria-describedby="how"></div>',
+    '<p id="here" role="status"></p>',
+    '<form id="ask" class="tools" hidden><label>Protocol<select id="protocol"><option>TCP</option><option>UDP</option><option>SCTP</option></select></label><label>Port<input id="port" type="number" min="1" max="65535" required></label><button type="submit">Explain this port</button></form>',
+    '<section id="detail" class="detail" aria-label="Explanation" tabindex="-1"></section>',
+    '<h2>Allowed connections</h2>',
+    small.items.length > MOST_ITEMS
+      ? `<p>${small.items.length} namespaces are too many to draw as a graph: the matrix has them all.</p>`
+      : `<div class="wide" tabindex="0" role="region" aria-label="Graph of allowed connections">${graphSvg(small)}</div>`,
+    ...(ignored.length === 0 ? [] : ['<h2>Policies that decide nothing</h2>', htmlList(ignored)]),
+  ];
+}

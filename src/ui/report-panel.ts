@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import * as vscode from 'vscode';
+import type { Report } from '../report/model.ts';
+import type { ReportView, ViewQuestion } from '../report/view.ts';
+import type { Snapshot } from '../snapshot/model.ts';
+import type { FromPage, ToPage } from '../webview/messages.ts';
+import { loadCore } from './core-api.ts';
+import { failureOf } from './errors.ts';
+import { type Place, placeIn } from './place.ts';
+import { openPolicyLine } from './policy-line.ts';
+import { sentences } from './text.ts';
+
+/** The kind of editor that shows a report. */
+export const REPORT_VIEW = 'clparity.report';
+
+/** The pages of reports: one a folder, which survives a reload of the window. */
+export interface ReportPanels extends vscode.WebviewPanelSerializer, vscode.Disposable {
+  /** Shows a report in the folder's page, and the page to the user. */
+  open(place: Place, report: Report): Promise<void>;
+}
+
+/** Makes no page yet. */
+export function createReportPanels(extension: vscode.Uri, log: vscode.LogOutputChannel): ReportPanels {
+  const open = new Map<string, { readonly panel: vscode.WebviewPanel; listener?: vscode.Disposable }>();
+
+  const fill = async (panel: vscode.WebviewPanel, { core, folder }: Place, report: Report) => {
+    const target = await core.lastTarget(folder.uri.fsPath);
+    const view = core.reportView(report, target);
+    const known = open.get(folder.uri.toString());
+    known?.listener?.dispose();
+    const listener = panel.webview.onDidReceiveMessage((message: unknown) =>
+      answer({ panel, view, folder, report, target }, message).catch((error: unknown) => {
+        const { message: text, action } = failureOf(error);
+        log.error(`Report: ${sentences(text, action)}`);
+        void vscode.window.showErrorMessage(sentences(text, action));
+      }),
+    );
+    open.set(folder.uri.toString(), { panel, listener });
+    if (known?.panel !== panel) panel.onDidDispose(() => open.delete(folder.uri.toString()));
+    const script = await readFile(vscode.Uri.joinPath(extension, 'dist', 'report.js').fsPath, 'utf8');
+    const nonce = randomBytes(16).toString('hex');
+    panel.webview.html = view.html({ script, nonce, state: { folder: folder.uri.toString() } });
+  };
+
+  return {
+    async open(place, report) {
+      const known = open.get(place.folder.uri.toString())?.panel;
+      const panel = known ?? make();
+      await fill(panel, place, report);
+      panel.reveal();
+    },
+    async deserializeWebviewPanel(panel, state) {
+      panel.webview.options = OPTIONS;
+      const folder = vscode.workspace.workspaceFolders?.find((f) => f.uri.toString() === folderIn(state));
+      if (!folder) {
+        // Its folder is no longer open: a page without one could answer nothing.
+        panel.dispose();
+        return;
+      }
+      const core = await loadCore();
+      try {
+        await fill(panel, placeIn(core, folder), await core.lastReport(folder.uri.fsPath));
+      } catch (error) {
+        log.warn(`The report can't be shown again: ${failureOf(error).message}`);
+        panel.dispose();
+      }
+    },
+    dispose() {
+      for (const { panel, listener } of open.values()) {
+        listener?.dispose();
+        panel.dispose();
+      }
+    },
+  };
+}
+
+/** The page loads nothing: its script and style stand in it. */
+const OPTIONS: vscode.WebviewOptions = { enableScripts: true, localResourceRoots: [] };
+
+function make(): vscode.WebviewPanel {
+  const title = vscode.l10n.t('Parity Report');
+  return vscode.window.createWebviewPanel(REPORT_VIEW, title, vscode.ViewColumn.Active, {
+    ...OPTIONS,
+    enableFindWidget: true,
+  });
+}
+
+function folderIn(state: unknown): unknown {
+  return typeof state === 'object' && state !== null && 'folder' in state ? state.folder : undefined;
+}
+
+interface Shown {
+  readonly panel: vscode.WebviewPanel;
+  readonly view: ReportView;
+  readonly folder: vscode.WorkspaceFolder;
+  readonly report: Report;
+  readonly target: Snapshot | undefined;
+}
+
+async function answer({ panel, view, folder, report, target }: Shown, message: unknown): Promise<void> {
+  if (!isFromPage(message)) throw new TypeError(`The report's page said ${JSON.stringify(message)}`);
+  if (message.type === 'export') {
+    await vscode.commands.executeCommand('clparity.exportReport', message.format);
+  } else if (message.type === 'open') {
+    await openPolicyLine({ folder, name: report.target, target }, message.file, message.line);
+  } else {
+    const html = view.explain({ from: message.from, to: message.to, ...portIn(message) });
+    await panel.webview.postMessage({ type: 'explained', html } satisfies ToPage);
+  }
+}
+
+function isFromPage(value: unknown): value is FromPage {
+  if (typeof value !== 'object' || value === null) return false;
+  const { type, from, to, file, format } = value as Record<string, unknown>;
+  if (type === 'explain') return typeof from === 'string' && typeof to === 'string';
+  return (type === 'open' && typeof file === 'string') || (type === 'export' && typeof format === 'string');
+}
+
+function portIn({ port }: Extract<FromPage, { type: 'explain' }>): Pick<ViewQuestion, 'port'> {
+  const protocol = (['TCP', 'UDP', 'SCTP'] as const).find((name) => name === port?.protocol);
+  return port && protocol ? { port: { protocol, port: port.port } } : {};
+}
