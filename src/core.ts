@@ -10,6 +10,7 @@ export { localHost } from './host/local.ts';
 export { factsText, pullText } from './image/facts-text.ts';
 export { imagesText, loadText } from './image/images-text.ts';
 export { image, images, load, localImages, pull } from './images.ts';
+export { type Overview, overview, policyYaml } from './overview.ts';
 export {
   type Approve,
   capture,
@@ -44,7 +45,7 @@ export { junitXml } from './report/junit.ts';
 export { renderMarkdown } from './report/markdown.ts';
 export type { Report } from './report/model.ts';
 export { matrixSvg } from './report/picture.ts';
-export { lastReport, lastTarget } from './report/store.ts';
+export { lastDrift, lastReport, lastTarget } from './report/store.ts';
 export { renderText } from './report/text.ts';
 export { type ReportView, reportView } from './report/view.ts';
 export { snapshotCounts, writeSnapshot } from './snapshot/file.ts';

@@ -16,6 +16,8 @@ export interface Diagnosis {
   readonly fix?: string;
 }
 
+const INSTALL_KIND = 'Install kind: https://kind.sigs.k8s.io/docs/user/quick-start/#installation';
+
 /** Looks at everything that the main job stands on. Never throws for a fault: faults are what it returns. */
 export async function doctor(run: Run, project: Project): Promise<Diagnosis[]> {
   const { host, settings } = project;
@@ -30,13 +32,17 @@ export async function doctor(run: Run, project: Project): Promise<Diagnosis[]> {
     [
       'kind',
       async () => {
-        const { exitCode, stdout, stderr } = await host.exec(['kind', 'version'], {
-          signal: run.signal,
-          timeoutMs: 10_000,
-        });
-        if (exitCode !== 0)
-          throw new ParityError('environment', stderr.trim(), { action: 'Reinstall kind: https://kind.sigs.k8s.io' });
-        return stdout.trim();
+        try {
+          const { exitCode, stdout, stderr } = await host.exec(['kind', 'version'], {
+            signal: run.signal,
+            timeoutMs: 10_000,
+          });
+          if (exitCode !== 0) throw new ParityError('environment', stderr.trim());
+          return stdout.trim();
+        } catch (cause) {
+          run.signal.throwIfAborted();
+          throw new ParityError('environment', messageOf(cause), { cause, action: INSTALL_KIND });
+        }
       },
     ],
     [

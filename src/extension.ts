@@ -1,18 +1,38 @@
 import * as vscode from 'vscode';
 import { commands } from './ui/commands.ts';
+import { createDriftWatch } from './ui/drift-watch.ts';
+import { createKnown } from './ui/known.ts';
+import { createProgressKeys } from './ui/progress-keys.ts';
 import { REPORT_VIEW } from './ui/report-panel.ts';
+import { createStatus } from './ui/status.ts';
+import { createTree } from './ui/tree/view.ts';
 import { createUi, stopAll, type Ui } from './ui/ui.ts';
 
 /** The window's one set of shared parts, kept only so that deactivate can stop what still runs. */
 let ui: Ui | undefined;
 
-/** Registers the commands and views and nothing else: no cluster, daemon or registry is contacted, the core isn't loaded. */
+/**
+ * Registers the commands and the views and nothing else: no cluster, daemon or registry is contacted, the core is loaded
+ * only where a report is there to be shown.
+ */
 export function activate(context: vscode.ExtensionContext): void {
   const shared = createUi(context);
+  const known = createKnown();
+  const keys = createProgressKeys(known, shared.log);
   for (const [name, make] of Object.entries(commands)) {
-    context.subscriptions.push(vscode.commands.registerCommand(`clparity.${name}`, make(shared)));
+    const handler = keys.noting(name, make(shared));
+    context.subscriptions.push(vscode.commands.registerCommand(`clparity.${name}`, handler));
   }
   context.subscriptions.push(vscode.window.registerWebviewPanelSerializer(REPORT_VIEW, shared.reports));
+  const tree = createTree(known);
+  context.subscriptions.push(
+    known,
+    keys,
+    tree,
+    createStatus(known, shared.log),
+    createDriftWatch(shared, known, tree),
+    shared.onDidChangeRunning(() => known.invalidate()),
+  );
   ui = shared;
 }
 

@@ -86,13 +86,13 @@ export async function explainUnmatched(run: Run, project: Project): Promise<Answ
 }
 
 /**
- * What differs by meaning: between two paths, or (without `after`) between `before` or the target, and the local
- * cluster, there without the namespaces that a mirror leaves out.
+ * What differs by meaning: between two paths, between `before` and the target as it is `now`, or (without either) between
+ * `before` or the target, and the local cluster, there without the namespaces that a mirror leaves out.
  */
 export async function diff(
   run: Run,
   project: Project,
-  { before, after }: { before?: string | undefined; after?: string | undefined },
+  { before, after, now }: { before?: string | undefined; after?: string | undefined; now?: boolean },
 ): Promise<SnapshotDiff> {
   const { settings } = project;
   const read = async (path: string) => {
@@ -102,6 +102,7 @@ export async function diff(
   };
   const first = before === undefined ? (await openTarget(run, project)).snapshot : await read(before);
   if (after !== undefined) return diffOf(first, await read(after));
+  if (now) return diffOf(first, (await openTarget(run, project)).snapshot);
   const cluster = await openLocal(run, project);
   const here = await withClient(cluster, (client) =>
     run.step('Read the local cluster', () => captureCluster(client, cluster.id, run)),

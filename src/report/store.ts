@@ -6,6 +6,7 @@ import type { Snapshot } from '../snapshot/model.ts';
 import type { Report } from './model.ts';
 
 const FOLDER = '.clparity';
+const REPORT = 'report.json';
 const TARGET = 'target.json';
 const LOCAL = 'local.json';
 const DRIFT = 'drift.json';
@@ -26,7 +27,7 @@ export async function saveReport(folder: string, report: Report, target?: Snapsh
   const dir = await projectFolder(folder);
   // Gone first: what belongs to a report is never taken for another's.
   for (const name of [TARGET, LOCAL, DRIFT]) await rm(join(dir, name), { force: true });
-  const file = await replaceFile(join(dir, 'report.json'), JSON.stringify(report, null, 2));
+  const file = await replaceFile(join(dir, REPORT), JSON.stringify(report, null, 2));
   if (target) await replaceFile(join(dir, TARGET), JSON.stringify(target));
   if (local) await replaceFile(join(dir, LOCAL), JSON.stringify(local));
   return file;
@@ -70,21 +71,21 @@ async function kept<T>(folder: string, name: string): Promise<T | undefined> {
   }
 }
 
+/** The last report of this folder; undefined where there is none. Throws an input error where it isn't one. */
+export async function reportIfAny(folder: string): Promise<Report | undefined> {
+  const value = await kept<Partial<Report> | null>(folder, REPORT);
+  if (value === undefined) return undefined;
+  if (value?.schema === 'clparity/report/v1') return value as Report;
+  throw inputError(`${join(folder, FOLDER, REPORT)} is not a report of this version`, {
+    action: 'Run "clparity verify" to make a new one.',
+  });
+}
+
 /** The last report of this folder. Throws an input error where there is none or it isn't one. */
 export async function lastReport(folder: string): Promise<Report> {
-  const file = join(folder, FOLDER, 'report.json');
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(file, 'utf8'));
-  } catch (cause) {
-    const none = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    throw inputError(none ? `There is no report in ${folder} yet` : `${file} can't be read: ${messageOf(cause)}`, {
-      cause,
-      action: 'Run "clparity sync" or "clparity verify" first.',
-    });
-  }
-  if ((value as Partial<Report> | null)?.schema !== 'clparity/report/v1') {
-    throw inputError(`${file} is not a report of this version`, { action: 'Run "clparity verify" to make a new one.' });
-  }
-  return value as Report;
+  const report = await reportIfAny(folder);
+  if (report) return report;
+  throw inputError(`There is no report in ${folder} yet`, {
+    action: 'Run "clparity sync" or "clparity verify" first.',
+  });
 }

@@ -8,6 +8,7 @@ import { pickTarget } from './pick-target.ts';
 import { type Place, placeIn, workFolder } from './place.ts';
 import { settingsOf } from './settings.ts';
 import { taskRun } from './task-run.ts';
+import { isTreeNode } from './tree/node.ts';
 import type { RunningTask, Ui } from './ui.ts';
 
 /** A command at work: where, and the run its stages are given. */
@@ -32,6 +33,8 @@ export interface CommandSpec<I, R> {
   readonly title: () => string;
   /** Choices that must be made first; asked for only where the settings don't decide. */
   readonly needs: Needs;
+  /** It only shows what is on disk, so that it may be run in a folder that nobody trusts. */
+  readonly harmless?: true;
   ask(place: Place, argument: unknown, ui: Ui): Promise<I | undefined>;
   /** Whether this call works on the local cluster, where not every call does. */
   usesCluster?(input: I): boolean;
@@ -64,7 +67,8 @@ async function execute<I, R>(
   load: () => Promise<Core>,
   argument: unknown,
 ): Promise<R | undefined> {
-  const folder = await workFolder();
+  refuseUntrusted(spec);
+  const folder = isTreeNode(argument) ? argument.folder : await workFolder();
   if (!folder) return undefined;
   const core = await load();
   if (!(await decide(spec.needs, placeIn(core, folder)))) return undefined;
@@ -76,6 +80,14 @@ async function execute<I, R>(
   const result = await tracked(spec, place, ui, input, onCluster);
   if (result !== undefined) await spec.show(result, place, ui);
   return result;
+}
+
+/** Links run commands whether their enablement holds or not. Throws a ParityError of kind `refused`. */
+function refuseUntrusted({ harmless, title }: Pick<CommandSpec<never, never>, 'harmless' | 'title'>): void {
+  if (harmless || vscode.workspace.isTrusted) return;
+  throw refusedError(vscode.l10n.t('This workspace is not trusted'), {
+    action: vscode.l10n.t('Run "Workspaces: Manage Workspace Trust", then {0} again.', title()),
+  });
 }
 
 /** Asks what the settings leave open. False when dismissed. */
@@ -102,12 +114,7 @@ async function tracked<I, R>(
   const abort = new AbortController();
   const finished = withProgress(spec, place, ui, input, abort);
   const task: RunningTask = { title: spec.title(), cluster, abort: () => abort.abort(), finished };
-  ui.running.add(task);
-  try {
-    return await finished;
-  } finally {
-    ui.running.delete(task);
-  }
+  return ui.track(task, finished);
 }
 
 /** Two commands on one cluster would undo each other's work; throws a ParityError of kind `refused`. */

@@ -1,7 +1,6 @@
 import * as vscode from 'vscode';
 import type { Core } from './core-api.ts';
 
-type Diagnoses = Awaited<ReturnType<Core['doctor']>>;
 type Checked = Awaited<ReturnType<Core['check']>>;
 export type Explained = Awaited<ReturnType<Core['explain']>>;
 type Side = Explained['cases'][number]['egress'];
@@ -63,30 +62,6 @@ export function checkedMarkdown({ passed, failed, results }: Checked): string {
     `| | ${heads.join(' | ')} |`,
     '|---|---|---|---|---|---|---|',
     ...rows,
-    '',
-  ].join('\n');
-}
-
-/** What was looked at, faults first, each with what mends it. */
-export function doctorMarkdown(diagnoses: Diagnoses): string {
-  const faults = diagnoses.filter(({ ok }) => !ok);
-  const verdict =
-    faults.length === 0
-      ? vscode.l10n.t('Everything is in place.')
-      : vscode.l10n.t('{0} of {1} need your attention.', faults.length, diagnoses.length);
-  return [
-    `# ${vscode.l10n.t('Doctor')}`,
-    '',
-    `**${verdict}**`,
-    '',
-    ...faults.flatMap(({ title, detail, fix }) => [
-      `## 🔴 ${plain(title)}`,
-      '',
-      plain(detail),
-      '',
-      ...(fix ? [`${vscode.l10n.t('To fix it:')}`, '', '```text', fix, '```', ''] : []),
-    ]),
-    ...diagnoses.filter(({ ok }) => ok).map(({ title, detail }) => `- ✅ **${plain(title)}**: ${plain(detail)}`),
     '',
   ].join('\n');
 }

@@ -4,7 +4,10 @@ import type { Place } from './place.ts';
 import { BACK, type Choice, choose, separator } from './quick-pick.ts';
 import { storeChoices } from './settings.ts';
 
-type Target = { readonly context: string } | { readonly snapshot: string } | { readonly browse: 'folder' | 'file' };
+export type Target =
+  | { readonly context: string }
+  | { readonly snapshot: string }
+  | { readonly browse: 'folder' | 'file' };
 
 /** Asks for the target and writes it to the workspace's settings. False when dismissed. */
 export async function pickTarget(place: Place): Promise<boolean> {
@@ -24,7 +27,8 @@ export async function pickTarget(place: Place): Promise<boolean> {
   return true;
 }
 
-async function snapshots(): Promise<Choice<Target>[]> {
+/** The snapshots that the workspace holds. */
+export async function snapshots(): Promise<Choice<Target>[]> {
   const found = await vscode.workspace.findFiles('**/*clparity*.{yaml,yml}', '**/node_modules/**', 20);
   if (found.length === 0) return [];
   const choices = found.map((uri) => {

@@ -1,10 +1,10 @@
 import * as vscode from 'vscode';
 import type { Approve } from '../pipeline.ts';
-import type { ChangeAction, Conflict, ObjectChange, Plan } from '../plan/model.ts';
+import type { ChangeAction, Conflict, ImageChange, ObjectChange, Plan } from '../plan/model.ts';
 import type { Job } from './command.ts';
 import type { Core } from './core-api.ts';
 import { type Documents, PLAN_SCHEME } from './documents.ts';
-import { type Choice, choose, separator } from './quick-pick.ts';
+import { type Choice, choose, chooseMany, separator } from './quick-pick.ts';
 import { plural } from './text.ts';
 
 /** Opens every object's before and after in the multi-file diff editor. Gives the tab's title; nothing to show: undefined. */
@@ -34,7 +34,7 @@ async function closePlan(title: string | undefined): Promise<void> {
   await vscode.window.tabGroups.close(tabs, true);
 }
 
-/** Shows the plan and asks beside it, so that it can be read and scrolled before the answer. */
+/** Shows the plan and asks beside it, so that it can be read and scrolled before the answer: all of it, a part, or nothing. */
 export function approveBeside(job: Job): Approve {
   return async (plan) =>
     // To run the command is consent enough for stand-ins that go away again.
@@ -42,27 +42,62 @@ export function approveBeside(job: Job): Approve {
     job.run.step(vscode.l10n.t('Waiting for your answer'), async () => {
       const title = await openPlan(job.core, job.ui.documents, plan);
       try {
-        const answer = await choose<'apply' | 'cancel'>({
-          title: vscode.l10n.t('Apply {0} to {1}?', changeCount(plan), plan.cluster),
-          placeholder: vscode.l10n.t('The changes are open below. Nothing is written before you choose Apply.'),
-          choices: async () => [
-            { label: `$(check) ${vscode.l10n.t('Apply')}`, description: summary(plan), value: 'apply' },
-            {
-              label: `$(close) ${vscode.l10n.t('Cancel')}`,
-              description: vscode.l10n.t('write nothing'),
-              value: 'cancel',
-            },
-            ...sideNotes(plan),
-          ],
-          signal: job.run.signal,
-          noDefault: true,
-        });
+        const answer = await askAbout(plan, job);
         job.run.signal.throwIfAborted();
-        return answer === 'apply';
+        return answer;
       } finally {
         await closePlan(title);
       }
     });
+}
+
+/** Comes back to the question when the choice of a part is dismissed. */
+async function askAbout(plan: Plan, { core, run: { signal } }: Job): Promise<boolean | Plan> {
+  for (;;) {
+    const answer = await choose<'apply' | 'part' | 'cancel'>({
+      title: vscode.l10n.t('Apply {0} to {1}?', changeCount(plan), plan.cluster),
+      placeholder: vscode.l10n.t('The changes are open below. Nothing is written before you choose Apply.'),
+      choices: async () => [
+        { label: `$(check) ${vscode.l10n.t('Apply')}`, description: summary(plan), value: 'apply' },
+        {
+          label: `$(checklist) ${vscode.l10n.t('Choose…')}`,
+          description: vscode.l10n.t('apply some of it'),
+          value: 'part',
+        },
+        {
+          label: `$(close) ${vscode.l10n.t('Cancel')}`,
+          description: vscode.l10n.t('write nothing'),
+          value: 'cancel',
+        },
+        ...sideNotes(plan),
+      ],
+      signal,
+      noDefault: true,
+    });
+    if (answer !== 'part') return answer === 'apply';
+    const part = await choosePart(plan, core, signal);
+    if (part || signal.aborted) return part ?? false;
+  }
+}
+
+/** Every change with a tick to take away. What hangs on one that is left out is left out as well. */
+async function choosePart(plan: Plan, core: Core, signal: AbortSignal): Promise<Plan | undefined> {
+  const chosen = await chooseMany<ObjectChange | ImageChange>({
+    title: vscode.l10n.t('Apply to {0}: untick what is to stay as it is', plan.cluster),
+    placeholder: vscode.l10n.t('Enter applies what is ticked; the report names what was left out.'),
+    choices: [
+      ...plan.images.map((image) => ({
+        label: `$(package) ${image.reference}`,
+        description: image.nodes.join(', '),
+        value: image,
+      })),
+      ...plan.objects.map((object) => ({ label: nameOf(object), description: object.action, value: object })),
+    ],
+    signal,
+  });
+  if (!chosen) return undefined;
+  const wanted = new Set(chosen);
+  return core.partOf(plan, (change) => wanted.has(change));
 }
 
 /** Asks with a modal dialog: taking things away deserves one. */

@@ -80,6 +80,31 @@ function offer<T>(pick: vscode.QuickPick<Choice<T>>, choices: readonly Choice<T>
   show();
 }
 
+/** A question whose lines are ticked, all of them at first. */
+export interface Checklist<T> extends Pick<Question<T>, 'title' | 'placeholder' | 'signal'> {
+  readonly choices: readonly (Choice<T> & { readonly value: T })[];
+}
+
+/** Asks which of the lines to take. Undefined when dismissed. */
+export async function chooseMany<T>({ title, placeholder, signal, choices }: Checklist<T>): Promise<T[] | undefined> {
+  const pick = vscode.window.createQuickPick<(typeof choices)[number]>();
+  Object.assign(pick, { title, placeholder, ignoreFocusOut: true, matchOnDescription: true, canSelectMany: true });
+  pick.items = choices;
+  pick.selectedItems = choices;
+  const over = new AbortController();
+  signal?.addEventListener('abort', () => pick.hide(), { once: true, signal: over.signal });
+  try {
+    return await new Promise((resolve) => {
+      pick.onDidAccept(() => resolve(pick.selectedItems.map(({ value }) => value)));
+      pick.onDidHide(() => resolve(undefined));
+      pick.show();
+    });
+  } finally {
+    over.abort();
+    pick.dispose();
+  }
+}
+
 /** A heading between lines. */
 export function separator(label: string): Choice<never> {
   return { label, kind: vscode.QuickPickItemKind.Separator };

@@ -31,6 +31,19 @@ export function readSettings(config: Pick<vscode.WorkspaceConfiguration, 'get'>)
   };
 }
 
+/** What the views go by; the command line has no use for it. */
+export interface ViewSettings {
+  /** Whether the target and the local cluster are watched while the view is visible. */
+  readonly watch: boolean;
+  /** Hours after which a report is stale; 0 for never. */
+  readonly staleAfterHours: number;
+}
+
+/** What the user chose for the views. */
+export function readViewSettings(config: Pick<vscode.WorkspaceConfiguration, 'get'>): ViewSettings {
+  return { watch: config.get<boolean>('drift.watch') ?? true, staleAfterHours: config.get<number>('staleAfter') ?? 24 };
+}
+
 /** A property that is absent where there is no value: the contract tells "absent" from "undefined". */
 function chosen<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
   return value === undefined ? {} : ({ [key]: value } as { [P in K]: V });

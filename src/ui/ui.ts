@@ -15,7 +15,11 @@ export interface Ui {
   readonly log: vscode.LogOutputChannel;
   readonly documents: Documents;
   readonly reports: ReportPanels;
-  readonly running: Set<RunningTask>;
+  readonly running: ReadonlySet<RunningTask>;
+  /** A command has begun or ended its work. */
+  readonly onDidChangeRunning: vscode.Event<void>;
+  /** Makes a command's work known while it lasts. */
+  track<T>(task: RunningTask, finished: Promise<T>): Promise<T>;
   /** The command line's `clparity VERB` in a text of the core, said as the palette says it. */
   readonly inPaletteWords: (text: string) => string;
 }
@@ -25,8 +29,27 @@ export function createUi(context: Pick<vscode.ExtensionContext, 'subscriptions' 
   const log = vscode.window.createOutputChannel('Container Linux Parity', { log: true });
   const documents = createDocuments();
   const reports = createReportPanels(context.extension.extensionUri, log);
-  context.subscriptions.push(log, documents, reports);
-  return { log, documents, reports, running: new Set(), inPaletteWords: paletteWords(context.extension.packageJSON) };
+  const running = new Set<RunningTask>();
+  const changed = new vscode.EventEmitter<void>();
+  context.subscriptions.push(log, documents, reports, changed);
+  return {
+    log,
+    documents,
+    reports,
+    running,
+    onDidChangeRunning: changed.event,
+    async track(task, finished) {
+      running.add(task);
+      changed.fire();
+      try {
+        return await finished;
+      } finally {
+        running.delete(task);
+        changed.fire();
+      }
+    },
+    inPaletteWords: paletteWords(context.extension.packageJSON),
+  };
 }
 
 /** Cancels whatever still runs and waits for it to have cleaned up. */

@@ -43,6 +43,8 @@ export async function runInCodeServer(run: SuiteRun): Promise<SuiteResult> {
         ['skipWelcome', 'true'],
         ['skipReleaseNotes', 'true'],
       ]),
+      // A busy machine takes its time; the suite has a limit of its own.
+      { timeout: run.limitMs },
     );
     const exit = await ended;
     clearTimeout(limit);

@@ -17,6 +17,11 @@ interface Manifest {
   readonly contributes: {
     readonly commands: readonly { readonly command: string }[];
     readonly configuration: Configuration | readonly Configuration[];
+    readonly viewsContainers: { readonly activitybar: readonly { readonly id: string; readonly icon: string }[] };
+    readonly views: Readonly<Record<string, readonly { readonly id: string; readonly icon: string }[]>>;
+    readonly viewsWelcome: readonly { readonly view: string; readonly contents: string; readonly when: string }[];
+    readonly menus: Readonly<Record<string, readonly { readonly command: string; readonly when: string }[]>>;
+    readonly walkthroughs: readonly { readonly steps: readonly { readonly completionEvents: readonly string[] }[] }[];
   };
 }
 
@@ -59,16 +64,69 @@ test('every command in the manifest exists, and every command is in the manifest
 });
 
 test('every setting in the manifest is read, and every setting that is read is in the manifest', async () => {
-  const { readSettings } = await import('../../src/ui/settings.ts');
+  const { readSettings, readViewSettings } = await import('../../src/ui/settings.ts');
   const read = new Set<string>();
-  readSettings({
+  const config = {
     get(key: string) {
       read.add(`clparity.${key}`);
       return undefined;
     },
-  });
+  };
+  readSettings(config);
+  readViewSettings(config);
   const declared = [manifest.contributes.configuration].flat().flatMap(({ properties }) => Object.keys(properties));
   assert.deepEqual(declared.toSorted(), [...read].toSorted());
+});
+
+test('views, menus and steps name what the code makes, and the other way round', async () => {
+  const { VIEW } = await import('../../src/ui/tree/view.ts');
+  const { DONE, KEYS } = await import('../../src/ui/progress-keys.ts');
+  const { commands } = await import('../../src/ui/commands.ts');
+  const { views, viewsContainers, viewsWelcome, menus, walkthroughs } = manifest.contributes;
+  const declared = Object.values(views).flat();
+  assert.deepEqual(
+    declared.map(({ id }) => id),
+    [VIEW],
+  );
+  const containers = viewsContainers.activitybar;
+  assert.deepEqual(
+    containers.map(({ id }) => id),
+    Object.keys(views),
+  );
+  for (const { icon } of [...declared, ...containers]) assert.ok(tracked.includes(icon), icon);
+  for (const { view } of viewsWelcome) assert.equal(view, VIEW);
+
+  const named = [...Object.values(menus).flat(), ...viewsWelcome].map(({ when }) => when).join(' ');
+  const ids = Object.values(menus)
+    .flat()
+    .map(({ command }) => command.replace('clparity.', ''));
+  const linked = [...text('package.nls.json').matchAll(/\(command:clparity\.(\w+)/g)].map(([, name = '']) => name);
+  for (const name of [...ids, ...linked]) assert.ok(Object.hasOwn(commands, name), name);
+
+  const made = new Set(
+    source
+      .filter((path) => path.startsWith('src/ui/tree/'))
+      .flatMap((path) => [...text(path).matchAll(/context: (?:\w+ \? )?'([\w.]+)'(?: : '([\w.]+)')?/g)])
+      .flatMap(([, one, other]) => [one, other].filter((name) => name !== undefined)),
+  );
+  for (const [, item = ''] of named.matchAll(/viewItem == ([\w.]+)/g)) assert.ok(made.has(item), item);
+  for (const [, start = ''] of named.matchAll(/viewItem =~ \/\^(\w+)\//g))
+    assert.ok(
+      [...made].some((item) => item.startsWith(start)),
+      start,
+    );
+
+  const events = walkthroughs.flatMap(({ steps }) => steps.flatMap(({ completionEvents }) => completionEvents));
+  const keys = [...named.matchAll(/\bclparity\.(?!parity\b)[\w.]+/g)].map(([key]) => key);
+  for (const key of [...keys, ...events.map((event) => event.replace(/^onContext:/, ''))]) {
+    const done = key.startsWith(DONE) && Object.hasOwn(commands, key.slice(DONE.length));
+    assert.ok(done || KEYS.some((known) => known === key), key);
+  }
+  for (const key of KEYS)
+    assert.ok(
+      [...keys, ...events].some((used) => used.endsWith(key)),
+      `${key} is used`,
+    );
 });
 
 test('every text that the manifest names has a wording, and no wording is left over', () => {

@@ -29,7 +29,8 @@ export const matrix = command<true, object>({
 export const explain = command<Connection, Explained>({
   title: () => vscode.l10n.t('Explain Connection'),
   needs: { target: true },
-  ask: (place, argument) => (isConnection(argument) ? Promise.resolve(argument) : askConnection(place)),
+  ask: (place, argument) =>
+    isConnection(argument) ? Promise.resolve(argument) : askConnection(place, endsOf(argument)),
   work: ({ core, run, project }, connection) => core.explain(run, project, connection),
   show: async (explained, _place, ui) =>
     openRendered(ui.documents.put(RESULT_SCHEME, 'Explanation.md', explainedMarkdown(explained))),
@@ -39,40 +40,59 @@ function isConnection(value: unknown): value is Connection {
   return typeof value === 'object' && value !== null && 'from' in value && 'to' in value && 'port' in value;
 }
 
-/** Three questions: from, to, port. The target is read once, while the first is on screen. */
-async function askConnection(place: Place): Promise<Connection | undefined> {
+type Ends = Pick<Partial<Connection>, 'from' | 'to'>;
+
+/** The ends that the caller knows already. */
+function endsOf(argument: unknown): Ends {
+  const { from, to } = (typeof argument === 'object' && argument !== null ? argument : {}) as Record<string, unknown>;
+  return { ...(typeof from === 'string' && { from }), ...(typeof to === 'string' && { to }) };
+}
+
+/** Up to three questions: from, to, port. The target is read once, while the first is on screen. */
+async function askConnection(place: Place, known: Ends): Promise<Connection | undefined> {
   const abort = new AbortController();
   let snapshot: Promise<Snapshot> | undefined;
   const read = () => {
     snapshot ??= place.core.capture(quietRun(abort.signal), place.project);
     return snapshot;
   };
+  const ends = (['from', 'to'] as const).filter((end) => known[end] === undefined);
+  const endsIn = (answers: readonly string[]): Ends => ({
+    ...known,
+    ...Object.fromEntries(ends.map((end, i) => [end, answers[i]])),
+  });
   const title = vscode.l10n.t('Explain a connection');
-  const peer = (placeholder: string) => (_: readonly string[], step: number) =>
-    choose<string>({
-      title,
-      placeholder,
-      step,
-      totalSteps: 3,
-      choices: async () => (await read()).workloads.map(workloadChoice),
-      typed: (text) => (PEER.test(text) ? { label: `$(edit) ${text}`, value: text } : undefined),
-    });
+  const totalSteps = ends.length + 1;
+  const placeholders = {
+    from: vscode.l10n.t('From: a workload, or type namespace/pod or ip:ADDRESS'),
+    to: vscode.l10n.t('To: a workload, or type namespace/pod or ip:ADDRESS'),
+  };
   const answers = await askInTurn<string>([
-    peer(vscode.l10n.t('From: a workload, or type namespace/pod or ip:ADDRESS')),
-    peer(vscode.l10n.t('To: a workload, or type namespace/pod or ip:ADDRESS')),
-    ([, to], step) =>
+    ...ends.map(
+      (end) => (_: readonly string[], step: number) =>
+        choose<string>({
+          title,
+          placeholder: placeholders[end],
+          step,
+          totalSteps,
+          choices: async () => (await read()).workloads.map(workloadChoice),
+          typed: (text) => (PEER.test(text) ? { label: `$(edit) ${text}`, value: text } : undefined),
+        }),
+    ),
+    (given, step) =>
       choose<string>({
         title,
         placeholder: vscode.l10n.t('Port: choose one, or type for example 8080 or UDP 53'),
         step,
-        totalSteps: 3,
-        choices: async () => portChoices(await read(), to),
+        totalSteps,
+        choices: async () => portChoices(await read(), endsIn(given).to),
         typed: (text) => portChoice(text),
       }),
   ]);
   abort.abort();
-  const [from, to, port] = answers ?? [];
-  const [protocol, number] = port?.split(' ') ?? [];
+  if (!answers) return undefined;
+  const { from, to } = endsIn(answers);
+  const [protocol, number] = answers.at(-1)?.split(' ') ?? [];
   if (from === undefined || to === undefined || protocol === undefined || number === undefined) return undefined;
   return { from, to, protocol, port: number };
 }

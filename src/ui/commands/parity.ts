@@ -79,6 +79,7 @@ export const remove = command<true, Plan>({
 export const report = command<true, Report>({
   title: () => vscode.l10n.t('Last Report'),
   needs: {},
+  harmless: true,
   ask: nothingToAsk,
   work: ({ core, project }) => core.lastReport(project.folder),
   show: (report, place, ui) => ui.reports.open(place, report),

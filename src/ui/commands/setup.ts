@@ -1,14 +1,16 @@
 import * as vscode from 'vscode';
 import { command, type Handler, nothingToAsk, nothingToShow } from '../command.ts';
 import type { Core } from '../core-api.ts';
-import { openRendered, RESULT_SCHEME } from '../documents.ts';
-import { doctorMarkdown } from '../markdown.ts';
+import { showDiagnoses } from '../doctor-list.ts';
 import { pickCluster } from '../pick-cluster.ts';
 import { pickImage } from '../pick-image.ts';
 import { pickTarget } from '../pick-target.ts';
 import type { Place } from '../place.ts';
 import { storeChoices } from '../settings.ts';
 import type { Ui } from '../ui.ts';
+
+/** Commands that may mend a fault. */
+const MENDING = new Set(['create', 'selectCluster', 'selectTarget', 'sync', 'verify', 'pull', 'load']);
 
 type Diagnoses = Awaited<ReturnType<Core['doctor']>>;
 
@@ -18,7 +20,8 @@ export const doctor = command<true, Diagnoses>({
   ask: nothingToAsk,
   work: ({ core, run, project }) => core.doctor(run, project),
   async show(diagnoses, _place, ui) {
-    await openRendered(ui.documents.put(RESULT_SCHEME, 'Doctor.md', ui.inPaletteWords(doctorMarkdown(diagnoses))));
+    // Not waited for: the doctor is done, the list stays as long as it is wanted.
+    void showDiagnoses(diagnoses, ui.inPaletteWords, MENDING);
   },
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { portChoice } from '../../../src/ui/commands/connections.ts';
-import { checkedMarkdown, doctorMarkdown, explainedMarkdown } from '../../../src/ui/markdown.ts';
+import { remediesOf } from '../../../src/ui/doctor-list.ts';
+import { checkedMarkdown, explainedMarkdown } from '../../../src/ui/markdown.ts';
 
 describe('rendered documents', () => {
   it('explain: verdicts, rules and their lines', () => {
@@ -54,14 +55,17 @@ describe('rendered documents', () => {
     ]);
   });
 
-  it('doctor: faults with what mends them, then the rest', () => {
-    const text = doctorMarkdown([
-      { title: 'kind', ok: true, detail: 'v0.33.0' },
-      { title: 'Docker daemon', ok: false, detail: 'dead', fix: 'sudo systemctl start docker' },
+  it('doctor: a fix offers what it names', () => {
+    const commands = new Set(['create']);
+    assert.deepEqual(
+      remediesOf('Start Docker (for example "sudo systemctl start docker"), or run "clparity doctor".', commands),
+      [{ kind: 'terminal', line: 'sudo systemctl start docker' }],
+    );
+    assert.deepEqual(remediesOf('clparity create', commands), [{ kind: 'command', command: 'clparity.create' }]);
+    assert.deepEqual(remediesOf('Install kind: https://kind.sigs.k8s.io/docs/.', commands), [
+      { kind: 'page', url: 'https://kind.sigs.k8s.io/docs/' },
     ]);
-    assert.match(text, /1 of 2 need your attention/);
-    assert.match(text, /## 🔴 Docker daemon\n\ndead\n\nTo fix it:\n\n```text\nsudo systemctl start docker\n```/);
-    assert.ok(text.indexOf('Docker daemon') < text.indexOf('**kind**'));
+    assert.deepEqual(remediesOf('Check the network.', commands), []);
   });
 
   it('a typed port is read with its protocol, and nothing else is', () => {

@@ -1,0 +1,104 @@
+import * as vscode from 'vscode';
+import type { Overview } from '../overview.ts';
+import { failureOf } from './errors.ts';
+import type { Known } from './known.ts';
+import { readViewSettings } from './settings.ts';
+import { plural, sentences } from './text.ts';
+import { dateText } from './time.ts';
+
+/** What the status bar says of a folder. */
+export interface Status {
+  readonly state: 'equal' | 'differs' | 'drifted' | 'stale';
+  readonly text: string;
+  readonly tooltip: string;
+  /** When it becomes stale, if nothing else happens before: milliseconds since 1970. */
+  readonly staleAt?: number;
+}
+
+/** The one line about a report: how it stood, unless something has moved since, or it is too old to go by. */
+export function statusOf({ report, drift }: Overview, staleHours: number, now = Date.now()): Status | undefined {
+  if (!report) return undefined;
+  const staleAt = Date.parse(report.createdAt) + staleHours * 3_600_000;
+  const between = `${report.target} → ${report.cluster}`;
+  const made = vscode.l10n.t('Compared {0}', dateText(report.createdAt));
+  const sides = drift ? [drift.target, drift.local] : [];
+  const moved = sides.filter(({ state }) => state === 'moved').length > 0;
+  const differences = plural(report.open, vscode.l10n.t('1 difference'), vscode.l10n.t('{0} differences', report.open));
+  const [state, symbol, words]: [Status['state'], string, string] = moved
+    ? ['drifted', 'git-compare', vscode.l10n.t('drifted')]
+    : staleHours > 0 && now >= staleAt
+      ? ['stale', 'history', vscode.l10n.t('stale')]
+      : report.equal
+        ? ['equal', 'pass', vscode.l10n.t('equal')]
+        : ['differs', 'warning', differences];
+  return {
+    state,
+    text: `$(${symbol}) ${between}: ${words}`,
+    tooltip: [
+      `${between}: ${words}`,
+      made,
+      report.equal ? vscode.l10n.t('equal then') : (report.first ?? differences),
+    ].join('\n'),
+    ...(staleHours > 0 && now < staleAt && { staleAt }),
+  };
+}
+
+/** The longest that a timer can wait. */
+const LONGEST = 2 ** 31 - 1;
+
+/** The extension's one status-bar item: shown where a folder has a report; a click opens it. */
+export function createStatus(known: Known, log: vscode.LogOutputChannel): vscode.Disposable {
+  const item = vscode.window.createStatusBarItem('clparity.status', vscode.StatusBarAlignment.Left);
+  item.name = vscode.l10n.t('Container Linux Parity');
+  item.command = 'clparity.report';
+  let timer: NodeJS.Timeout | undefined;
+  const show = async () => {
+    clearTimeout(timer);
+    const status = await current(known);
+    if (!status) {
+      item.hide();
+      return;
+    }
+    item.text = status.text;
+    item.tooltip = status.tooltip;
+    item.accessibilityInformation = { label: `${item.name}: ${status.tooltip}`, role: 'button' };
+    item.show();
+    // Not polling: one look, at the moment when the words change.
+    if (status.staleAt !== undefined)
+      timer = setTimeout(() => void update(), Math.min(status.staleAt - Date.now() + 1, LONGEST));
+  };
+  const update = () =>
+    show().catch((error: unknown) => {
+      const { message, action } = failureOf(error);
+      log.error(sentences(message, action));
+      item.hide();
+    });
+  const events = [
+    known.onDidChange(update),
+    vscode.window.onDidChangeActiveTextEditor(() => severalFolders() && void update()),
+  ];
+  void update();
+  return new vscode.Disposable(() => {
+    clearTimeout(timer);
+    vscode.Disposable.from(item, ...events).dispose();
+  });
+}
+
+function severalFolders(): boolean {
+  return (vscode.workspace.workspaceFolders?.length ?? 0) > 1;
+}
+
+/** Of the folder that is being worked in; the first one that has a report where that is none of them. */
+async function current(known: Known): Promise<Status | undefined> {
+  const folders = vscode.workspace.workspaceFolders ?? [];
+  const uri = vscode.window.activeTextEditor?.document.uri;
+  const active = uri && vscode.workspace.getWorkspaceFolder(uri);
+  for (const folder of active ? [active, ...folders] : folders) {
+    if (!(await known.hasReport(folder))) continue;
+    const { overview } = await known.branch(folder);
+    const { staleAfterHours } = readViewSettings(vscode.workspace.getConfiguration('clparity', folder.uri));
+    const status = statusOf(overview, staleAfterHours);
+    if (status) return status;
+  }
+  return undefined;
+}

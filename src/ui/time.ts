@@ -1,0 +1,29 @@
+import * as vscode from 'vscode';
+import { plural } from './text.ts';
+
+/** How long ago: "3 days ago". Roughly, for the eye. */
+export function sinceText(iso: string, now = Date.now()): string {
+  const minutes = Math.max(0, Math.floor((now - Date.parse(iso)) / 60_000));
+  if (minutes < 2) return vscode.l10n.t('just now');
+  if (minutes < 120) return vscode.l10n.t('{0} minutes ago', minutes);
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return vscode.l10n.t('{0} hours ago', hours);
+  return vscode.l10n.t('{0} days ago', Math.floor(hours / 24));
+}
+
+/** How long something takes: "12 s", "3 min 5 s". */
+export function durationText(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  const rest = vscode.l10n.t('{0} s', seconds % 60);
+  return seconds < 60 ? rest : `${vscode.l10n.t('{0} min', Math.floor(seconds / 60))} ${rest}`;
+}
+
+/** A moment in the reader's own way of writing it. */
+export function dateText(iso: string): string {
+  return new Date(iso).toLocaleString();
+}
+
+/** "1 change" or "5 changes". */
+export function changesText(n: number): string {
+  return plural(n, vscode.l10n.t('1 change'), vscode.l10n.t('{0} changes', n));
+}
