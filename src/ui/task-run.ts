@@ -5,6 +5,9 @@ import { progressText } from './text.ts';
 /** Milliseconds between two updates of the notification; more often is only flicker. */
 const REPORT_EVERY = 100;
 
+/** Milliseconds after which the time of a step is shown anew. */
+const TICK = 1_000;
+
 /** The run that a command's stages are given: the log channel, and steps shown in the notification. */
 export function taskRun(
   signal: AbortSignal,
@@ -12,19 +15,23 @@ export function taskRun(
   report: (message: string) => void,
   now: () => number = Date.now,
 ): Run {
-  const active: { title: string; progress: Progress }[] = [];
+  const active: { title: string; progress: Progress; started: number }[] = [];
   let reportedAt = 0;
+  let ticking: NodeJS.Timeout | undefined;
   const show = () => {
     const latest = active.at(-1);
-    if (latest) report(progressText(latest.title, latest.progress));
+    if (latest) report(progressText(latest.title, latest.progress, now() - latest.started));
     reportedAt = now();
+    clearTimeout(ticking);
+    // A step that has nothing to count still shows that time goes by.
+    ticking = latest && setTimeout(show, TICK).unref();
   };
   return {
     signal,
     log: (level, message) => log[level](message),
     async step(title, work) {
-      const step = { title, progress: {} };
       const started = now();
+      const step = { title, progress: {}, started };
       active.push(step);
       show();
       log.info(title);

@@ -6,11 +6,24 @@ export function plural(n: number, one: string, many: string): string {
   return n === 1 ? one : many;
 }
 
-/** A step as the progress notification shows it: "Loading nodes: 12.3 of 45.6 MB, dev-worker". */
-export function progressText(title: string, progress: Progress): string {
-  const amount = amountText(progress);
-  const details = [amount, progress.note].filter((part) => part !== undefined && part !== '');
+/** Milliseconds after which a step's time is worth showing. */
+const LONG = 3_000;
+
+/** A step as the progress notification shows it: "Loading nodes: 12.3 of 45.6 MB, 4.1 MB/s, dev-worker, 3 s". */
+export function progressText(title: string, progress: Progress, elapsed = 0): string {
+  const { done = 0, unit, note } = progress;
+  const rate =
+    unit === 'bytes' && elapsed >= LONG ? vscode.l10n.t('{0} MB/s', (done / 1000 / elapsed).toFixed(1)) : undefined;
+  const time = elapsed >= LONG ? durationText(elapsed) : undefined;
+  const details = [amountText(progress), rate, note, time].filter((part) => part !== undefined && part !== '');
   return details.length > 0 ? `${title}: ${details.join(', ')}` : title;
+}
+
+/** How long something takes: "12 s", "3 min 5 s". */
+export function durationText(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  const rest = vscode.l10n.t('{0} s', seconds % 60);
+  return seconds < 60 ? rest : `${vscode.l10n.t('{0} min', Math.floor(seconds / 60))} ${rest}`;
 }
 
 function amountText({ done, total, unit }: Progress): string | undefined {

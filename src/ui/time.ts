@@ -1,5 +1,4 @@
 import * as vscode from 'vscode';
-import { plural } from './text.ts';
 
 /** How long ago: "3 days ago". Roughly, for the eye. */
 export function sinceText(iso: string, now = Date.now()): string {
@@ -11,19 +10,7 @@ export function sinceText(iso: string, now = Date.now()): string {
   return vscode.l10n.t('{0} days ago', Math.floor(hours / 24));
 }
 
-/** How long something takes: "12 s", "3 min 5 s". */
-export function durationText(ms: number): string {
-  const seconds = Math.floor(ms / 1000);
-  const rest = vscode.l10n.t('{0} s', seconds % 60);
-  return seconds < 60 ? rest : `${vscode.l10n.t('{0} min', Math.floor(seconds / 60))} ${rest}`;
-}
-
 /** A moment in the reader's own way of writing it. */
 export function dateText(iso: string): string {
   return new Date(iso).toLocaleString();
-}
-
-/** "1 change" or "5 changes". */
-export function changesText(n: number): string {
-  return plural(n, vscode.l10n.t('1 change'), vscode.l10n.t('{0} changes', n));
 }

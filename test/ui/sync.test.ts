@@ -39,8 +39,12 @@ function leaveNothing(): void {
 
 const step = story(() => bench, skip);
 
-step('the first sync asks for the target: a folder of manifests', async () => {
-  await bench.run('Container Linux Parity: Sync');
+step('an empty view welcomes, and its button begins the first sync: it asks for the target', async () => {
+  await bench.run('View: Show Container Linux Parity');
+  const welcome = bench.page.locator('.part.sidebar .welcome-view-content');
+  await welcome.locator('.monaco-button', { hasText: 'Run Doctor' }).waitFor();
+  await bench.shot('welcome');
+  await welcome.locator('.monaco-button', { hasText: 'Sync' }).first().click();
   await bench.question('Select the target').waitFor();
   await bench.line('A folder of manifests').waitFor();
   await bench.shot('select-target');
@@ -83,6 +87,21 @@ step('progress counts, and the report opens rendered', async () => {
   await bench.shot('report');
 });
 
+step('the view and the status bar say how it stands, each policy with its fidelity', async () => {
+  await bench.clear();
+  await bench.row('Equal').waitFor();
+  await bench.row(/Local cluster.*kind:/).waitFor();
+  await bench.row(/Base image.*pinned/).waitFor();
+  await bench.row(/^Policies/).click();
+  await bench
+    .row(/^shop-web/)
+    .first()
+    .click();
+  await bench.row(/exact/).first().waitFor();
+  await bench.status(`manifests → ${cluster}: equal`).waitFor();
+  await bench.shot('view');
+});
+
 step('a connection is explained with its rule and line', async () => {
   await bench.clear();
   await bench.run('Container Linux Parity: Explain Connection');
@@ -110,7 +129,7 @@ step('a cancelled verify says what it left', async () => {
   await bench.shot('cancelled');
 });
 
-step('a rule that went away at the target is a change to prune; Cancel leaves it', async () => {
+step('a rule that goes away at the target shows as drift by itself, and is pruned only when chosen', async () => {
   await bench.clear();
   const file = join(bench.folder, 'manifests', 'monitoring.yaml');
   const before = readFileSync(file, 'utf8');
@@ -118,13 +137,31 @@ step('a rule that went away at the target is a change to prune; Cancel leaves it
     .split(/^---$/m)
     .filter((document) => !/name: statsd/.test(document) || !/kind: NetworkPolicy/.test(document));
   writeFileSync(file, documents.join('---'));
+  await bench.status(`manifests → ${cluster}: drifted`).waitFor({ timeout: SYNC });
+  await bench.row(/^Drift.*moved/).waitFor();
+  await bench.row(/policy removed/).waitFor();
+  await bench.shot('drift');
   await bench.run('Container Linux Parity: Mirror Policies');
   await bench.question(`Apply 1 change to ${cluster}?`).waitFor({ timeout: SYNC });
   await bench.line('delete 1').waitFor();
-  await bench.line('write nothing').click();
-  await bench.question(/^Apply/).waitFor({ state: 'hidden' });
-  await bench.toast('Mirror Policies').waitFor({ state: 'hidden' });
+  await bench.line('apply some of it').click();
+  await bench.question('untick what is to stay').waitFor();
+  await bench.line('statsd').waitFor();
+  await bench.shot('choose');
+  await bench.page.keyboard.press('Enter');
+  await bench.toast('Mirror Policies').waitFor({ state: 'hidden', timeout: SYNC });
+  await bench.status(`manifests → ${cluster}`).waitFor();
   writeFileSync(file, before);
+});
+
+step('undo shows what it brings back, and does', async () => {
+  await bench.clear();
+  await bench.run('Container Linux Parity: Undo Last Apply');
+  await bench.question(`Apply 1 change to ${cluster}?`).waitFor({ timeout: SYNC });
+  await bench.line('create 1').waitFor();
+  await bench.shot('undo');
+  await bench.line('create 1').click();
+  await bench.toast(`Undone in ${cluster}: create 1.`).waitFor({ timeout: SYNC });
 });
 
 step('a malformed manifest is named with its line, and the log is a click away', async () => {

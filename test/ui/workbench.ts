@@ -21,6 +21,10 @@ export interface Workbench {
   question(title: string | RegExp): Locator;
   /** A line of the quick pick on screen. */
   line(text: string | RegExp): Locator;
+  /** A line of the view in the side bar. */
+  row(text: string | RegExp): Locator;
+  /** An item of the status bar. */
+  status(text: string): Locator;
   /** The Markdown preview's document. */
   preview(): FrameLocator;
   /** Hides every notification. */
@@ -144,6 +148,8 @@ function drive(page: Page): Omit<Workbench, 'folder' | 'close'> {
     toast: (text) => page.locator('.notifications-toasts .notification-list-item', { hasText: text }).first(),
     question: (title) => page.locator('.quick-input-widget .quick-input-title', { hasText: title }),
     line: (text) => page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first(),
+    row: (text) => page.locator('.part.sidebar .monaco-list-row', { hasText: text }).first(),
+    status: (text) => page.locator('.part.statusbar .statusbar-item', { hasText: text }).first(),
     preview: () => page.frameLocator('iframe.webview.ready').last().frameLocator('iframe#active-frame'),
     async clear() {
       await run('Notifications: Clear All Notifications');

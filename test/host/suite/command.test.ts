@@ -116,6 +116,28 @@ describe('every command', () => {
     assert.deepEqual(shown, [{ kind: 'information', text: 'Work was cancelled.', buttons: ['Show Log'] }]);
   });
 
+  it('is refused in a folder that nobody trusts, though a link runs it, unless it only shows what is there', async () => {
+    const trusted = Object.getOwnPropertyDescriptor(vscode.workspace, 'isTrusted');
+    assert.ok(trusted);
+    Object.defineProperty(vscode.workspace, 'isTrusted', { configurable: true, get: () => false });
+    try {
+      assert.equal(await handler(async () => 1)(), undefined);
+      const text = 'Work: This workspace is not trusted. Run "Workspaces: Manage Workspace Trust", then Work again.';
+      assert.deepEqual(shown, [{ kind: 'error', text, buttons: ['Show Log'] }]);
+      const show = command<true, unknown>({
+        title: () => 'Show',
+        needs: {},
+        harmless: true,
+        ask: nothingToAsk,
+        work: async () => 2,
+        show: nothingToShow,
+      });
+      assert.equal(await show(ui, async () => core)(), 2);
+    } finally {
+      Object.defineProperty(vscode.workspace, 'isTrusted', trusted);
+    }
+  });
+
   it('refuses a second run on the same cluster and names the first', async () => {
     const config = vscode.workspace.getConfiguration('clparity');
     await config.update('cluster', 'kind:dev', vscode.ConfigurationTarget.Workspace);

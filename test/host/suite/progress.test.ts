@@ -29,6 +29,9 @@ describe('progress', () => {
     assert.equal(progressText('Probe', { done: 3, total: 60, unit: 'items', note: 'TCP' }), 'Probe: 3 of 60, TCP');
     assert.equal(progressText('Load', { done: 1_250_000, total: 4e6, unit: 'bytes' }), 'Load: 1.3 of 4.0 MB');
     assert.equal(progressText('Load', { done: 0, unit: 'bytes' }), 'Load: 0.0 MB');
+    const bytes = { done: 30e6, total: 90e6, unit: 'bytes', note: 'dev-worker' } as const;
+    assert.equal(progressText('Load', bytes, 65_400), 'Load: 30.0 of 90.0 MB, 0.5 MB/s, dev-worker, 1 min 5 s');
+    assert.equal(progressText('Wait', {}, 4_000), 'Wait: 4 s');
   });
 
   it('updates the notification at most ten times a second', async () => {
@@ -40,6 +43,14 @@ describe('progress', () => {
     });
     assert.deepEqual(messages.slice(0, 2), ['Load', 'Load: 100']);
     assert.equal(messages.length, 11);
+  });
+
+  it('shows that time goes by where nothing is counted', async () => {
+    await run().step('Wait', async () => {
+      clock = 12_000;
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+    });
+    assert.deepEqual(messages.slice(0, 2), ['Wait', 'Wait: 12 s']);
   });
 
   it('shows the step that moved last, and the outer one again afterwards', async () => {
