@@ -88,7 +88,9 @@ describe('activation', () => {
 });
 
 /** They only show what is there. */
-const HARMLESS = ['showLog', 'report', 'exportReport', 'showDrift', 'openPolicy', 'copyDigest'].map((name) => `clparity.${name}`);
+const HARMLESS = ['showLog', 'report', 'exportReport', 'showDrift', 'openPolicy', 'copyDigest'].map(
+  (name) => `clparity.${name}`,
+);
 
 describe('manifest', () => {
   it('is translated in full', () => {
