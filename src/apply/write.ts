@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { environmentError, refusedError } from '../host/errors.ts';
 import { titleOf } from '../plan/documents.ts';
-import { NAMESPACES, NETWORK_POLICIES } from '../plan/local-state.ts';
 import { managedPart, namespaceToWrite } from '../plan/managed.ts';
 import type { ObjectChange } from '../plan/model.ts';
 import { occupantsOf } from '../plan/occupants.ts';
 import { FIELD_MANAGER, isOurs, madeByUs, ownerOf } from '../plan/ownership.ts';
 import { NAMESPACE_NAME_LABEL } from '../policy/select.ts';
 import type { KubeObject } from '../target/rest.ts';
-import type { WriteClient } from './client.ts';
+import { resourceOf, type WriteClient } from './client.ts';
 
 /** A write that has begun, and how to take it back. */
 export interface Undo {
@@ -29,8 +28,7 @@ export async function recheck(
   change: ObjectChange,
   signal: AbortSignal,
 ): Promise<KubeObject | undefined> {
-  const resource = change.kind === 'Namespace' ? NAMESPACES : NETWORK_POLICIES;
-  const live = await client.get(resource, change.name, change.namespace, signal);
+  const live = await client.get(resourceOf(change), change.name, change.namespace, signal);
   const wrong = live ? reasonToRefuse(change, live) : missing(change);
   if (wrong === undefined) return live;
   throw refusedError(`${titleOf(change)} ${wrong}`, { action: 'Make a new plan: the cluster changed meanwhile.' });
@@ -43,7 +41,7 @@ function missing({ action }: ObjectChange): string | undefined {
 function reasonToRefuse({ action, kind, uid }: ObjectChange, live: KubeObject): string | undefined {
   if (action === 'create') return `is there by now and belongs to ${holderOf(live)}`;
   if (live.metadata.uid !== uid) return `was replaced by one that belongs to ${holderOf(live)}`;
-  if (kind === 'NetworkPolicy' && !isOurs(live)) return `is not ours any more, it belongs to ${ownerOf(live)}`;
+  if (kind !== 'Namespace' && !isOurs(live)) return `is not ours any more, it belongs to ${ownerOf(live)}`;
   if (kind === 'Namespace' && action === 'delete' && !madeByUs(live)) return 'does not carry our mark any more';
   return undefined;
 }
@@ -88,8 +86,7 @@ export function undoOf(client: WriteClient, change: ObjectChange, live: KubeObje
 
 async function takeAway(client: WriteClient, change: ObjectChange): Promise<boolean> {
   const signal = new AbortController().signal;
-  const resource = change.kind === 'Namespace' ? NAMESPACES : NETWORK_POLICIES;
-  const live = await client.get(resource, change.name, change.namespace, signal);
+  const live = await client.get(resourceOf(change), change.name, change.namespace, signal);
   if (!live || !isOurs(live)) return false;
   if (change.kind === 'Namespace') {
     const others = (await occupantsOf(client, [change.name], signal)).get(change.name) ?? [];
@@ -105,8 +102,7 @@ async function takeAway(client: WriteClient, change: ObjectChange): Promise<bool
 
 async function bringBack(client: WriteClient, change: ObjectChange, live: KubeObject): Promise<boolean> {
   const signal = new AbortController().signal;
-  const resource = change.kind === 'Namespace' ? NAMESPACES : NETWORK_POLICIES;
-  const now = await client.get(resource, change.name, change.namespace, signal);
+  const now = await client.get(resourceOf(change), change.name, change.namespace, signal);
   if (now && !now.metadata.deletionTimestamp) return false;
   await demandGone(client, change, signal);
   const ours = managedPart(live);
@@ -146,10 +142,11 @@ async function demandGone(client: WriteClient, change: ObjectChange, signal: Abo
 /** Waits until a deleted object has really gone; false where it takes longer than a minute. */
 export async function waitUntilGone(
   client: WriteClient,
-  { kind, namespace, name }: ObjectChange,
+  change: ObjectChange,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const resource = kind === 'Namespace' ? NAMESPACES : NETWORK_POLICIES;
+  const { namespace, name } = change;
+  const resource = resourceOf(change);
   for (const end = Date.now() + GONE_MS; Date.now() < end; await sleep(300, undefined, { signal })) {
     if ((await client.get(resource, name, namespace, signal)) === undefined) return true;
   }

@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
+import { originOf } from '../policy/dialect/origin.ts';
 import type { KubeObject } from '../target/rest.ts';
-import type { ObjectChange, Plan } from './model.ts';
+import type { ObjectRef, Plan } from './model.ts';
 
 /** Both sides of one change as text, for a diff editor. A side that doesn't exist is empty. */
 export interface PlanDocument {
@@ -19,9 +20,10 @@ export function planDocuments({ objects }: Pick<Plan, 'objects'>): PlanDocument[
   }));
 }
 
-/** `NetworkPolicy shop/web` or `Namespace shop`. */
-export function titleOf({ kind, namespace, name }: Pick<ObjectChange, 'kind' | 'namespace' | 'name'>): string {
-  return `${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
+/** `NetworkPolicy shop/web` or `Namespace shop`; with the group where it isn't Kubernetes' own. */
+export function titleOf({ apiVersion, kind, namespace, name }: ObjectRef): string {
+  if (apiVersion === 'v1') return `${kind} ${name}`;
+  return originOf({ apiVersion, kind, metadata: { name, ...(namespace !== undefined && { namespace }) } }).object;
 }
 
 /** An object as YAML that kubectl reads the same way (version 1.1: `y` and `on` are quoted); empty for none. */

@@ -1,4 +1,5 @@
-import type { ReadClient } from '../target/rest.ts';
+import { isBuiltIn, policyKinds } from '../snapshot/other-policies.ts';
+import type { KubeObject, ReadClient } from '../target/rest.ts';
 import type { LocalState } from './model.ts';
 import { occupantsOf } from './occupants.ts';
 import { madeByUs } from './ownership.ts';
@@ -8,10 +9,25 @@ export const NETWORK_POLICIES = { group: 'networking.k8s.io', version: 'v1', plu
 
 /** Reads what a plan is compared with. Namespaces that we made are looked into: they may have been used since. */
 export async function readLocalState(client: ReadClient, signal: AbortSignal): Promise<LocalState> {
-  const [namespaces, policies] = await Promise.all([
+  const [namespaces, policies, served] = await Promise.all([
     client.list(NAMESPACES, signal),
     client.list(NETWORK_POLICIES, signal),
+    // Whatever can't be read here is an error: what isn't seen could be neither compared nor pruned.
+    policyKinds(client, (_, reading) => reading(), signal),
   ]);
+  const kinds = served.filter(({ isRead }) => isRead);
+  const others = await Promise.all(
+    kinds.map(async ({ kind, resource }): Promise<KubeObject[]> => {
+      const apiVersion = `${resource.group}/${resource.version}`;
+      const all = await client.list(resource, signal);
+      return all.filter((o) => !isBuiltIn(kind, o.metadata.name)).map((o) => ({ ...o, apiVersion, kind }));
+    }),
+  );
   const made = namespaces.filter(madeByUs).map(({ metadata }) => metadata.name);
-  return { namespaces, policies, occupants: await occupantsOf(client, made, signal) };
+  return {
+    namespaces,
+    policies: [...policies, ...others.flat()],
+    kinds,
+    occupants: await occupantsOf(client, made, signal),
+  };
 }

@@ -1,22 +1,36 @@
-import type { NetworkPolicy } from '../snapshot/model.ts';
+import { canonicalPolicy } from '../policy/dialect/canonical.ts';
+import type { PolicyObject } from '../snapshot/model.ts';
 import type { KubeObject } from '../target/rest.ts';
-import { canonicalSpec } from './canonical.ts';
-import { ADDED_LABELS, CREATED, FIELD_MANAGER, isCopyable, MANAGED_BY, MIRROR, ourPart } from './ownership.ts';
+import {
+  ADDED_LABELS,
+  CREATED,
+  FIELD_MANAGER,
+  isCopyable,
+  MANAGED_BY,
+  MIRROR,
+  markField,
+  ourPart,
+} from './ownership.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
-/** The policy to write: allow-listed labels and ours, and the spec as the API server will store it. */
-export function policyToWrite({ metadata, spec }: NetworkPolicy, mirror: string): KubeObject {
-  const labels = Object.entries(metadata.labels ?? {}).filter(([key]) => isCopyable(key));
+export const NAMESPACE = { apiVersion: 'v1', kind: 'Namespace' } as const;
+
+/** The policy to write: allow-listed labels and our marks, and the rest as the API server will store it. */
+export function policyToWrite(policy: PolicyObject, mirror: string): KubeObject {
+  const { apiVersion, kind, metadata } = policy;
+  const labels = Object.fromEntries(Object.entries(metadata.labels ?? {}).filter(([key]) => isCopyable(key)));
+  const marks = { [MANAGED_BY]: FIELD_MANAGER, [MIRROR]: mirror };
+  const marked = markField(policy) === 'labels' ? { labels: { ...labels, ...marks } } : { labels, annotations: marks };
   return {
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'NetworkPolicy',
+    apiVersion,
+    kind,
     metadata: {
       name: metadata.name,
-      namespace: metadata.namespace,
-      labels: sorted({ ...Object.fromEntries(labels), [MANAGED_BY]: FIELD_MANAGER, [MIRROR]: mirror }),
+      ...(metadata.namespace !== undefined && { namespace: metadata.namespace }),
+      ...sortedMaps(marked),
     },
-    spec: canonicalSpec(spec),
+    ...canonicalPolicy(policy),
   };
 }
 
@@ -24,39 +38,32 @@ export function policyToWrite({ metadata, spec }: NetworkPolicy, mirror: string)
 export function namespaceToWrite(name: string, labels: Labels, mirror: string, created: boolean): KubeObject {
   const keys = Object.keys(labels).sort();
   const marked = created || keys.length > 0;
-  return {
-    apiVersion: 'v1',
-    kind: 'Namespace',
-    metadata: {
-      name,
-      ...(keys.length > 0 && { labels: sorted(labels) }),
-      ...(marked && {
-        annotations: sorted({
-          ...(created && { [CREATED]: 'true' }),
-          ...(keys.length > 0 && { [ADDED_LABELS]: keys.join(',') }),
-          [MIRROR]: mirror,
-        }),
-      }),
-    },
+  const annotations = {
+    ...(created && { [CREATED]: 'true' }),
+    ...(keys.length > 0 && { [ADDED_LABELS]: keys.join(',') }),
+    [MIRROR]: mirror,
   };
+  return { ...NAMESPACE, metadata: { name, ...sortedMaps({ labels, annotations: marked ? annotations : {} }) } };
 }
 
 /** The fields of a live object that we manage, in the shape in which we'd write them. */
 export function managedPart(live: KubeObject): KubeObject {
   const { name, namespace } = live.metadata;
-  const [labels, annotations] = [ourPart(live, 'labels'), ourPart(live, 'annotations')];
-  const isNamespace = live.kind === 'Namespace';
-  return {
-    apiVersion: isNamespace ? 'v1' : 'networking.k8s.io/v1',
-    kind: isNamespace ? 'Namespace' : 'NetworkPolicy',
-    metadata: {
-      name,
-      ...(namespace !== undefined && { namespace }),
-      ...(Object.keys(labels).length > 0 && { labels: sorted(labels) }),
-      ...(Object.keys(annotations).length > 0 && { annotations: sorted(annotations) }),
-    },
-    ...(!isNamespace && { spec: canonicalSpec(live.spec) }),
+  const type =
+    live.kind === 'Namespace' ? NAMESPACE : { apiVersion: live.apiVersion ?? '', kind: live.kind ?? 'NetworkPolicy' };
+  const metadata = {
+    name,
+    ...(namespace !== undefined && { namespace }),
+    ...sortedMaps({ labels: ourPart(live, 'labels'), annotations: ourPart(live, 'annotations') }),
   };
+  if (live.kind === 'Namespace') return { ...type, metadata };
+  return { ...type, metadata, ...canonicalPolicy({ ...live, ...type }) };
+}
+
+/** Labels and annotations, each sorted, and left out where there are none. */
+function sortedMaps(maps: { labels?: Labels; annotations?: Labels }): { labels?: Labels; annotations?: Labels } {
+  const kept = Object.entries(maps).filter(([, map]) => Object.keys(map).length > 0);
+  return Object.fromEntries(kept.map(([field, map]) => [field, sorted(map)]));
 }
 
 function sorted(record: Labels): Labels {

@@ -1,5 +1,6 @@
 import type { PolicyFidelity } from '../policy/fidelity.ts';
 import type { PolicyObject, Snapshot } from '../snapshot/model.ts';
+import type { ServedKind } from '../snapshot/other-policies.ts';
 import type { KubeObject } from '../target/rest.ts';
 
 /**
@@ -19,7 +20,7 @@ export interface ScopedTarget extends Snapshot {
 
 /** The target's policies as this cluster can enforce them, and how near that comes (see mirrored.ts). */
 export interface Mirrored {
-  /** networking.k8s.io/v1 NetworkPolicies in local names. */
+  /** In local names; of the kinds that the local cluster serves. */
   readonly objects: readonly PolicyObject[];
   readonly fidelity: readonly PolicyFidelity[];
 }
@@ -27,9 +28,21 @@ export interface Mirrored {
 /** What a plan is compared with, read from the local cluster (see local-state.ts). */
 export interface LocalState {
   readonly namespaces: readonly KubeObject[];
+  /** Policies of every served kind, and what they refer to, each with its apiVersion and kind. */
   readonly policies: readonly KubeObject[];
+  /** The kinds besides networking.k8s.io NetworkPolicies that the API server takes, and some dialect reads. */
+  readonly kinds: readonly ServedKind[];
   /** By namespace that we made: what lives in it and isn't ours, such as `Pod web-0`. */
   readonly occupants: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Which object a line of a plan is about. */
+export interface ObjectRef {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** Absent for an object of the whole cluster. */
+  readonly namespace?: string;
+  readonly name: string;
 }
 
 export type ChangeAction = 'create' | 'update' | 'delete' | 'release';
@@ -38,11 +51,8 @@ export type ChangeAction = 'create' | 'update' | 'delete' | 'release';
  * One object's change. `release` takes our labels off an object that isn't ours to delete. `before` and `after` are
  * what the preview compares: the fields we manage, nothing else.
  */
-export interface ObjectChange {
+export interface ObjectChange extends ObjectRef {
   readonly action: ChangeAction;
-  readonly kind: 'Namespace' | 'NetworkPolicy';
-  readonly namespace?: string;
-  readonly name: string;
   /** UID of the object that the plan was made from; absent for `create`. */
   readonly uid?: string;
   readonly before?: KubeObject;
@@ -50,10 +60,7 @@ export interface ObjectChange {
 }
 
 /** An object that stands in the way because someone else owns it; it is left alone and named. */
-export interface Conflict {
-  readonly kind: 'Namespace' | 'NetworkPolicy';
-  readonly namespace?: string;
-  readonly name: string;
+export interface Conflict extends ObjectRef {
   readonly owner: string;
   readonly message: string;
 }

@@ -1,3 +1,4 @@
+import { DIALECTS } from '../policy/dialect/index.ts';
 import { ApiError, type KubeObject, type ReadClient, type Resource, resourcePath } from '../target/rest.ts';
 import { isOurs } from './ownership.ts';
 
@@ -42,13 +43,17 @@ function isOccupant(kind: string, object: KubeObject): boolean {
   const { metadata } = object;
   if (DERIVED_KINDS.includes(kind)) return false;
   // Marks can be copied along with a policy; nobody copies those of our stand-ins.
-  if (kind === 'NetworkPolicy' ? isOurs(object) : hasMark(metadata.labels) || hasMark(metadata.annotations))
-    return false;
+  if (isMirrorable(kind) ? isOurs(object) : hasMark(metadata.labels) || hasMark(metadata.annotations)) return false;
   // A controlled object goes and counts with its owner.
   if (metadata.ownerReferences?.some((owner) => owner.controller)) return false;
   if (kind === 'ServiceAccount') return metadata.name !== 'default';
   if (kind === 'ConfigMap') return !['kube-root-ca.crt', 'istio-ca-root-cert'].includes(metadata.name);
   return true;
+}
+
+/** Whether we write objects of that kind. */
+function isMirrorable(kind: string): boolean {
+  return DIALECTS.some(({ kinds }) => kinds.some((k) => k.kind === kind));
 }
 
 function hasMark(record: Readonly<Record<string, string>> = {}): boolean {

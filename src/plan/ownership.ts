@@ -3,7 +3,7 @@ import type { KubeObject } from '../target/rest.ts';
 
 /** Our field manager: who we are in managedFields. */
 export const FIELD_MANAGER = 'clparity';
-/** On policies a label, on namespaces an annotation (labels of namespaces are seen by selectors). Value: the target. */
+/** A label on policies; an annotation on what selectors know by its labels. Value: the target. */
 export const MIRROR = 'clparity.dev/mirror';
 /** Annotation of a namespace that we made. */
 export const CREATED = 'clparity.dev/created';
@@ -51,12 +51,19 @@ export function ourPart(object: KubeObject, field: 'labels' | 'annotations'): Re
  * copied: our field manager must have set it.
  */
 export function isOurs(object: KubeObject): boolean {
-  return MIRROR in ourPart(object, object.kind === 'Namespace' ? 'annotations' : 'labels');
+  return MIRROR in ourPart(object, markField(object));
 }
+
+/** Where our mark is: an annotation on objects whose labels selectors see. */
+export function markField({ kind = '' }: Pick<KubeObject, 'kind'>): 'labels' | 'annotations' {
+  return LABELS_SELECTED.includes(kind) ? 'annotations' : 'labels';
+}
+
+const LABELS_SELECTED: readonly string[] = ['Namespace', 'CiliumCIDRGroup', 'NetworkSet', 'GlobalNetworkSet'];
 
 /** Which target an object of ours was mirrored from. */
 export function mirroredFrom(object: KubeObject): string | undefined {
-  return object.metadata[object.kind === 'Namespace' ? 'annotations' : 'labels']?.[MIRROR];
+  return object.metadata[markField(object)]?.[MIRROR];
 }
 
 /** Whether a namespace is one that we made, not one that was there. */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { NamespaceFacts } from '../snapshot/model.ts';
 import type { KubeObject } from '../target/rest.ts';
-import { managedPart, namespaceToWrite } from './managed.ts';
+import { managedPart, NAMESPACE, namespaceToWrite } from './managed.ts';
 import type { Conflict, LocalState, ObjectChange } from './model.ts';
 import { isCopyable, madeByUs, otherManagers, ourPart, ownerOf } from './ownership.ts';
 
@@ -28,7 +28,7 @@ export function planNamespace(
   if (!live) {
     const labels = Object.fromEntries(wanted);
     const after = namespaceToWrite(name, labels, mirror, true);
-    return { change: { action: 'create', kind: 'Namespace', name, after }, conflicts: [], labels };
+    return { change: { action: 'create', ...NAMESPACE, name, after }, conflicts: [], labels };
   }
   const ours = ourPart(live, 'labels');
   const present = live.metadata.labels ?? {};
@@ -53,7 +53,7 @@ function changeTo(live: KubeObject, after: KubeObject): { change?: ObjectChange 
   return {
     change: {
       action: marked ? 'update' : 'release',
-      kind: 'Namespace',
+      ...NAMESPACE,
       name,
       ...(uid !== undefined && { uid }),
       before,
@@ -68,7 +68,7 @@ function changeTo(live: KubeObject, after: KubeObject): { change?: ObjectChange 
  */
 export function dropNamespace(live: KubeObject, local: LocalState): { change: ObjectChange; warning?: string } {
   const { name, uid } = live.metadata;
-  const base = { kind: 'Namespace' as const, name, ...(uid !== undefined && { uid }), before: managedPart(live) };
+  const base = { ...NAMESPACE, name, ...(uid !== undefined && { uid }), before: managedPart(live) };
   const release: ObjectChange = { ...base, action: 'release', after: namespaceToWrite(name, {}, '', false) };
   if (!madeByUs(live)) return { change: release };
   const others = local.occupants.get(name) ?? [];
@@ -87,7 +87,7 @@ function labelConflict(
   const { name } = live.metadata;
   const owner = managers.length > 0 ? managers.join(', ') : ownerOf(live);
   return {
-    kind: 'Namespace',
+    ...NAMESPACE,
     name,
     owner,
     message: `Namespace ${name} has the label ${key}=${here}, set by ${owner}; at the target it is ${key}=${value}`,

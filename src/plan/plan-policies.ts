@@ -1,22 +1,25 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { NetworkPolicy } from '../snapshot/model.ts';
+import type { PolicyObject } from '../snapshot/model.ts';
 import type { KubeObject } from '../target/rest.ts';
+import { titleOf } from './documents.ts';
 import { managedPart, policyToWrite } from './managed.ts';
-import type { Conflict, ObjectChange } from './model.ts';
+import type { Conflict, ObjectChange, ObjectRef } from './model.ts';
 import { isOurs, otherManagers, ownerOf } from './ownership.ts';
 
 /** A policy's change or the conflict that forbids it; neither where it is as it should be. */
 export type PolicyPlan = { readonly change?: ObjectChange; readonly conflict?: Conflict };
 
-/** The change that makes the local policy the target's. One that isn't ours is never adopted, equal or not. */
-export function planPolicy(policy: NetworkPolicy, live: KubeObject | undefined, mirror: string): PolicyPlan {
-  const { name, namespace } = policy.metadata;
-  const id = { kind: 'NetworkPolicy' as const, namespace, name };
+/**
+ * The change that makes the local policy, or what one refers to, the target's. One that isn't ours is never adopted,
+ * equal or not.
+ */
+export function planPolicy(policy: PolicyObject, live: KubeObject | undefined, mirror: string): PolicyPlan {
   const after = policyToWrite(policy, mirror);
+  const id = refOf(after);
   if (!live) return { change: { ...id, action: 'create', after } };
   if (!isOurs(live)) {
     const owner = ownerOf(live);
-    const message = `NetworkPolicy ${namespace}/${name} is here already and belongs to ${owner}; it is left alone`;
+    const message = `${titleOf(id)} is here already and belongs to ${owner}; it is left alone`;
     return { conflict: { ...id, owner, message } };
   }
   const before = managedPart(live);
@@ -24,8 +27,8 @@ export function planPolicy(policy: NetworkPolicy, live: KubeObject | undefined, 
   const edited = editedFields(live, before, after);
   if (edited) {
     const message =
-      `NetworkPolicy ${namespace}/${name} is ours, but ${edited.owner} changed ${edited.fields.join(', ')}; ` +
-      `it is left alone: delete it (kubectl delete networkpolicy -n ${namespace} ${name}) to have it mirrored again`;
+      `${titleOf(id)} is ours, but ${edited.owner} changed ${edited.fields.join(', ')}; ` +
+      `it is left alone: delete it (${deletion(id)}) to have it mirrored again`;
     return { conflict: { ...id, owner: edited.owner, message } };
   }
   const { uid } = live.metadata;
@@ -34,35 +37,54 @@ export function planPolicy(policy: NetworkPolicy, live: KubeObject | undefined, 
 
 /** The deletion of a policy of ours. */
 export function dropPolicy(live: KubeObject): ObjectChange {
-  const { name, namespace, uid } = live.metadata;
-  return {
-    action: 'delete',
-    kind: 'NetworkPolicy',
-    ...(namespace !== undefined && { namespace }),
-    name,
-    ...(uid !== undefined && { uid }),
-    before: managedPart(live),
-  };
+  const before = managedPart(live);
+  const { uid } = live.metadata;
+  return { ...refOf(before), action: 'delete', ...(uid !== undefined && { uid }), before };
+}
+
+/** Which object it is. */
+export function refOf({
+  apiVersion = '',
+  kind = '',
+  metadata: { name, namespace },
+}: Pick<KubeObject, 'apiVersion' | 'kind'> & Pick<PolicyObject, 'metadata'>): ObjectRef {
+  return { apiVersion, kind, ...(namespace !== undefined && { namespace }), name };
+}
+
+/** With the group, for several groups have kinds of one name. */
+function deletion({ apiVersion, kind, namespace, name }: ObjectRef): string {
+  const [group = ''] = apiVersion.split('/');
+  const type = group === 'networking.k8s.io' ? kind.toLowerCase() : `${kind.toLowerCase()}.${group}`;
+  return ['kubectl delete', type, ...(namespace === undefined ? [] : ['-n', namespace]), name].join(' ');
 }
 
 /** The parts of a policy of ours that differ from what we want because someone else wrote them. */
 function editedFields(live: KubeObject, before: KubeObject, after: KubeObject) {
-  const [here, wanted] = [before.spec, after.spec] as Record<string, unknown>[];
-  const keys = new Set([...Object.keys(here ?? {}), ...Object.keys(wanted ?? {})]);
-  const differing = [...keys].filter((key) => !isDeepStrictEqual(here?.[key], wanted?.[key]));
-  const edited = differing.flatMap((key) => {
-    const managers = otherManagers(live, ['spec', key]);
-    return managers.length > 0 ? [{ field: `spec.${key}`, managers }] : [];
+  const parts = (object: KubeObject) =>
+    new Map<string, unknown>([
+      ...Object.entries(object.spec ?? {}).map(([key, value]): [string, unknown] => [`spec.${key}`, value]),
+      ...(object.specs === undefined ? [] : [['specs', object.specs] as const]),
+    ]);
+  const [here, wanted] = [parts(before), parts(after)];
+  const differing = [...new Set([...here.keys(), ...wanted.keys()])].filter(
+    (path) => !isDeepStrictEqual(here.get(path), wanted.get(path)),
+  );
+  const edited = differing.flatMap((path) => {
+    const managers = otherManagers(live, path.split('.'));
+    return managers.length > 0 ? [{ path, managers }] : [];
   });
   if (edited.length === 0) return undefined;
   return {
-    fields: edited.map(({ field }) => field),
+    fields: edited.map(({ path }) => path),
     owner: [...new Set(edited.flatMap(({ managers }) => managers))].join(', '),
   };
 }
 
 /** Whether a policy allows anything; one that doesn't only isolates. */
 export function allowsAnything(policy: KubeObject | undefined): boolean {
-  const spec = policy?.spec as { ingress?: unknown; egress?: unknown } | undefined;
-  return spec?.ingress !== undefined || spec?.egress !== undefined;
+  const specs = [policy?.spec, ...((policy?.specs as unknown[] | undefined) ?? [])];
+  return specs.some((spec) => {
+    const { ingress, egress } = (spec ?? {}) as { ingress?: unknown; egress?: unknown };
+    return ingress !== undefined || egress !== undefined;
+  });
 }

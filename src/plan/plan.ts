@@ -1,16 +1,19 @@
 import { notMirrored } from '../snapshot/other-policies.ts';
-import { isNetworkPolicy, mayHidePolicies, networkPolicies } from '../snapshot/policy-object.ts';
+import { isNetworkPolicy, isReferred, mayHidePolicies, networkPolicies } from '../snapshot/policy-object.ts';
 import type { KubeObject } from '../target/rest.ts';
 import { globMatcher } from './glob.ts';
 import type { Conflict, LocalState, Mirrored, ObjectChange, ObjectPlan, Plan, ScopedTarget } from './model.ts';
 import { isOurs, mirroredFrom, mirrorName } from './ownership.ts';
+import { titleOf } from './documents.ts';
+import { NAMESPACE } from './managed.ts';
 import { dropNamespace, planNamespace } from './plan-namespaces.ts';
-import { allowsAnything, dropPolicy, planPolicy } from './plan-policies.ts';
+import { allowsAnything, dropPolicy, planPolicy, refOf } from './plan-policies.ts';
 import { foreignPolicies, otherMirrors, selectorsWithoutNamespace } from './warnings.ts';
 
 /**
  * Every change of namespaces and policies that makes the local cluster like the target, in the order to make them:
- * namespaces and labels, policies that allow before those that only isolate, then what the target no longer has.
+ * namespaces and labels, what policies refer to, policies that allow before those that only isolate, then what the
+ * target no longer has.
  * `mirrored`: the policies to apply; the target's own NetworkPolicies when absent.
  * Pure. A cluster mirrors one target: what another left is pruned everywhere; of this target's, only inside the scope.
  */
@@ -21,18 +24,17 @@ export function planObjects(
 ): ObjectPlan {
   const target = { ...scoped, policies: mirrored.objects };
   const mirror = mirrorName(target.source.name);
-  const namespaces = byName(local.namespaces);
-  const policies = byName(local.policies);
+  const namespaces = new Map(local.namespaces.map((object) => [object.metadata.name, object]));
+  const policies = new Map(local.policies.map((object) => [idOf(object), object]));
   const leaving = target.namespaces.filter(({ name }) => namespaces.get(name)?.metadata.deletionTimestamp);
   const staying = target.namespaces.filter((facts) => !leaving.includes(facts));
 
   const namespacePlans = staying.map((facts) =>
     planNamespace(facts, namespaces.get(facts.name), mirror, isNarrowed(target) && target.peers.includes(facts.name)),
   );
-  const wanted = networkPolicies(target.policies);
-  const policyPlans = wanted
+  const policyPlans = target.policies
     .filter(({ metadata }) => !leaving.some(({ name }) => name === metadata.namespace))
-    .map((policy) => planPolicy(policy, policies.get(`${policy.metadata.namespace}/${policy.metadata.name}`), mirror));
+    .map((policy) => planPolicy(policy, policies.get(idOf(policy)), mirror));
   const stale = unreadable(target) ? { changes: [], warnings: [noPruning] } : prune(target, local, mirror);
   const labels = new Map([
     ...local.namespaces.map(({ metadata }) => [metadata.name, metadata.labels ?? {}] as const),
@@ -56,7 +58,7 @@ export function planObjects(
     warnings: [
       ...otherMirrors(local, mirror),
       ...stale.warnings,
-      ...selectorsWithoutNamespace(wanted, labels),
+      ...selectorsWithoutNamespace(networkPolicies(target.policies), labels),
       ...foreignPolicies(target, local),
     ],
     fidelity: mirrored.fidelity,
@@ -84,12 +86,13 @@ export function hasChanges(plan: Pick<Plan, 'objects' | 'images'>): boolean {
 
 function prune(target: ScopedTarget, local: LocalState, mirror: string) {
   const inScope = globMatcher(target.pruneIn);
-  const prunable = (object: KubeObject, namespace: string) =>
-    isOurs(object) && (inScope(namespace) || mirroredFrom(object) !== mirror);
-  const wanted = new Set(target.policies.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
+  // What is of the whole cluster is in every scope.
+  const prunable = (object: KubeObject, namespace: string | undefined) =>
+    isOurs(object) && (namespace === undefined || inScope(namespace) || mirroredFrom(object) !== mirror);
+  const wanted = new Set(target.policies.map(idOf));
   const needed = new Set(target.namespaces.map(({ name }) => name));
   const policies = local.policies.filter(
-    (live) => !wanted.has(idOf(live)) && prunable(live, live.metadata.namespace ?? ''),
+    (live) => !wanted.has(idOf(live)) && prunable(live, live.metadata.namespace),
   );
   const namespaces = local.namespaces
     .filter((live) => !needed.has(live.metadata.name) && prunable(live, live.metadata.name))
@@ -115,7 +118,7 @@ const noPruning = "Nothing is pruned: the target's policies or namespaces could 
 
 function leavingConflict({ name }: { readonly name: string }): Conflict {
   return {
-    kind: 'Namespace',
+    ...NAMESPACE,
     name,
     owner: 'the API server',
     message: `Namespace ${name} is being deleted; run again when it is gone`,
@@ -124,20 +127,18 @@ function leavingConflict({ name }: { readonly name: string }): Conflict {
 
 /** Stages of a change: later ones rely on earlier ones, and nothing is cut off before what allows it is there. */
 function stageOf({ kind, action, after, before }: ObjectChange): number {
-  if (kind === 'Namespace') return action === 'create' || action === 'update' ? 0 : 5;
-  if (action !== 'delete') return allowsAnything(after) ? 1 : 2;
-  return allowsAnything(before) ? 4 : 3;
+  if (kind === 'Namespace') return action === 'create' || action === 'update' ? 0 : 7;
+  if (isReferred(kind)) return action === 'delete' ? 6 : 1;
+  if (action !== 'delete') return allowsAnything(after) ? 2 : 3;
+  return allowsAnything(before) ? 5 : 4;
 }
 
 function inOrder(changes: readonly ObjectChange[]): ObjectChange[] {
-  const key = ({ namespace = '', name }: ObjectChange) => `${namespace}/${name}`;
+  const key = ({ namespace = '', name, kind }: ObjectChange) => `${namespace}/${name} ${kind}`;
   return [...changes].sort((a, b) => stageOf(a) - stageOf(b) || (key(a) < key(b) ? -1 : 1));
 }
 
-function byName(objects: readonly KubeObject[]): Map<string, KubeObject> {
-  return new Map(objects.map((object) => [idOf(object), object]));
-}
-
-function idOf({ metadata: { namespace, name } }: KubeObject): string {
-  return namespace === undefined ? name : `${namespace}/${name}`;
+/** Whichever version it is served in. */
+function idOf(object: Parameters<typeof refOf>[0]): string {
+  return titleOf(refOf(object));
 }

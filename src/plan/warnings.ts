@@ -1,8 +1,11 @@
 import { matchesLabels, NAMESPACE_NAME_LABEL } from '../policy/select.ts';
 import type { NetworkPolicy } from '../snapshot/model.ts';
+import { isReferred } from '../snapshot/policy-object.ts';
+import { titleOf } from './documents.ts';
 import type { LocalState, ScopedTarget } from './model.ts';
 import { isOurs, mirroredFrom, ownerOf } from './ownership.ts';
 import { namespaceSelectors } from './peers.ts';
+import { refOf } from './plan-policies.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -23,16 +26,18 @@ export function selectorsWithoutNamespace(
   );
 }
 
-/** Policies of other owners in mirrored namespaces: they stay, and they change what is allowed. */
+/** Policies of other owners in mirrored namespaces or for all: they stay, and they change what is allowed. */
 export function foreignPolicies(target: ScopedTarget, local: LocalState): string[] {
-  const wanted = new Set(target.policies.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
+  const wanted = new Set(target.policies.map((policy) => titleOf(refOf(policy))));
   const mirrored = new Set(target.policies.map(({ metadata }) => metadata.namespace));
   return local.policies.flatMap((live) => {
-    const { namespace = '', name } = live.metadata;
-    if (isOurs(live) || !mirrored.has(namespace) || wanted.has(`${namespace}/${name}`)) return [];
+    const { namespace } = live.metadata;
+    const counts = !isReferred(live.kind ?? '') && (namespace === undefined || mirrored.has(namespace));
+    const title = titleOf(refOf(live));
+    if (isOurs(live) || !counts || wanted.has(title)) return [];
     return [
-      `NetworkPolicy ${namespace}/${name} is not at the target and belongs to ${ownerOf(live)}: ` +
-        'it stays, and changes what is allowed here',
+      `${title} is not at the target and belongs to ${ownerOf(live)}: it stays, and ` +
+        `${namespace === undefined ? 'may change' : 'changes'} what is allowed here`,
     ];
   });
 }

@@ -1,4 +1,4 @@
-import { canonicalSpec } from '../plan/canonical.ts';
+import { canonicalSpec } from './dialect/canonical.ts';
 import type { Protocol, Snapshot } from '../snapshot/model.ts';
 import { isNetworkPolicy } from '../snapshot/policy-object.ts';
 import { originOf } from './dialect/origin.ts';

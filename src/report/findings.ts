@@ -1,4 +1,5 @@
 import type { ImageLock, NodeImage } from '../image/model.ts';
+import { titleOf } from '../plan/documents.ts';
 import { fidelityLines } from '../plan/fidelity-text.ts';
 import type { ObjectPlan, ScopedTarget } from '../plan/model.ts';
 import type { Gap, NodeFacts, Snapshot } from '../snapshot/model.ts';
@@ -118,14 +119,14 @@ export function policyFindings(
       layer: 'policies',
       state: 'differs',
       title: `${objects.length} namespaces and policies are not as at the target`,
-      evidence: objects.map((o) => `${o.action} ${o.kind} ${o.namespace ? `${o.namespace}/` : ''}${o.name}`),
+      evidence: objects.map((o) => `${o.action} ${titleOf(o)}`),
     });
   }
   for (const conflict of conflicts) {
     findings.push({
       layer: 'policies',
       state: 'differs',
-      title: `${conflict.kind} ${conflict.namespace ? `${conflict.namespace}/` : ''}${conflict.name} belongs to ${conflict.owner} and was left alone`,
+      title: `${titleOf(conflict)} belongs to ${conflict.owner} and was left alone`,
       evidence: [conflict.message],
     });
   }

@@ -22,6 +22,11 @@ const NAMESPACED = [
   'StagedKubernetesNetworkPolicy',
 ];
 
+/** Whether policies refer to objects of a kind, which say nothing by themselves. */
+export function isReferred(kind: string): boolean {
+  return ['CiliumCIDRGroup', 'NetworkSet', 'GlobalNetworkSet', 'Tier'].includes(kind);
+}
+
 /** Whether some dialect reads a kind: then its objects are part of a snapshot. */
 export function isPolicyKind(group: string, kind: string): boolean {
   return DIALECTS.some((dialect) => dialect.kinds.some((k) => k.group === group && k.kind === kind));

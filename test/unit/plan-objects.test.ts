@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { WriteClient } from '../../src/apply/client.ts';
 import { recheck } from '../../src/apply/write.ts';
-import { canonicalSpec } from '../../src/plan/canonical.ts';
+import { canonicalSpec } from '../../src/policy/dialect/canonical.ts';
 import type { LocalState, ObjectPlan } from '../../src/plan/model.ts';
 import { FIELD_MANAGER, mirrorName } from '../../src/plan/ownership.ts';
 import { planObjects, planRemoval } from '../../src/plan/plan.ts';
@@ -220,7 +220,8 @@ test('a namespace that is being deleted is a conflict, and nothing is put into i
 });
 
 test('what stands where the plan made something is named by its owner, and one of ours by another run', async () => {
-  const change = { action: 'create', kind: 'NetworkPolicy', namespace: 'shop', name: 'web' } as const;
+  const id = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', namespace: 'shop', name: 'web' };
+  const change = { action: 'create', ...id } as const;
   const refusal = (manager: string) => {
     const there = live('NetworkPolicy', { namespace: 'shop', name: 'web' }, manager, {});
     const client: Pick<WriteClient, 'get'> = { get: async () => there };

@@ -79,7 +79,8 @@ export function localOf(
 ): LocalState {
   return {
     namespaces: objects.filter(({ kind }) => kind === 'Namespace'),
-    policies: objects.filter(({ kind }) => kind === 'NetworkPolicy'),
+    policies: objects.filter(({ kind }) => kind !== 'Namespace'),
+    kinds: [],
     occupants: new Map(Object.entries(occupants)),
   };
 }

@@ -127,7 +127,8 @@ test('conflicts and kinds that are not mirrored are differences, what the user l
     policyFindings(plan, whole).map((f) => f.state),
     ['equal', 'skipped'],
   );
-  const conflict = { kind: 'NetworkPolicy' as const, namespace: 'a', name: 'b', owner: 'helm', message: 'm' };
+  const id = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', namespace: 'a', name: 'b' };
+  const conflict = { ...id, owner: 'helm', message: 'm' };
   const refused = policyFindings({ ...plan, conflicts: [conflict] }, whole);
   assert.ok(refused.some((f) => f.state === 'differs' && f.title.includes('helm')));
   const other = { otherPolicies: [{ group: 'cilium.io', kind: 'CiliumNetworkPolicy', count: 3 }], leftOut: [] };

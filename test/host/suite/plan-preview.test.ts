@@ -10,9 +10,9 @@ const plan: Plan = {
   target: 'prod',
   images: [{ reference: 'base:3.0', digest: 'sha256:0', nodes: ['a', 'b'] }],
   objects: [
-    { action: 'create', kind: 'Namespace', name: 'shop' },
-    { action: 'update', kind: 'NetworkPolicy', namespace: 'shop', name: 'web' },
-    { action: 'delete', kind: 'NetworkPolicy', namespace: 'shop', name: 'old' },
+    { action: 'create', apiVersion: 'v1', kind: 'Namespace', name: 'shop' },
+    { action: 'update', apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', namespace: 'shop', name: 'web' },
+    { action: 'delete', apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', namespace: 'shop', name: 'old' },
   ],
   conflicts: [],
   unchanged: 0,
