@@ -16,7 +16,8 @@ import { openLocal, openTarget } from './open.ts';
 import { readLocalState } from './plan/local-state.ts';
 import { localWorld, mirrored } from './plan/mirrored.ts';
 import type { ObjectPlan, Plan, ScopedTarget } from './plan/model.ts';
-import { hasChanges, planObjects, planRemoval } from './plan/plan.ts';
+import { readOwnKinds } from './plan/own-kinds.ts';
+import { hasChanges, mirroredEarlier, planObjects, planRemoval } from './plan/plan.ts';
 import { scopeTarget } from './plan/scope.ts';
 import { modelOf } from './policy/endpoints.ts';
 import {
@@ -142,7 +143,7 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
   const changes = await planImages(run, images, cluster);
   const { objects, here } = await withClient(cluster, async (client) => {
     const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
-    return { objects: await planNow(run, client, target, settings, here), here };
+    return { objects: await planNow(run, client, cluster, target, settings, here), here };
   });
   return {
     snapshot,
@@ -198,7 +199,7 @@ async function conclude(
   const { snapshot, target, cluster, images } = work;
   const { settings } = project;
   const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
-  const objects = await planNow(run, client, target, settings, here);
+  const objects = await planNow(run, client, cluster, target, settings, here);
   // Without the target's policies there is nothing to hold packets against.
   const blind = snapshot.gaps.some((gap) => isPoliciesGap(gap));
   const verified: VerifyResult | undefined =
@@ -233,10 +234,13 @@ async function conclude(
 async function planNow(
   run: Run,
   client: WriteClient,
+  cluster: VouchedCluster,
   target: ScopedTarget,
   settings: Settings,
   here: Snapshot,
 ): Promise<ObjectPlan> {
-  const wanted = mirrored(target, localWorld(here), settings);
-  return planObjects(target, await readLocalState(client, run.signal), wanted);
+  const local = await readLocalState(client, run.signal);
+  const own = await readOwnKinds(client, cluster, here.engine, local.kinds, run.signal);
+  const wanted = mirrored(target, localWorld(here, own), settings, mirroredEarlier(target, local));
+  return planObjects(target, local, wanted);
 }

@@ -140,11 +140,7 @@ async function demandGone(client: WriteClient, change: ObjectChange, signal: Abo
 }
 
 /** Waits until a deleted object has really gone; false where it takes longer than a minute. */
-export async function waitUntilGone(
-  client: WriteClient,
-  change: ObjectChange,
-  signal: AbortSignal,
-): Promise<boolean> {
+export async function waitUntilGone(client: WriteClient, change: ObjectChange, signal: AbortSignal): Promise<boolean> {
   const { namespace, name } = change;
   const resource = resourceOf(change);
   for (const end = Date.now() + GONE_MS; Date.now() < end; await sleep(300, undefined, { signal })) {

@@ -22,21 +22,3 @@ export function keysOf(selector: LabelSelector): string[] {
     ...(selector.matchExpressions ?? []).map((expression) => expression.key),
   ];
 }
-
-/** A policy with every namespaceSelector of its rules replaced; absent and empty values stay as they are. */
-export function mapNamespaceSelectors(
-  policy: NetworkPolicy,
-  change: (selector: LabelSelector) => LabelSelector,
-): NetworkPolicy {
-  const peer = (p: NetworkPolicyPeer): NetworkPolicyPeer =>
-    p.namespaceSelector ? { ...p, namespaceSelector: change(p.namespaceSelector) } : p;
-  const { ingress, egress } = policy.spec;
-  return {
-    ...policy,
-    spec: {
-      ...policy.spec,
-      ...(ingress && { ingress: ingress.map((rule) => (rule.from ? { ...rule, from: rule.from.map(peer) } : rule)) }),
-      ...(egress && { egress: egress.map((rule) => (rule.to ? { ...rule, to: rule.to.map(peer) } : rule)) }),
-    },
-  };
-}

@@ -1,11 +1,11 @@
 import { notMirrored } from '../snapshot/other-policies.ts';
 import { isNetworkPolicy, isReferred, mayHidePolicies, networkPolicies } from '../snapshot/policy-object.ts';
 import type { KubeObject } from '../target/rest.ts';
+import { titleOf } from './documents.ts';
 import { globMatcher } from './glob.ts';
+import { NAMESPACE } from './managed.ts';
 import type { Conflict, LocalState, Mirrored, ObjectChange, ObjectPlan, Plan, ScopedTarget } from './model.ts';
 import { isOurs, mirroredFrom, mirrorName } from './ownership.ts';
-import { titleOf } from './documents.ts';
-import { NAMESPACE } from './managed.ts';
 import { dropNamespace, planNamespace } from './plan-namespaces.ts';
 import { allowsAnything, dropPolicy, planPolicy, refOf } from './plan-policies.ts';
 import { foreignPolicies, otherMirrors, selectorsWithoutNamespace } from './warnings.ts';
@@ -79,6 +79,15 @@ export function planRemoval(local: LocalState): ObjectPlan {
   };
 }
 
+/** Namespaces outside of a narrowed scope that hold policies of ours from this target. */
+export function mirroredEarlier(target: ScopedTarget, { policies }: LocalState): string[] {
+  if (!isNarrowed(target)) return [];
+  const mirror = mirrorName(target.source.name);
+  const known = new Set(target.whole.namespaces.map(({ name }) => name));
+  const ours = policies.filter((live) => isOurs(live) && mirroredFrom(live) === mirror);
+  return [...new Set(ours.flatMap(({ metadata }) => metadata.namespace ?? []))].filter((name) => known.has(name));
+}
+
 /** Whether carrying the plan out would change anything. */
 export function hasChanges(plan: Pick<Plan, 'objects' | 'images'>): boolean {
   return plan.objects.length > 0 || plan.images.some(({ nodes }) => nodes.length > 0);
@@ -91,9 +100,7 @@ function prune(target: ScopedTarget, local: LocalState, mirror: string) {
     isOurs(object) && (namespace === undefined || inScope(namespace) || mirroredFrom(object) !== mirror);
   const wanted = new Set(target.policies.map(idOf));
   const needed = new Set(target.namespaces.map(({ name }) => name));
-  const policies = local.policies.filter(
-    (live) => !wanted.has(idOf(live)) && prunable(live, live.metadata.namespace),
-  );
+  const policies = local.policies.filter((live) => !wanted.has(idOf(live)) && prunable(live, live.metadata.namespace));
   const namespaces = local.namespaces
     .filter((live) => !needed.has(live.metadata.name) && prunable(live, live.metadata.name))
     .filter(({ metadata }) => !metadata.deletionTimestamp)

@@ -2,7 +2,7 @@ import { inputError } from '../host/errors.ts';
 import { matchesLabels, NAMESPACE_NAME_LABEL } from '../policy/select.ts';
 import type { Settings } from '../settings.ts';
 import type { NamespaceFacts, Snapshot } from '../snapshot/model.ts';
-import { isNetworkPolicy, networkPolicies } from '../snapshot/policy-object.ts';
+import { networkPolicies } from '../snapshot/policy-object.ts';
 import { globMatcher } from './glob.ts';
 import type { ScopedTarget } from './model.ts';
 import { keysOf, namespaceSelectors } from './peers.ts';
@@ -46,7 +46,7 @@ export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
       services: snapshot.services.filter(lives),
       peers: peers.map(({ name }) => rename(name)),
       pruneIn: scope.namespaces.length === 0 ? ['*'] : [...new Set([...scope.namespaces, ...[...chosen].map(rename)])],
-      leftOut: [...leftOut(snapshot, namespaces, chosen, system, peerNames), ...notRenamed(snapshot, scope)],
+      leftOut: leftOut(snapshot, namespaces, chosen, system, peerNames),
     },
     rename,
   );
@@ -125,15 +125,6 @@ function leftOut(
     const kept = peers.has(name) ? '; the namespace itself stays, since rules mention it' : '';
     return [`${count} ${count === 1 ? 'policy' : 'policies'} of namespace ${name}: ${why}${kept}`];
   });
-}
-
-/** Only NetworkPolicies are put in local names, so what others say of namespaces is the target's. */
-function notRenamed({ policies }: Snapshot, { namespaceMap }: Scope): string[] {
-  const others = policies.filter((policy) => !isNetworkPolicy(policy));
-  if (Object.keys(namespaceMap).length === 0 || others.length === 0) return [];
-  return [
-    `${others.length} ${others.length === 1 ? 'policy' : 'policies'} of other dialects: under the namespace map, what they say of namespaces by name is not judged rightly`,
-  ];
 }
 
 function pick(labels: Readonly<Record<string, string>>, keys: ReadonlySet<string>): Record<string, string> {

@@ -5,7 +5,7 @@ import { titleOf } from './documents.ts';
 import { managedPart } from './managed.ts';
 import type { LocalState, ObjectChange, ObjectPlan } from './model.ts';
 import { dropNamespace } from './plan-namespaces.ts';
-import { dropPolicy } from './plan-policies.ts';
+import { dropPolicy, refOf } from './plan-policies.ts';
 
 /**
  * The changes that take an apply back, the last first. What already is as it was before is passed over, so that the rest
@@ -13,15 +13,12 @@ import { dropPolicy } from './plan-policies.ts';
  * then nothing is to be undone.
  */
 export function planUndo(applied: readonly ObjectChange[], local: LocalState): ObjectPlan {
-  const find = ({ kind, namespace, name }: ObjectChange) =>
-    (kind === 'Namespace' ? local.namespaces : local.policies).find(
-      (o) => o.kind === kind && o.metadata.name === name && o.metadata.namespace === namespace,
-    );
+  const lives = new Map([...local.namespaces, ...local.policies].map((o) => [titleOf(refOf(o)), o]));
   const objects: ObjectChange[] = [];
   const touched: string[] = [];
   const warnings: string[] = [];
   for (const change of applied.toReversed()) {
-    const live = find(change);
+    const live = lives.get(titleOf(change));
     const now = live && managedPart(live);
     if (isDeepStrictEqual(now, change.before)) continue;
     if (!isDeepStrictEqual(now, change.after)) {
@@ -54,8 +51,15 @@ function drop(live: KubeObject, local: LocalState): { change: ObjectChange; warn
 }
 
 /** Back to how it was: changed again, or made anew. */
-function restored({ kind, namespace, name, before }: ObjectChange, live?: KubeObject, now?: KubeObject): ObjectChange {
-  const id = { kind, ...(namespace !== undefined && { namespace }), name, ...(before && { after: before }) };
+function restored({ before, ...change }: ObjectChange, live?: KubeObject, now?: KubeObject): ObjectChange {
+  const { apiVersion, kind, namespace, name } = change;
+  const id = {
+    apiVersion,
+    kind,
+    ...(namespace !== undefined && { namespace }),
+    name,
+    ...(before && { after: before }),
+  };
   if (!live) return { ...id, action: 'create' };
   const { uid } = live.metadata;
   const released = kind === 'Namespace' && before?.metadata.annotations === undefined;

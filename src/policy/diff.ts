@@ -1,6 +1,6 @@
-import { canonicalSpec } from './dialect/canonical.ts';
 import type { Protocol, Snapshot } from '../snapshot/model.ts';
 import { isNetworkPolicy } from '../snapshot/policy-object.ts';
+import { canonicalSpec } from './dialect/canonical.ts';
 import { originOf } from './dialect/origin.ts';
 import { modelOf } from './endpoints.ts';
 import { type Matrix, matrix } from './matrix.ts';

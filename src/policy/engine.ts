@@ -119,7 +119,7 @@ function kindOf({ source }: Policy): string {
 }
 
 /** Whether a version such as `v1.18.6` is known to be an older one. */
-function isBefore(version: string | undefined, major: number, minor: number): boolean {
+export function isBefore(version: string | undefined, major: number, minor: number): boolean {
   const [, x, y] = /^v?(\d+)\.(\d+)/.exec(version ?? '') ?? [];
   if (x === undefined || y === undefined) return false;
   return Number(x) < major || (Number(x) === major && Number(y) < minor);

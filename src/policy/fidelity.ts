@@ -1,6 +1,8 @@
 import type { PolicyObject, Protocol } from '../snapshot/model.ts';
 import { type CompiledModel, compile } from './compile.ts';
+import { conditionsOf, isGivenUp } from './conditions.ts';
 import { allowedPorts, isAbout, sideOf } from './decide.ts';
+import { calicoTiers } from './dialect/calico-tiers.ts';
 import { parsePolicies } from './dialect/index.ts';
 import { originOf } from './dialect/origin.ts';
 import { whyIgnored } from './engine.ts';
@@ -8,7 +10,7 @@ import { pairsOf } from './fidelity-ends.ts';
 import type { Direction, Endpoint, PodEndpoint, Policy, PolicyModel } from './model.ts';
 import { ALL_PORTS, difference, formatPorts, intersection, type PortRange, PROTOCOLS } from './ports.ts';
 import { tiersOf } from './tiers.ts';
-import type { LocalWorld, TranslatedObject } from './translate.ts';
+import { acceptedAs, isAccepted, type LocalWorld, type TranslatedObject } from './translate.ts';
 import { partsOf } from './translate-cells.ts';
 
 /** `unknown`: no connection differs, but the policy says what the comparison can't show. */
@@ -32,8 +34,9 @@ export interface PolicyFidelity {
   /** `SourceRef.object`. */
   readonly policy: string;
   readonly fidelity: Fidelity;
-  /** The objects that stand for it here: `namespace/name`. */
+  /** The objects that stand for it here, as `SourceRef.object` names them. */
   readonly objects: readonly string[];
+  /** Whether these are the target's own, as they are. */
   readonly verbatim: boolean;
   /** Some of the connections that differ, and how many there are. */
   readonly differences: readonly DifferingConnection[];
@@ -47,22 +50,24 @@ const SHOWN = 20;
 /** The model of the local cluster once the objects are applied, with the target's pods in it. */
 export function appliedModel(target: PolicyModel, objects: readonly PolicyObject[], local: LocalWorld): PolicyModel {
   const policies = parsePolicies(objects, { services: [], namespaces: target.namespaces });
+  const tiers = tiersOf(local.engine.name, policies, calicoTiers(objects));
   const pods = target.pods.map((pod): PodEndpoint => {
     const { node: _, ...rest } = pod;
     return { ...rest, ips: [] };
   });
-  return { ...target, ...local, policies, tiers: tiersOf(local.engine.name, policies, []), pods };
+  return { ...target, ...local, policies, tiers, pods };
 }
 
 /**
  * Compares what the target allows with what the translated objects allow here: between all its groups of pods, and
  * between them and addresses of every class that policies tell apart, on all ports. A difference counts for each policy
- * that has a say at the end where the two clusters decide differently.
+ * that has a say at the end where the two clusters decide differently. `acceptWider` as in TranslateInput.
  */
 export function fidelityOf(
   target: PolicyModel,
   translated: readonly TranslatedObject[],
   local: LocalWorld,
+  acceptWider: readonly string[] = [],
 ): PolicyFidelity[] {
   const there = compile({ ...target, pods: target.pods.map(unscheduled) });
   const here = compile(
@@ -106,7 +111,22 @@ export function fidelityOf(
       }
     }
   }
-  return target.policies.map((policy) => verdictOf(policy, byPolicy.get(policy) ?? [], translated, target));
+  const kept = Map.groupBy(here.model.policies, (p) => p.source.object);
+  return target.policies.map((policy) => {
+    const own = translated.filter((t) => t.from.some((p) => p.source.object === policy.source.object));
+    const objects = own.map((t) => originOf(t.object).object);
+    const asked = objects.flatMap((o) => kept.get(o) ?? []).flatMap(conditionsOf);
+    const missing = partsOf(policy, target).length === 0 ? [] : conditionsOf(policy).filter((c) => !asked.includes(c));
+    const isWider = isAccepted(policy, acceptWider);
+    const given = missing.filter((c) => isWider || isGivenUp(c));
+    const notes = missingNotes(
+      policy,
+      given,
+      missing.filter((c) => !given.includes(c)),
+      local,
+    );
+    return verdictOf(policy, byPolicy.get(policy) ?? [], own, target, { wider: given.length > 0, notes });
+  });
 }
 
 const isPod = (e: Endpoint) => e.type === 'pod' && !e.hostNetwork;
@@ -114,18 +134,17 @@ const isPod = (e: Endpoint) => e.type === 'pod' && !e.hostNetwork;
 function verdictOf(
   policy: Policy,
   differences: readonly DifferingConnection[],
-  translated: readonly TranslatedObject[],
+  own: readonly TranslatedObject[],
   target: PolicyModel,
+  missing: { readonly wider: boolean; readonly notes: readonly string[] },
 ): PolicyFidelity {
-  const own = translated.filter((t) => t.from.some((p) => p.source.object === policy.source.object));
   const parts = partsOf(policy, target);
-  const narrowed = policy.rules.flatMap((r) => r.narrowedBy ?? []);
   const idle = whyIgnored(policy, target.engine);
   const caveats = idle === undefined ? (policy.caveats ?? []) : [];
   const verbatim = own.length > 0 && own.every((t) => t.verbatim);
-  const notes = [...(idle === undefined ? [] : [idle]), ...caveats];
-  const lost = parts.length > 0 && narrowed.length > 0 ? [`not kept: ${[...new Set(narrowed)].join(', ')}`] : [];
-  const wider = lost.length > 0 || differences.some((d) => d.change === 'wider');
+  const changes = new Set(own.flatMap(({ note }) => note ?? []));
+  const notes = [...(idle === undefined ? [] : [idle]), ...caveats, ...missing.notes, ...changes];
+  const wider = missing.wider || differences.some((d) => d.change === 'wider');
   const narrower = differences.some((d) => d.change === 'narrower');
   const isLost = parts.length > 0 && own.length === 0 && (wider || narrower);
   const compared = wider
@@ -140,12 +159,31 @@ function verdictOf(
   return {
     policy: policy.source.object,
     fidelity: isLost ? 'not expressible' : compared,
-    objects: own.map(({ object: { metadata } }) => `${metadata.namespace}/${metadata.name}`),
+    objects: own.map(({ object }) => originOf(object).object),
     verbatim,
     differences: differences.slice(0, SHOWN),
     differing: differences.length,
-    notes: [...notes, ...lost],
+    notes,
   };
+}
+
+/** What of a policy can't be asked for here, and what becomes of it. */
+function missingNotes(
+  policy: Policy,
+  given: readonly string[],
+  left: readonly string[],
+  { own }: LocalWorld,
+): readonly string[] {
+  const why = own?.missing.envoy ?? own?.missing.dns;
+  const because = why === undefined || policy.dialect !== 'cilium' ? '' : ` (${why})`;
+  return [
+    ...(given.length > 0 ? [`not kept${because}: ${given.join(', ')}`] : []),
+    ...(left.length > 0
+      ? [
+          `left out, for it can't be asked here${because}: ${left.join(', ')}; "--accept-wider ${acceptedAs(policy)}" would allow more instead`,
+        ]
+      : []),
+  ];
 }
 
 /** The policies that select the pod at the end of a connection where a direction is decided. */

@@ -1,5 +1,8 @@
 import type { LabelSelector, NetworkPolicyPeer, PolicyObject } from '../snapshot/model.ts';
+import type { ServedKind } from '../snapshot/other-policies.ts';
+import { unconditional } from './conditions.ts';
 import { originOf } from './dialect/origin.ts';
+import type { MissingProxies } from './dialect/place.ts';
 import { semanticsOf } from './engine.ts';
 import type { Policy, PolicyModel, PortMatch } from './model.ts';
 import { peersOf, selectedKeys } from './peers.ts';
@@ -10,7 +13,16 @@ import { type Lower, localBlocks, lowering, lowerTerms, type Reached } from './t
 import { alternatives, type Conjunction, labelSelectorOf, namespaceOf } from './translate-selector.ts';
 
 /** The cluster that is to enforce the translation: its engine and addresses. */
-export type LocalWorld = Pick<PolicyModel, 'engine' | 'podRanges' | 'nodes'>;
+export interface LocalWorld extends Pick<PolicyModel, 'engine' | 'podRanges' | 'nodes'> {
+  /** What the engine enforces besides NetworkPolicies; nothing when absent. */
+  readonly own?: OwnKinds;
+}
+
+/** The kinds of policies that a cluster serves and its engine enforces, and what these can't do there. */
+export interface OwnKinds {
+  readonly kinds: readonly ServedKind[];
+  readonly missing: MissingProxies;
+}
 
 export interface TranslateInput {
   /** The target under its own engine, in local names. */
@@ -22,6 +34,8 @@ export interface TranslateInput {
   readonly services: readonly string[];
   /** The namespaces whose pods are mirrored. */
   readonly namespaces: readonly string[];
+  /** The namespaces that a policy of the whole cluster may speak for here; those mirrored when absent. */
+  readonly confineTo?: readonly string[];
   /** Names of policies (`SourceRef.object`, or the name alone) of which more may be allowed rather than less. */
   readonly acceptWider: readonly string[];
 }
@@ -30,17 +44,23 @@ export interface TranslateInput {
 export interface TranslatedObject {
   readonly object: PolicyObject;
   readonly from: readonly Policy[];
-  /** The target's own object, word for word. */
+  /** The target's own object, in local names and ranges; false for one that was written in its place. */
   readonly verbatim: boolean;
+  /** What became of it on the way here, in words. */
+  readonly note?: string;
 }
 
 /**
  * The NetworkPolicies (networking.k8s.io/v1) that make a local cluster allow what the target's policies of all dialects
- * do, as far as they can say it, and else less, never more but where accepted. A NetworkPolicy that means the same here
- * stays word for word. Pure. Throws an input error for a CIDR that is none.
+ * do, as far as they can say it, and else less, never more but where accepted: a rule that allows under conditions which
+ * they can't ask for is left out, one that denies under such denies whatever. A NetworkPolicy that means the same here
+ * stays word for word. `without`: objects (`SourceRef.object`) that are enforced here by themselves. Pure. Throws an input error for a CIDR that is none.
  */
-export function translate(input: TranslateInput): TranslatedObject[] {
-  const { model, objects, services } = input;
+export function translate(whole: TranslateInput, without: ReadonlySet<string> = new Set()): TranslatedObject[] {
+  const { objects, services, acceptWider } = whole;
+  const left = whole.model.policies.filter((p) => !without.has(p.source.object));
+  const model = { ...whole.model, policies: left.map((p) => (isAccepted(p, acceptWider) ? p : unconditional(p))) };
+  const input = { ...whole, model };
   const lower = lowering(model, services);
   const cells = (['ingress', 'egress'] as const).flatMap((d) => cellsOf(model, d, lower));
   const byPolicy = Map.groupBy(cells, (cell) => cell.policy.source.object);
@@ -233,5 +253,10 @@ function isEmpty({ matchLabels, matchExpressions }: LabelSelector): boolean {
 
 /** Whether a policy is named among those of which more may be allowed. */
 export function isAccepted(policy: Policy, names: readonly string[]): boolean {
-  return names.some((name) => name === policy.name || name === policy.source.object);
+  return [policy.name, policy.source.object, acceptedAs(policy)].some((name) => names.includes(name));
+}
+
+/** How `--accept-wider` names a policy. */
+export function acceptedAs({ namespace, name }: Policy): string {
+  return namespace === undefined ? name : `${namespace}/${name}`;
 }

@@ -216,9 +216,7 @@ function predictedLine(d: ProbeResult, fidelity: ObjectPlan['fidelity']): string
   const wanted = d.measured === 'allowed' ? ['wider', 'both'] : ['narrower', 'both', 'not expressible'];
   const objects = new Set(d.because.map(({ source }) => source?.object));
   const policies = fidelity.filter(
-    (f) =>
-      wanted.includes(f.fidelity) &&
-      (objects.has(f.policy) || f.objects.some((o) => objects.has(`NetworkPolicy ${o}`))),
+    (f) => wanted.includes(f.fidelity) && (objects.has(f.policy) || f.objects.some((o) => objects.has(o))),
   );
   if (policies.length === 0) return undefined;
   const names = policies.map((f) => `${f.policy}, ${f.fidelity}`).join('; ');

@@ -173,12 +173,30 @@ test('what the platform denies is taken from what NetworkPolicies allow, and wha
   assert.deepEqual(specs['shop/p']?.ingress, [{ from: [peer] }]);
 });
 
-test('HTTP rules are lost: wider, with what is lost', () => {
-  const http =
-    '{endpointSelector: {}, ingress: [{toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{method: GET}]}}]}]}';
-  const { fidelity, whole } = mirror(cilium(http), 'cilium');
-  assert.deepEqual(fidelity, ['wider']);
-  assert.match(whole[0]?.notes.join() ?? '', /GET/);
+test('what is allowed under a condition is left out, and allowed whole only where accepted by name', () => {
+  const http = cilium(
+    '{endpointSelector: {}, ingress: [{toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{method: GET}]}}]}, {toPorts: [{ports: [{port: "81", protocol: TCP}]}]}]}',
+  );
+  const { specs, fidelity, whole } = mirror(http, 'cilium');
+  assert.deepEqual(specs['shop/cilium-p']?.ingress, [{ ports: [{ protocol: 'TCP', port: 81 }] }]);
+  assert.deepEqual(fidelity, ['narrower']);
+  assert.match(whole[0]?.notes.join() ?? '', /left out, .*: HTTP GET; "--accept-wider shop\/p" would allow more/);
+  const accepted = mirror(http, 'cilium', ['shop/p']);
+  assert.match(JSON.stringify(accepted.specs['shop/cilium-p']?.ingress), /"port":80/);
+  assert.deepEqual(accepted.fidelity, ['wider']);
+  assert.match(accepted.whole[0]?.notes.join() ?? '', /not kept: HTTP GET/);
+});
+
+test('what is denied under a condition is denied whatever, unless accepted by name', () => {
+  const deny = calico(
+    `{order: 1, selector: "app == 'web'", types: [Ingress], ingress: [{action: Deny, protocol: TCP, source: {selector: "app == 'db'", ports: [99]}}, {action: Allow}]}`,
+  );
+  const { specs, fidelity, whole } = mirror(deny, 'calico');
+  assert.doesNotMatch(JSON.stringify(specs['shop/calico-p']?.ingress), /"ingress":\[\{\}\]/);
+  assert.deepEqual(fidelity, ['narrower'], JSON.stringify(whole));
+  assert.match(whole[0]?.notes.join() ?? '', /source port 99; "--accept-wider p"/);
+  // All is allowed then, which takes no policy.
+  assert.deepEqual(mirror(deny, 'calico', ['p']).specs, {});
 });
 
 test('pods of which nobody knows whether a pass is for them are not let through by it', () => {

@@ -39,7 +39,10 @@ function withFamilies(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).map(([key, v]): [string, unknown] => {
     if (key !== 'icmps' || !Array.isArray(v)) return [key, withFamilies(v)];
-    return [key, (v as Json[]).map((icmp) => ({ ...icmp, fields: (icmp.fields as Json[] | undefined)?.map(familyOf) }))];
+    return [
+      key,
+      (v as Json[]).map((icmp) => ({ ...icmp, fields: (icmp.fields as Json[] | undefined)?.map(familyOf) })),
+    ];
   });
   return Object.fromEntries(entries);
 }
