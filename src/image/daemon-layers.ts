@@ -8,7 +8,7 @@ import type { WantedImage } from './node-image.ts';
 import { ociLayout } from './oci-layout.ts';
 import { pushedManifest, pushToHere, ROOM } from './push.ts';
 import { saveAs } from './save.ts';
-import { packTar } from './tar.ts';
+import { type Content, packTar } from './tar.ts';
 
 const LAYER = 'application/vnd.docker.image.rootfs.diff.tar.gzip';
 
@@ -71,7 +71,7 @@ async function pushed(
       const layers = manifest.layers.filter((_, i) => missing.includes(wanted.diffIds[i] ?? ''));
       const digests = [wanted.configDigest, ...layers.map((layer) => layer.digest)];
       if (digests.every((digest) => result.blobs.has(digest))) {
-        const blobs = digests.map((digest): [string, Buffer] => [digest, result.blobs.get(digest) ?? Buffer.alloc(0)]);
+        const blobs = digests.map((digest): [string, Content] => [digest, result.blobs.get(digest) ?? []]);
         return archiveOf(staged(manifest, wanted, missing, sizes), new Map(blobs), staging);
       }
       ask = new Set(digests);
@@ -106,7 +106,7 @@ function staged(
   });
 }
 
-function archiveOf(manifest: string, blobs: ReadonlyMap<string, Buffer>, staging: string): Readable {
+function archiveOf(manifest: string, blobs: ReadonlyMap<string, Content>, staging: string): Readable {
   const { mediaType } = JSON.parse(manifest) as { mediaType: string };
   const descriptor = { mediaType, digest: digestOf(manifest), size: Buffer.byteLength(manifest) };
   return packTar(ociLayout([{ descriptor, name: staging }], [[descriptor.digest, manifest], ...blobs]));

@@ -1,4 +1,4 @@
-import { type TarEntry, tarFile } from './tar.ts';
+import { type Content, type TarEntry, tarFile } from './tar.ts';
 
 /** Annotation that containerd's import takes an image's whole name from, word for word. */
 const IMAGE_NAME = 'io.containerd.image.name';
@@ -12,7 +12,7 @@ export interface NamedDescriptor {
 /** The files of an OCI layout, in the order in which they are given: its marks, then the blobs by their digests. */
 export function ociLayout(
   images: readonly NamedDescriptor[],
-  blobs: Iterable<readonly [digest: string, content: string | Uint8Array]>,
+  blobs: Iterable<readonly [digest: string, content: Content]>,
 ): TarEntry[] {
   return [
     tarFile('oci-layout', '{"imageLayoutVersion":"1.0.0"}'),

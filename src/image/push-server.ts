@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, type Hash, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { digestOf } from './digest.ts';
@@ -7,8 +7,8 @@ import { digestOf } from './digest.ts';
 export interface Pushed {
   /** Manifests and indexes by digest, as text. */
   readonly manifests: ReadonlyMap<string, string>;
-  /** The blobs that were uploaded, checked against their digests, as far as there was room for them. */
-  readonly blobs: ReadonlyMap<string, Buffer>;
+  /** The blobs that were uploaded, in pieces, checked against their digests, as far as there was room for them. */
+  readonly blobs: ReadonlyMap<string, readonly Buffer[]>;
 }
 
 /** A registry on this machine's loopback that Docker can push one image to. */
@@ -36,9 +36,12 @@ const PORT = 41571;
 
 interface Upload {
   readonly chunks: Buffer[];
+  readonly hash: Hash;
   size: number;
   dropped: boolean;
 }
+
+const newUpload = (): Upload => ({ chunks: [], hash: createHash('sha256'), size: 0, dropped: false });
 
 /**
  * Serves what pushing needs of the OCI distribution spec (https://github.com/opencontainers/distribution-spec), to whoever
@@ -50,13 +53,15 @@ export async function startPushServer(options: PushServerOptions): Promise<PushS
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   const uploads = new Map<string, Upload>();
   const manifests = new Map<string, string>();
-  const blobs = new Map<string, Buffer>();
+  const blobs = new Map<string, readonly Buffer[]>();
+  const sizes = new Map<string, number>();
   let kept = 0;
 
   async function receive(request: IncomingMessage, upload: Upload): Promise<void> {
     for await (const chunk of request as AsyncIterable<Buffer>) {
       upload.size += chunk.length;
       if (upload.dropped) continue;
+      upload.hash.update(chunk);
       upload.chunks.push(chunk);
       kept += chunk.length;
       if (kept <= options.room) continue;
@@ -80,8 +85,7 @@ export async function startPushServer(options: PushServerOptions): Promise<PushS
       return 201;
     }
     const id = request.method === 'POST' ? crypto.randomUUID() : rest.slice('uploads/'.length);
-    const upload: Upload | undefined =
-      request.method === 'POST' ? { chunks: [], size: 0, dropped: false } : uploads.get(id);
+    const upload = request.method === 'POST' ? newUpload() : uploads.get(id);
     if (!upload) return 404;
     uploads.set(id, upload);
     await receive(request, upload);
@@ -94,9 +98,9 @@ export async function startPushServer(options: PushServerOptions): Promise<PushS
     }
     uploads.delete(id);
     if (!upload.dropped) {
-      const bytes = Buffer.concat(upload.chunks);
-      if (digestOf(bytes) !== digest) return 400;
-      blobs.set(digest, bytes);
+      if (`sha256:${upload.hash.digest('hex')}` !== digest) return 400;
+      blobs.set(digest, upload.chunks);
+      sizes.set(digest, upload.size);
     }
     response.setHeader('location', `/v2/${repository}/blobs/${digest}`);
     response.setHeader('docker-content-digest', digest);
@@ -108,13 +112,13 @@ export async function startPushServer(options: PushServerOptions): Promise<PushS
     if (!options.has(digest) && !blobs.has(digest)) return 404;
     response.setHeader('docker-content-digest', digest);
     // Docker takes it for the layer's size in the manifest that it writes; containerd looks at no size here.
-    response.setHeader('content-length', blobs.get(digest)?.length ?? 1);
+    response.setHeader('content-length', sizes.get(digest) ?? 1);
     return 200;
   }
 
   async function manifest(request: IncomingMessage, response: ServerResponse): Promise<number> {
     if (request.method !== 'PUT') return 404;
-    const upload: Upload = { chunks: [], size: 0, dropped: false };
+    const upload = newUpload();
     await receive(request, upload);
     const text = Buffer.concat(upload.chunks).toString('utf8');
     const digest = digestOf(text);

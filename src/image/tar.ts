@@ -70,10 +70,15 @@ export function packTar(entries: AsyncIterable<TarEntry> | Iterable<TarEntry>): 
   return Readable.from(tarBytes(entries), { objectMode: false });
 }
 
-/** An entry whose content is at hand. */
-export function tarFile(name: string, content: string | Uint8Array): TarEntry {
-  const bytes = Buffer.from(content);
-  return { name, size: bytes.length, content: Readable.from([bytes]) };
+/** Content that is at hand: text, or bytes in one piece or several. */
+export type Content = string | Uint8Array | readonly Uint8Array[];
+
+/** An entry whose content is at hand; it isn't copied. */
+export function tarFile(name: string, content: Content): TarEntry {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+  const chunks = bytes instanceof Uint8Array ? [bytes] : bytes;
+  const size = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return { name, size, content: Readable.from(chunks) };
 }
 
 async function* tarBytes(entries: AsyncIterable<TarEntry> | Iterable<TarEntry>): AsyncGenerator<Uint8Array> {
