@@ -76,7 +76,7 @@ export type Content = string | Uint8Array | readonly Uint8Array[];
 /** An entry whose content is at hand; it isn't copied. */
 export function tarFile(name: string, content: Content): TarEntry {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-  const chunks = bytes instanceof Uint8Array ? [bytes] : bytes;
+  const chunks: readonly Uint8Array[] = bytes instanceof Uint8Array ? [bytes] : bytes;
   const size = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
   return { name, size, content: Readable.from(chunks) };
 }
