@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
-import { providers } from './cluster/index.ts';
+import { listAll, openProviders } from './cluster/index.ts';
 import type { CreateOptions, EngineChoice } from './cluster/provider.ts';
 import { environmentError, inputError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
-import { connectDocker, pingDocker } from './image/docker.ts';
 import { parseReference } from './image/reference.ts';
 import { openImageRegistry } from './image/resolve.ts';
 import { openTarget } from './open.ts';
@@ -14,14 +13,16 @@ export interface ClusterInfo {
   /** `kind:NAME`, as `--cluster` takes it. */
   readonly id: string;
   readonly nodes: number;
+  /** Why it can't be used as it is. */
+  readonly fault?: string;
 }
 
 /** Every local cluster that a provider finds here. */
 export async function listClusters(run: Run, { host }: Project): Promise<ClusterInfo[]> {
-  const docker = await connectDocker(host, run.signal);
-  await pingDocker(docker);
-  const found = (await Promise.all(providers(host, docker).map((p) => p.list(run)))).flat();
-  return found.map((cluster) => ({ id: cluster.id, nodes: cluster.nodes.length }));
+  const { all, askDocker } = await openProviders(host, run);
+  const found = await listAll(all, run);
+  if (found.length === 0) await askDocker();
+  return found.map(({ id, nodes, fault }) => ({ id, nodes: nodes.length, ...(fault && { fault: fault.message }) }));
 }
 
 /**
@@ -43,9 +44,9 @@ export async function createCluster(
   const chosen = settings.context !== undefined || settings.snapshot !== undefined;
   const version = chosen ? (await openTarget(run, project)).snapshot.source.kubernetesVersion : undefined;
   const minor = version?.match(/^v?(\d+\.\d+)/)?.[1];
-  const docker = await connectDocker(host, run.signal);
-  await pingDocker(docker);
-  const [provider] = providers(host, docker, (wanted, signal) => newestPatch(project, wanted, signal));
+  const { all, askDocker } = await openProviders(host, run, (wanted, signal) => newestPatch(project, wanted, signal));
+  await askDocker();
+  const provider = all.find((one) => one.create !== undefined);
   if (!provider?.create) throw environmentError('No provider here can make a cluster', { action: 'Install kind.' });
   const cluster = await provider.create(
     { name, workers, ...(minor ? { minor } : {}), ...(nodeImage ? { nodeImage } : {}), ...(engine && { engine }) },

@@ -1,4 +1,4 @@
-import { providers } from './cluster/index.ts';
+import { listAll, openProviders } from './cluster/index.ts';
 import { messageOf, ParityError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
 import { connectDocker, pingDocker } from './image/docker.ts';
@@ -48,8 +48,12 @@ export async function doctor(run: Run, project: Project): Promise<Diagnosis[]> {
     [
       'Local clusters',
       async () => {
-        const docker = await connectDocker(host, run.signal);
-        const found = (await Promise.all(providers(host, docker).map((p) => p.list(run)))).flat();
+        const found = await listAll((await openProviders(host, run)).all, run);
+        const faulty = found.filter(({ fault }) => fault !== undefined);
+        if (faulty[0]?.fault) {
+          const message = faulty.map(({ id, fault }) => `${id}: ${fault?.message}`).join('; ');
+          throw new ParityError('environment', message, { action: faulty[0].fault.action });
+        }
         if (found.length > 0) return found.map((c) => `${c.id} (${c.nodes.length} nodes)`).join(', ');
         throw new ParityError('environment', 'none found', { action: 'clparity create' });
       },

@@ -1,8 +1,7 @@
-import { findCluster, providers } from './cluster/index.ts';
+import { findCluster, openProviders } from './cluster/index.ts';
 import type { VouchedCluster } from './cluster/provider.ts';
 import { inputError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
-import { connectDocker, pingDocker } from './image/docker.ts';
 import type { Project } from './pipeline.ts';
 import { captureCluster } from './snapshot/capture.ts';
 import { readTarget } from './snapshot/files.ts';
@@ -52,10 +51,11 @@ export async function openTarget(run: Run, project: Project): Promise<Target> {
 /** The local cluster that the settings mean, checked by its own provider: only then may anything be written to it. */
 export async function openLocal(run: Run, project: Project): Promise<VouchedCluster> {
   return run.step(`Find the local cluster ${project.settings.cluster ?? ''}`.trimEnd(), async () => {
-    const docker = await connectDocker(project.host, run.signal);
-    await pingDocker(docker);
-    const all = providers(project.host, docker);
-    const cluster = await findCluster(project.settings.cluster, all, run);
+    const { all, askDocker } = await openProviders(project.host, run);
+    const cluster = await findCluster(project.settings.cluster, all, run).catch(async (notFound) => {
+      await askDocker();
+      throw notFound;
+    });
     const provider = all.find((p) => p.name === cluster.provider);
     if (!provider) throw inputError(`No provider is called ${cluster.provider}`);
     return provider.vouch(cluster, run);

@@ -1,22 +1,65 @@
 import type Docker from 'dockerode';
-import { inputError } from '../host/errors.ts';
+import { inputError, messageOf } from '../host/errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Run } from '../host/run.ts';
+import { connectDocker, pingDocker } from '../image/docker.ts';
 import { kindProvider } from './kind.ts';
 import type { NewestPatch } from './kind-image.ts';
 import type { LocalCluster, Provider } from './provider.ts';
 
-/** Every kind of local cluster, one line each. */
-export function providers(host: Host, docker: Docker, newestPatch: NewestPatch = async () => undefined): Provider[] {
-  return [kindProvider(host, docker, newestPatch)];
+/** Every kind of local cluster, one line each; without those that live in Docker where there is no Docker. */
+export function providers(
+  host: Host,
+  docker: Docker | undefined,
+  newestPatch: NewestPatch = async () => undefined,
+): Provider[] {
+  return docker ? [kindProvider(host, docker, newestPatch)] : [];
+}
+
+/** The providers of a host. */
+export interface OpenProviders {
+  readonly all: readonly Provider[];
+  /** Throws why Docker can't be asked, where it can't: the likeliest reason for a cluster that isn't found. */
+  askDocker(): Promise<void>;
+}
+
+/** Opens the providers of a host that may have no Docker. Contacts nothing yet. */
+export async function openProviders(host: Host, run: Run, newestPatch?: NewestPatch): Promise<OpenProviders> {
+  let docker: Docker | undefined;
+  let fault: unknown;
+  try {
+    docker = await connectDocker(host, run.signal);
+  } catch (error) {
+    run.signal.throwIfAborted();
+    run.log('debug', `Docker is left out: ${messageOf(error)}`);
+    fault = error;
+  }
+  return {
+    all: providers(host, docker, newestPatch),
+    async askDocker() {
+      if (!docker) throw fault;
+      await pingDocker(docker, run.signal);
+    },
+  };
+}
+
+/** Every local cluster. A provider that fails is a warning as long as another finds some, else what is thrown. */
+export async function listAll(from: readonly Provider[], run: Run): Promise<LocalCluster[]> {
+  const lists = await Promise.allSettled(from.map((provider) => provider.list(run)));
+  run.signal.throwIfAborted();
+  const found = lists.flatMap((list) => (list.status === 'fulfilled' ? list.value : []));
+  const failures = lists.flatMap((list) => (list.status === 'rejected' ? [list.reason as unknown] : []));
+  if (found.length === 0 && failures.length > 0) throw failures[0];
+  for (const failure of failures) run.log('warn', messageOf(failure));
+  return found;
 }
 
 /**
- * The local cluster that `id` (`kind:NAME`) names; without an id, the only one there is.
- * Throws `input` naming what there is and the command to pick or make one.
+ * The local cluster that `id` names (`kind:NAME`, or the provider alone where it has one); without an id, the only one
+ * there is. Throws `input` naming what there is and the command to pick or make one.
  */
 export async function findCluster(id: string | undefined, from: readonly Provider[], run: Run): Promise<LocalCluster> {
-  const all = (await Promise.all(from.map((provider) => provider.list(run)))).flat();
+  const all = await listAll(from, run);
   const ids = all.map((cluster) => cluster.id).join(', ');
   if (all.length === 0) {
     throw inputError(id === undefined ? 'There is no local cluster here' : `There is no local cluster ${id}`, {
@@ -25,7 +68,8 @@ export async function findCluster(id: string | undefined, from: readonly Provide
   }
   const [first] = all;
   if (id === undefined && first !== undefined && all.length === 1) return first;
-  const found = all.find((cluster) => cluster.id === id);
+  const ofProvider = all.filter((cluster) => cluster.provider === id);
+  const found = all.find((cluster) => cluster.id === id) ?? (ofProvider.length === 1 ? ofProvider[0] : undefined);
   if (found) return found;
   throw inputError(
     id === undefined ? `There are several local clusters: ${ids}` : `There is no local cluster ${id}; there is ${ids}`,

@@ -8,11 +8,35 @@ export interface LocalNode {
   readonly role: 'control-plane' | 'worker';
   /** The address under which the node sees the machine that its daemon runs on, where that is known. */
   readonly hostAddress?: string;
+  /**
+   * Why nothing can be run in it, where that is so (another machine, no root without a password). Such a node gets its
+   * images by the cluster's importer, and no packets are sent from its pods.
+   */
+  readonly closed?: string;
 }
 
 export interface NodeExecOptions {
   readonly stdin?: Readable | string;
   readonly signal: AbortSignal;
+}
+
+/** The programs in a node that speak with its container runtime: argv without their own arguments. */
+export interface NodeTools {
+  /** containerd's, connected to the containerd that kubelet uses. */
+  readonly ctr: readonly string[];
+  /** Undefined where the node has none: then containerd's labels tell what kubelet sees. */
+  readonly crictl?: readonly string[];
+}
+
+/** What kubeadm's nodes have on their PATH. */
+export const USUAL_TOOLS: NodeTools = { ctr: ['ctr'], crictl: ['crictl'] };
+
+/** A cluster's own way to bring images into all of its nodes, those included in which nothing can be run. */
+export interface Importer {
+  /** The image names that each node's kubelet reports: some of them, for it reports 50 images unless told otherwise. */
+  reported(signal: AbortSignal): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
+  /** Takes an OCI archive into every node. Returns what went wrong, by node; throws where nothing went out. */
+  import(archive: Readable, signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
 }
 
 /** A local cluster that its provider has found. Nothing is sent to it by finding it. */
@@ -22,7 +46,16 @@ export interface LocalCluster {
   /** `kind:NAME`, as `--cluster` takes it. */
   readonly id: string;
   readonly nodes: readonly LocalNode[];
-  /** Runs argv inside a node as root, streaming `stdin` in with back-pressure. Resolves whatever the exit code is. */
+  /** Why it can't be used as it is (stopped, no permission) and what to do about it; `vouch` throws it. */
+  readonly fault?: { readonly message: string; readonly action: string };
+  /** USUAL_TOOLS where absent. */
+  readonly tools?: NodeTools;
+  /** Has to be there where a node is closed. */
+  readonly importer?: Importer;
+  /**
+   * Runs argv inside a node as root, streaming `stdin` in with back-pressure. Resolves whatever the exit code is; rejects
+   * for a node that is closed.
+   */
   exec(
     node: string,
     argv: readonly string[],
@@ -67,6 +100,11 @@ export interface EngineChoice {
   readonly name: 'cilium' | 'calico';
   /** The text of its manifest; the node image's own when absent. */
   readonly manifest?: string;
+}
+
+/** The nodes in which programs can be run. */
+export function openNodes({ nodes }: Pick<LocalCluster, 'nodes'>): readonly LocalNode[] {
+  return nodes.filter(({ closed }) => closed === undefined);
 }
 
 /** One kind of local cluster. "Not here" is undefined or an empty list, never an exception. */
