@@ -1,5 +1,5 @@
-import { watch as watchFiles } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { stat, watch as watchFiles } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withClient } from '../apply/client.ts';
 import { messageOf } from '../host/errors.ts';
@@ -130,7 +130,9 @@ async function watchCluster(client: ReadClient, kinds: readonly Resource[], run:
   await watchCollections(client, [...kinds, ...others.map(({ resource }) => resource)], changed, run);
 }
 
-/** A folder with all in it, or a file. */
+/** A folder with all in it, or a file: by its folder, since editors put a new file in the old one's place. */
 async function watchPath(path: string, signal: AbortSignal, changed: () => void): Promise<void> {
-  for await (const _ of watchFiles(path, { recursive: true, signal })) changed();
+  const whole = (await stat(path)).isDirectory();
+  const events = watchFiles(whole ? path : dirname(path), { recursive: whole, signal });
+  for await (const { filename } of events) if (whole || filename === basename(path)) changed();
 }
