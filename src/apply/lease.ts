@@ -14,7 +14,7 @@ const RENEW_MS = 10_000;
 /** A holder that has not renewed for so long is gone: killed, or asleep. */
 const DURATION_S = 40;
 
-/** Followed by the process id. */
+/** Followed by the process id, and by whose run it is. */
 const HOLDER = `${hostname()}, process `;
 
 interface LeaseSpec {
@@ -29,7 +29,7 @@ interface LeaseSpec {
  * `environment` naming the holder where another run is at work.
  */
 export async function withLease<T>(client: WriteClient, run: Run, work: (run: Run) => Promise<T>): Promise<T> {
-  const holder = `${HOLDER}${process.pid}`;
+  const holder = [`${HOLDER}${process.pid}`, ...(run.owner === undefined ? [] : [run.owner])].join(', ');
   const lease = await take(client, holder, run.signal);
   const over = new AbortController();
   const lost = new AbortController();
@@ -84,7 +84,7 @@ async function take(client: WriteClient, holder: string, signal: AbortSignal): P
 
 /** Whether the holder was a process of this machine that has ended without giving the lease back: it was killed. */
 function isDead(holder = ''): boolean {
-  const pid = holder.startsWith(HOLDER) ? Number(holder.slice(HOLDER.length)) : Number.NaN;
+  const pid = holder.startsWith(HOLDER) ? Number.parseInt(holder.slice(HOLDER.length), 10) : Number.NaN;
   if (!Number.isInteger(pid)) return false;
   try {
     // Signal 0 only asks whether the process is there.

@@ -31,7 +31,9 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
     command.action(async () => {
       const flags = command.opts<Flags>();
       const core = await import('../core.ts');
-      const run = terminalRun(terminal, signal, flags.verbose === true);
+      const folder = resolve(flags.folder ?? '.');
+      const owner = `clparity ${command.name()} in ${folder}`;
+      const run = { ...terminalRun(terminal, signal, flags.verbose === true), owner };
       const json = (flags.format ?? (terminal.stdout.isTTY ? 'text' : 'json')) === 'json';
       const ask = async (question: string) => {
         if (!(await consent(terminal, flags.yes === true, question, signal)))
@@ -42,7 +44,7 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
           core,
           run,
           flags,
-          project: { host: core.localHost(), folder: resolve(flags.folder ?? '.'), settings: settingsOf(flags) },
+          project: { host: core.localHost(), folder, settings: settingsOf(flags) },
           show: (value, text) => emit(terminal, json, value, text),
           approve: async (plan) => {
             terminal.stderr.write(`${core.planText(plan, flags.yes === true)}\n`);

@@ -20,8 +20,11 @@ export const SIDES: readonly Side[] = ['target', 'local'];
  */
 export async function checkSides(run: Run, project: Project, sides: readonly Side[], last?: Drift): Promise<Drift> {
   const report = await lastReport(project.folder);
+  // What was seen before the report says nothing of what came after it.
+  const before = last && last.checkedAt >= report.createdAt ? last : undefined;
+  const due = before ? sides : SIDES;
   const [target, local] = await Promise.all(
-    SIDES.map((side) => (sides.includes(side) ? look(run, () => CHECKS[side](run, project, report)) : last?.[side])),
+    SIDES.map((side) => (due.includes(side) ? look(run, () => CHECKS[side](run, project, report)) : before?.[side])),
   );
   const unseen: DriftSide = { state: 'unknown', reason: 'not looked at since the last report' };
   const drift: Drift = {

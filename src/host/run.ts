@@ -16,6 +16,8 @@ export type Log = (level: LogLevel, message: string) => void;
  * (see cli.ts and ui/), so that no command can forget any of them.
  */
 export interface Run {
+  /** Whose it is, for those whom it keeps waiting: "sync in /home/me/shop". */
+  readonly owner?: string;
   readonly signal: AbortSignal;
   readonly log: Log;
   /** Runs one named step; `progress` may be called as often as wanted. Rejects as the work does. */

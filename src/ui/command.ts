@@ -148,7 +148,8 @@ async function withProgress<I, R>(
       if (!abort.signal.aborted) progress.report({ message });
     };
     ui.log.info(`--- ${spec.title()} ---`);
-    return spec.work({ ...place, ui, token, run: taskRun(abort.signal, ui.log, report) }, input);
+    const owner = vscode.l10n.t('{0} in the window of {1}', spec.title(), place.folder.uri.fsPath);
+    return spec.work({ ...place, ui, token, run: { ...taskRun(abort.signal, ui.log, report), owner } }, input);
   });
 }
 

@@ -30,11 +30,12 @@ export function createDriftWatch(
     watches.get(key)?.abort();
     watches.delete(key);
   };
+  const busy = () => [...ui.running].some(({ cluster }) => cluster !== undefined);
   const decide = async (afresh: boolean) => {
     for (const folder of vscode.workspace.workspaceFolders ?? []) {
       const key = folder.uri.toString();
       const { watch } = readViewSettings(vscode.workspace.getConfiguration('clparity', folder.uri));
-      const wanted = () => watch && view.visible && vscode.workspace.isTrusted && ui.running.size === 0;
+      const wanted = () => watch && view.visible && vscode.workspace.isTrusted && !busy();
       if (afresh || !wanted()) stop(key);
       if (!wanted() || watches.has(key) || !(await known.hasReport(folder)) || !wanted() || watches.has(key)) continue;
       const abort = new AbortController();
@@ -60,7 +61,7 @@ export function createDriftWatch(
     void decide(afresh).catch((error: unknown) => ui.log.warn(failureOf(error).message));
   const events = [
     view.onDidChangeVisibility(later(false)),
-    ui.onDidChangeRunning(later(true)),
+    ui.onDidChangeRunning(later(false)),
     vscode.workspace.onDidGrantWorkspaceTrust(later(false)),
     vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration('clparity') && later(true)()),
   ];

@@ -38,12 +38,12 @@ describe('one run a cluster at a time', onCluster, () => {
   });
 
   test('it is held and renewed while the work goes on, refused to another, and gone after', async () => {
-    await withLease(client, quietRun(), async (run) => {
+    await withLease(client, { ...quietRun(), owner: 'sync in shop' }, async (run) => {
       const first = await lease();
-      assert.match(first?.spec.holderIdentity ?? '', new RegExp(`process ${process.pid}$`));
+      assert.match(first?.spec.holderIdentity ?? '', new RegExp(`process ${process.pid}, sync in shop$`));
       await assert.rejects(
         withLease(client, quietRun(), async () => {}),
-        /at work in this cluster \(.*process \d+\)/,
+        /at work in this cluster \(.*process \d+, sync in shop\)/,
       );
       await sleep(11_000);
       assert.notEqual((await lease())?.spec.renewTime, first?.spec.renewTime);

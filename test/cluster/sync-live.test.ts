@@ -133,7 +133,15 @@ describe('sync from a live target', onCluster, () => {
     const first = await sync('reader');
     assert.equal(first.code, 0, `${first.stderr}${first.stdout}`);
     assert.ok(reportOf(first).changes.includes(`created NetworkPolicy ${NS}/db`));
+    const drift = (...more: string[]) =>
+      run(['drift', '--context', 'reader', '--cluster', local.id, '--namespace', NS, ...more]);
+    const same = await drift();
+    assert.equal(same.code, 0, `${same.stderr}${same.stdout}`);
     await kubectl(target, ['delete', 'networkpolicy', 'db', '-n', NS]);
+    const moved = await drift();
+    assert.equal(moved.code, 1, moved.stderr);
+    assert.deepEqual(JSON.parse(moved.stdout).target.diff.policies.removed, [`NetworkPolicy ${NS}/db`]);
+    assert.equal(JSON.parse(moved.stdout).local.state, 'same');
     const second = await sync('reader');
     assert.equal(second.code, 0, second.stderr);
     assert.deepEqual(reportOf(second).changes, [`deleted NetworkPolicy ${NS}/db`]);
