@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { withClient } from './apply/client.ts';
 import { alone } from './apply/lease.ts';
 import { assertNotTarget } from './cluster/guard.ts';
-import { inputError, messageOf } from './host/errors.ts';
+import { inputError, messageOf, ParityError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
 import { openLocal, openTarget } from './open.ts';
 import type { Project } from './pipeline.ts';
@@ -10,7 +10,7 @@ import { chosenOf } from './plan/chosen.ts';
 import { renamer } from './plan/rename.ts';
 import { scopeTarget } from './plan/scope.ts';
 import { type Assertion, parseAssertions } from './policy/assertions.ts';
-import { type CheckReport, connectionsOf, type Judgement, check as judge } from './policy/check.ts';
+import { askedOf, type CheckReport, type Judgement, check as judge } from './policy/check.ts';
 import { diff as diffOf, type SnapshotDiff } from './policy/diff.ts';
 import { modelOf } from './policy/endpoints.ts';
 import { type Explanation, explain as explainConnection, explainText } from './policy/explain.ts';
@@ -44,10 +44,15 @@ export async function matrix(run: Run, project: Project, options: { pods?: boole
   return matrixOf(await targetModel(run, project), options);
 }
 
-/** The same as a page, with the matrix, the graph, and the rules that decide each pair. */
-export async function matrixPage(run: Run, project: Project): Promise<string> {
+/** The same, and as a page: the matrix, the graph, and the rules that decide each pair. The target is read once. */
+export async function matrixPage(
+  run: Run,
+  project: Project,
+  options: { pods?: boolean } = {},
+): Promise<{ readonly value: Matrix; readonly page: string }> {
   const { snapshot } = await openTarget(run, project);
-  return pageOf(modelOf(snapshot), `Network policies of ${snapshot.source.name}`);
+  const model = modelOf(snapshot);
+  return { value: matrixOf(model, options), page: pageOf(model, `Network policies of ${snapshot.source.name}`) };
 }
 
 /** Why a connection is allowed or denied by the target's policies: as a value, and in words. */
@@ -69,7 +74,8 @@ export interface Answer<T> {
 /** The policies that select a pod or workload of the target. */
 export async function explainPod(run: Run, project: Project, peer: string): Promise<Answer<PolicySelection[]>> {
   const value = policiesOf(await targetModel(run, project), peer);
-  const none = value.length === 0 ? 'No policy selects' : `${value.length} policies select`;
+  const one = value.length === 1 ? '1 policy selects' : `${value.length} policies select`;
+  const none = value.length === 0 ? 'No policy selects' : one;
   return { value, text: selectionText(`${none} ${peer}`, value) };
 }
 
@@ -127,11 +133,15 @@ async function checkLive(run: Run, project: Project, targetNames: readonly Asser
   const local = (peer: string) => peer.replace(/^[^/:]+(?=\/)/, rename);
   const assertions = targetNames.map((a) => ({ ...a, from: local(a.from), to: local(a.to) }));
   // One object a connection: the answers are looked up by it.
-  const asked = new Map(assertions.map((a) => [a, connectionsOf(model, a)]));
+  const asked = new Map(assertions.map((a) => [a, askedOf(model, a)]));
   const cluster = await openLocal(run, project);
   assertNotTarget(cluster, snapshot.source, connection);
   const answers = await alone(cluster, run, (client, held) =>
-    askPackets({ target, cluster, client, settings }, [...asked.values()].flat(), held),
+    askPackets(
+      { target, cluster, client, settings },
+      [...asked.values()].flatMap((a) => (a instanceof ParityError ? [] : a)),
+      held,
+    ),
   );
   return judge(model, assertions, judgeAnswer(answers), (a) => asked.get(a) ?? []);
 }

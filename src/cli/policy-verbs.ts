@@ -15,9 +15,13 @@ export function registerPolicyVerbs(verb: Register): void {
     TARGET,
     async (v) => {
       const { pods, svg, html } = v.flags as { pods?: boolean; svg?: string; html?: string };
-      const value = await v.core.matrix(v.run, v.project, { pods: pods === true });
+      const options = { pods: pods === true };
+      const { value, page = '' } =
+        html === undefined
+          ? { value: await v.core.matrix(v.run, v.project, options) }
+          : await v.core.matrixPage(v.run, v.project, options);
       if (svg !== undefined) await writeFileIn(v, svg, v.core.matrixSvg(value));
-      if (html !== undefined) await writeFileIn(v, html, await v.core.matrixPage(v.run, v.project));
+      if (html !== undefined) await writeFileIn(v, html, page);
       v.show(value, () => v.core.matrixText(value));
       return 0;
     },
@@ -56,7 +60,8 @@ export function registerPolicyVerbs(verb: Register): void {
       const value = await v.core.check(v.run, v.project, resolve(v.project.folder, file), live === true);
       if (junit !== undefined) await writeFileIn(v, junit, v.core.junitXml(value, file));
       v.show(value, () => v.core.checkText(value));
-      return value.failed === 0 ? 0 : 1;
+      // What could not be asked is bad input, whatever became of the others.
+      return value.unasked > 0 ? 2 : value.failed === 0 ? 0 : 1;
     },
     [
       new Option('--live', 'send real packets in the local cluster instead of evaluating'),

@@ -8,9 +8,12 @@ import { verdictReasons } from './reasons.ts';
 
 export type Outcome = 'allowed' | 'denied';
 
-/** What became of a connection, and why. `unreachable` only where packets were sent: they say neither. */
+/**
+ * What became of a connection, and why. `unreachable` only where packets were sent: they say neither; `unknown` where the
+ * assertion names a peer that isn't there.
+ */
 export interface Judgement {
-  readonly actual: Outcome | 'unreachable';
+  readonly actual: Outcome | 'unreachable' | 'unknown';
   readonly because: readonly string[];
 }
 
@@ -28,26 +31,50 @@ export interface CheckResult {
 export interface CheckReport {
   readonly passed: number;
   readonly failed: number;
+  /** How many of the failed could not be asked: a peer of theirs isn't there. */
+  readonly unasked: number;
   readonly results: readonly CheckResult[];
 }
 
 /**
  * Holds assertions against what `judge` says of each connection: the model's own verdicts, unless packets were sent. An
- * assertion about several pods must hold for every pair. Throws an input error naming file and line for a peer that
- * isn't there.
+ * assertion about several pods must hold for every pair. One about a peer that isn't there fails, with file and line and
+ * near matches, and doesn't keep the others from being asked.
  */
 export function check(
   model: PolicyModel,
   assertions: readonly Assertion[],
   judge: (connection: Connection) => Judgement = byPolicy(model),
-  connections: (assertion: Assertion) => readonly Connection[] = (assertion) => connectionsOf(model, assertion),
+  connections: (assertion: Assertion) => Asked = (assertion) => askedOf(model, assertion),
 ): CheckReport {
-  const results = assertions.map((assertion) => checkOne(connections(assertion), judge, assertion));
+  const results = assertions.map((assertion) => {
+    const asked = connections(assertion);
+    return asked instanceof ParityError ? unasked(assertion, asked) : checkOne(asked, judge, assertion);
+  });
   const passed = results.filter((r) => r.expected === r.actual).length;
-  return { passed, failed: results.length - passed, results };
+  const unknown = results.filter((r) => r.actual === 'unknown').length;
+  return { passed, failed: results.length - passed, unasked: unknown, results };
 }
 
-/** Every connection that an assertion speaks of. Never empty; throws as `check` does. */
+/** The connections of an assertion, or why it speaks of none. */
+export type Asked = readonly Connection[] | ParityError;
+
+/** Every connection that an assertion speaks of, or the input error for a peer that isn't there. */
+export function askedOf(model: PolicyModel, assertion: Assertion): Asked {
+  try {
+    return connectionsOf(model, assertion);
+  } catch (error) {
+    if (error instanceof ParityError) return error;
+    throw error;
+  }
+}
+
+function unasked({ from, to, protocol, port, allowed }: Assertion, { message, action }: ParityError): CheckResult {
+  const because = action === undefined ? [message] : [message, action];
+  return { from, to, protocol, port, expected: outcome(allowed), actual: 'unknown', because };
+}
+
+/** Every connection that an assertion speaks of. Never empty; throws an input error for a peer that isn't there. */
 export function connectionsOf(model: PolicyModel, assertion: Assertion): Connection[] {
   const { from, to, where, protocol, port } = assertion;
   const pairs = pairsIn(model, assertion);
@@ -89,13 +116,16 @@ function pairsIn(model: PolicyModel, { from, to, where }: Assertion): Pair[] {
 }
 
 /** A report as lines: what failed first, with why. */
-export function checkText({ passed, failed, results }: CheckReport): string {
+export function checkText({ passed, failed, unasked, results }: CheckReport): string {
   const line = (r: CheckResult) => `${r.from} to ${r.to} ${r.protocol} ${r.port}: ${r.actual}`;
   const bad = results.filter((r) => r.expected !== r.actual);
   return [
-    ...bad.flatMap((r) => [`FAILED ${line(r)}, expected ${r.expected}`, ...r.because.map((b) => `  - ${b}`)]),
+    ...bad.flatMap((r) => [
+      `${r.actual === 'unknown' ? 'ERROR ' : 'FAILED'} ${line(r)}, expected ${r.expected}`,
+      ...r.because.map((b) => `  - ${b}`),
+    ]),
     ...results.filter((r) => r.expected === r.actual).map((r) => `ok     ${line(r)}`),
-    `${passed} passed, ${failed} failed`,
+    `${passed} passed, ${failed} failed${unasked === 0 ? '' : `, ${unasked} of them not asked`}`,
   ].join('\n');
 }
 

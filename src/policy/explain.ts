@@ -70,7 +70,7 @@ export function explainText(explanation: Explanation): string {
       ...(c.from === from && c.to === to && cases.length === 1
         ? []
         : [
-            ` ${c.from} to ${c.to}${c.pairs > 1 ? ` and ${c.pairs - 1} pairs like it` : ''}: ${c.allowed ? 'allowed' : 'denied'}`,
+            ` ${c.from} to ${c.to}${c.pairs > 1 ? ` and ${c.pairs - 1} ${c.pairs === 2 ? 'pair' : 'pairs'} like it` : ''}: ${c.allowed ? 'allowed' : 'denied'}`,
           ]),
       ...side('leaving', c.egress),
       ...side('entering', c.ingress),

@@ -109,6 +109,8 @@ export interface Policy {
   readonly inert?: string;
   /** What its text says that the model can't hold, in words; each a reason not to call it exact. */
   readonly caveats?: readonly string[];
+  /** Those of the caveats that are about something it refers to and that isn't there. */
+  readonly missing?: readonly string[];
   readonly source: SourceRef;
 }
 

@@ -1,8 +1,8 @@
 import { compileBlock } from './blocks.ts';
 import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
 import { type Decision, type Exemption, isNarrowed } from './decide.ts';
-import { cidrMatches, semanticsOf } from './engine.ts';
-import type { Connection, Direction, Endpoint, PodEndpoint, Reason, SideVerdict, Verdict } from './model.ts';
+import { cidrMatches, enginesFor, semanticsOf } from './engine.ts';
+import type { Connection, Direction, Endpoint, PodEndpoint, Policy, Reason, SideVerdict, Verdict } from './model.ts';
 import { isRelative, peersIn } from './peers.ts';
 import { includes, portMatchText, rangesOf, rulePorts } from './ports.ts';
 import { DEFAULT_TIER } from './tiers.ts';
@@ -55,8 +55,22 @@ export function decisionReasons(
     ...rules.map((rule) => because(`${VERBS[rule.rule.action]} by ${placeOf(rule)}${condition(rule)}`, rule)),
     ...(turn && rules.length === 0 ? defaultReasons(compiled, turn, direction, asked) : []),
     ...(turn === undefined ? [undecided(turns, direction, asked)] : []),
+    ...assumptions(
+      compiled,
+      [...rules, ...passed].map((r) => r.policy).concat(rules.length === 0 ? (turn?.isolating ?? []) : []),
+    ),
     ...before.flatMap((t) => t.rules.flatMap((rule) => mayDecide(compiled, rule, allowed, asked))),
   ];
+}
+
+/** Where nobody knows the engine, policies that not every engine reads are taken to count; that is to be said. */
+function assumptions({ model }: CompiledModel, deciding: readonly Policy[]): Reason[] {
+  if (model.engine.name !== 'unknown') return [];
+  const found = new Map(deciding.filter((p) => p.dialect !== 'kubernetes').map((p) => [p.dialect, p]));
+  return [...found.values()].map((policy) => ({
+    text: `what enforces policies is not known: ${policy.source.object} counts under ${enginesFor(policy)}, and is ignored by the others`,
+    source: policy.source,
+  }));
 }
 
 const VERBS = { allow: 'allowed', deny: 'denied', pass: 'passed on' } as const;

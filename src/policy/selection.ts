@@ -67,7 +67,10 @@ export interface Unmatched {
   readonly source: SourceRef;
 }
 
-/** Subjects, peers and named ports that match no pod here: a typo, or a workload that isn't in the snapshot. */
+/**
+ * Subjects, peers and named ports that match no pod here (a typo, or a workload that isn't in the snapshot), what policies
+ * refer to and isn't there, and policies that decide nothing because the engine refuses them or doesn't read them.
+ */
 export function unmatched(model: PolicyModel): Unmatched[] {
   const compiled = compile(model);
   const selectable = model.pods.filter((p) => !p.hostNetwork);
@@ -77,10 +80,8 @@ export function unmatched(model: PolicyModel): Unmatched[] {
     const { peers, source } = rule;
     const place = `${policy.source.object}, ${source.path ?? rule.direction}`;
     const dead = (peers ?? []).filter((p) => !means(p)).length;
-    const side = rule.direction === 'ingress' ? 'from' : 'to';
-    const which = peers?.length === 1 ? `its peer (${side})` : `${dead} of its ${peers?.length} peers (${side})`;
     return [
-      ...(dead > 0 ? [{ text: `${place}: ${which} means no pod here`, source }] : []),
+      ...(dead > 0 ? [{ text: `${place}: ${whichPeers(policy, rule, dead)} means no pod here`, source }] : []),
       ...portNames(rule, rule.direction === 'ingress' ? subject : selectable).map((name) => ({
         text: `${place}: no pod that it may lead to has a port named ${name}`,
         source,
@@ -88,10 +89,30 @@ export function unmatched(model: PolicyModel): Unmatched[] {
     ];
   };
   return model.policies.flatMap((policy) => {
+    const { source } = policy;
+    const refused = whyRefused(compiled, policy);
+    if (refused !== undefined) return [{ text: `${source.object} decides nothing: ${refused}`, source }];
+    const missing = (policy.missing ?? []).map((text) => ({ text: `${source.object}, ${text}`, source }));
     const subject = selectable.filter((pod) => selects(compiled, policy, pod));
-    if (subject.length === 0) return [{ text: `${policy.source.object} selects no pod here`, source: policy.source }];
-    return policy.rules.flatMap((rule) => inRule(policy, rule, subject));
+    if (subject.length === 0) return [{ text: `${source.object} selects no pod here`, source }, ...missing];
+    return [...missing, ...policy.rules.flatMap((rule) => inRule(policy, rule, subject))];
   });
+}
+
+/** Why a policy that is meant to count doesn't: what is only staged, or for hosts, isn't meant to. */
+function whyRefused({ ignored }: CompiledModel, policy: Policy): string | undefined {
+  const why = ignored.find((i) => i.policy === policy)?.why;
+  return why !== undefined && (policy.inert === undefined || policy.inert !== why || /refuses/.test(why))
+    ? why
+    : undefined;
+}
+
+/** Peers are counted as they are written: what a dialect makes several of one is nobody's to count. */
+function whichPeers({ dialect }: Policy, { peers = [], direction }: Rule, dead: number): string {
+  const side = direction === 'ingress' ? 'from' : 'to';
+  if (peers.length === 1) return `its peer (${side})`;
+  if (dialect === 'kubernetes') return `${dead} of its ${peers.length} peers (${side})`;
+  return dead === peers.length ? `none of its peers (${side})` : `one of its peers (${side})`;
 }
 
 /** The port names of a rule that none of the pods has. */

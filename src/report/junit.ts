@@ -5,8 +5,8 @@ import { escaped } from './escape.ts';
  * A check as JUnit XML, in the form that CI tools share: `testsuites/testsuite/testcase` with `classname`, `name`,
  * `file` and `failure`. A test case is named by what was asked, never by the answer, so that its history holds together.
  */
-export function junitXml({ passed, failed, results }: CheckReport, file: string): string {
-  const counts = `tests="${passed + failed}" failures="${failed}" errors="0" skipped="0"`;
+export function junitXml({ passed, failed, unasked, results }: CheckReport, file: string): string {
+  const counts = `tests="${passed + failed}" failures="${failed - unasked}" errors="${unasked}" skipped="0"`;
   const names = new Map<string, number>();
   const cases = results.map((result) => {
     const name = `${result.from} to ${result.to} ${result.protocol} ${result.port} is ${result.expected}`;
@@ -30,6 +30,9 @@ function testCase(result: CheckResult, name: string, file: string): string {
   if (result.actual === result.expected) return `${open}/>`;
   const message = `expected ${result.expected}, but it is ${result.actual}`;
   const text = escaped(result.because.join('\n'));
+  if (result.actual === 'unknown') {
+    return `${open}>\n      <error message=${quoted(result.because[0] ?? '')} type="input">${text}</error>\n    </testcase>`;
+  }
   return `${open}>\n      <failure message=${quoted(message)} type="connectivity">${text}</failure>\n    </testcase>`;
 }
 

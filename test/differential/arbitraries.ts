@@ -209,11 +209,12 @@ const ciliumPort = weighted<Json>(
   ],
   [1, fc.constantFrom('TCP', 'UDP', 'ANY').map((p) => ({ port: '0', protocol: p }))],
 );
-const toPorts = (deny: boolean) =>
+/** Cilium refuses DNS rules of ingress and of what denies. */
+const toPorts = (plain: boolean) =>
   weighted<readonly Json[]>(
     [6, some(some(ciliumPort).map((ports) => ({ ports })))],
     [1, fc.constantFrom<readonly Json[]>([], [{}])],
-    ...(deny
+    ...(plain
       ? []
       : [
           [
@@ -235,7 +236,7 @@ const ciliumRule = (side: 'from' | 'to', deny: boolean): Arb<Json> => {
   );
   const ports = weighted<Json>(
     [4, fc.constant({})],
-    [6, toPorts(deny).map((list) => ({ toPorts: list }))],
+    [6, toPorts(deny || side === 'from').map((list) => ({ toPorts: list }))],
     [1, icmps.map((list) => ({ icmps: list }))],
   );
   return fc.tuple(peers, ports).map(([p, t]) => ({ ...p, ...t }));

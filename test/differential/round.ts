@@ -95,14 +95,16 @@ const EMPTY = {
   gaps: [],
 } as const;
 
-/** Objects of which the agent has no rule, and those of which the model says so. */
+/** Objects of which the agent has no rule though they have some, and those that the model takes for refused. */
 function refusals(model: PolicyModel, untaken: readonly string[], made: readonly KubeObject[]): string[] {
-  const inert = new Set(model.policies.filter((p) => p.inert?.startsWith('Cilium refuses')).map((p) => p.name));
   return made.flatMap(({ kind, metadata }) => {
-    const refused = untaken.includes(`${kind} ${metadata.name}`);
-    if (refused === inert.has(metadata.name)) return [];
+    const own = model.policies.filter((p) => p.name === metadata.name && p.source.object.split(/[. ]/)[0] === kind);
+    const inert = own.some((p) => p.inert?.startsWith('Cilium refuses'));
+    const taken = !untaken.includes(`${kind} ${metadata.name}`);
+    const silent = own.every((p) => p.rules.length === 0 && p.isolates.length === 0);
+    if (taken !== inert || (silent && !taken)) return [];
     return [
-      `${kind} ${metadata.name}: ${refused ? 'Cilium takes no rule of it' : 'Cilium takes what is read as refused'}`,
+      `${kind} ${metadata.name}: ${taken ? 'Cilium takes what is read as refused' : 'Cilium takes no rule of it'}`,
     ];
   });
 }

@@ -176,7 +176,11 @@ test('what an engine ignores is named with why: in explain, in the matrix', () =
 });
 
 test('Cilium reads ClusterNetworkPolicy since 1.20, and the older admin kinds never', () => {
-  const policy = { dialect: 'admin', source: { object: 'ClusterNetworkPolicy.policy.networking.k8s.io x' } } as Policy;
+  const policy = {
+    dialect: 'admin',
+    rules: [] as const,
+    source: { object: 'ClusterNetworkPolicy.policy.networking.k8s.io x' },
+  } as Policy;
   const why = (version: string | undefined, p = policy) =>
     whyIgnored(p, { name: 'cilium', evidence: [], ...(version !== undefined && { version }) });
   assert.equal(why('v1.20.2'), undefined);

@@ -7,6 +7,7 @@ import { modelOf, resolvePeer } from '../../src/policy/endpoints.ts';
 import { explain, explainText } from '../../src/policy/explain.ts';
 import { matrix } from '../../src/policy/matrix.ts';
 import type { PolicyModel } from '../../src/policy/model.ts';
+import { junitXml } from '../../src/report/junit.ts';
 import { podIn, workload, worldOf } from './policy-world.ts';
 
 const POLICIES = `
@@ -201,11 +202,27 @@ test('two workloads of one name that were never run are not one pod', () => {
   assert.deepEqual(matrix(model, { pods: true }).connections, []);
 });
 
-test('an assertion about a peer that is not there names its line', () => {
-  assert.throws(
-    () => checked(['shop/web-1', 'shop/web-1', 80, true], ['shop/web-2', 'shop/web-1', 80, true]),
-    (error) => error instanceof ParityError && /^f:2: There is no shop\/web-2/.test(error.message) && !!error.action,
+test('an assertion about a peer that is not there fails with its line, and the others are asked', () => {
+  const lines = [
+    ['shop/web-1', 'shop/web-1'],
+    ['shop/web-2', 'shop/web-1'],
+    ['ip:nowhere', 'shop/web-1'],
+  ] as const;
+  const report = checked(...lines.map(([from, to]): [string, string, number, boolean] => [from, to, 80, true]));
+  assert.deepEqual([report.passed, report.failed, report.unasked], [1, 2, 2]);
+  assert.deepEqual(
+    report.results.map((r) => r.actual),
+    ['allowed', 'unknown', 'unknown'],
   );
+  assert.match(report.results[1]?.because.join() ?? '', /^f:2: There is no shop\/web-2.*Did you mean/);
+  assert.match(
+    checkText(report),
+    /^ERROR {2}shop\/web-2 to shop\/web-1 TCP 80: unknown, expected allowed\n {2}- f:2: /,
+  );
+  assert.match(checkText(report), /1 passed, 2 failed, 2 of them not asked$/);
+  const xml = junitXml(report, 'f');
+  assert.match(xml, /tests="3" failures="0" errors="2"/);
+  assert.match(xml, /<error message="f:2: There is no shop\/web-2[^>]*type="input">/);
 });
 
 test('explain shows both sides, and one case for all pairs that are decided alike', () => {
@@ -221,7 +238,7 @@ test('explain shows both sides, and one case for all pairs that are decided alik
   const text = explainText(value);
   assert.match(text, /^shop\/Deployment\/cart to shop\/Deployment\/web, TCP 80: MIXED \(engine kindnet\)$/m);
   assert.match(text, /allowed by NetworkPolicy shop\/web, spec\.ingress\[0\] \(world\.yaml:11\)/);
-  assert.match(text, /shop\/cart-2 to shop\/web-1 and 1 pairs like it: allowed/);
+  assert.match(text, /shop\/cart-2 to shop\/web-1 and 1 pair like it: allowed/);
   assert.equal(explain(MODEL, 'shop/cart-1', 'shop/web-1', 'TCP', 80).verdict, 'denied');
   assert.equal(explain(MODEL, 'shop/cart-2', 'shop/web-1', 'TCP', 80).verdict, 'allowed');
   assert.deepEqual(JSON.parse(JSON.stringify(value)), value);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CheckReport } from '../../src/policy/check.ts';
 import { diff } from '../../src/policy/diff.ts';
+import { explain } from '../../src/policy/explain.ts';
 import { matrix } from '../../src/policy/matrix.ts';
 import { podsOf, policiesOf, selectionText, unmatched } from '../../src/policy/selection.ts';
 import { diffMarkdown, diffText } from '../../src/report/diff-text.ts';
@@ -63,9 +64,54 @@ test('what matches nothing here: subjects, peers, port names', () => {
   ]);
 });
 
+test('what matches nothing here: missing sets and Services, what the engine refuses or does not read', () => {
+  const cilium = (name: string, rule: string) => `---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: ${name}, namespace: shop}
+spec: {endpointSelector: {matchLabels: {app: web}}, ${rule}}
+`;
+  const objects = [
+    cilium('group', 'ingress: [{fromCIDRSet: [{cidrGroupRef: nets}]}]'),
+    cilium('service', 'egress: [{toServices: [{k8sService: {serviceName: gone, namespace: shop}}]}]'),
+    cilium('refused', 'ingress: [{toPorts: [{ports: [{port: "99999"}]}]}]'),
+    cilium('several', 'ingress: [{fromEndpoints: [{matchLabels: {app: gone}}, {matchLabels: {app: api}}]}]'),
+  ];
+  const found = (engine: 'cilium' | 'kindnet') =>
+    unmatched(modelFrom(WORLD + objects.join(''), { engine }))
+      .map(({ text }) => text)
+      .filter((t) => t.startsWith('Cilium'));
+  const [group, refused, service, several, ...more] = found('cilium').sort();
+  assert.deepEqual(more, []);
+  assert.match(group ?? '', /shop\/group, .*names the CiliumCIDRGroup nets, which isn't there/);
+  assert.match(refused ?? '', /shop\/refused decides nothing: Cilium refuses it: .*99999/);
+  assert.match(service ?? '', /shop\/service, .*matches no Service that is there/);
+  assert.match(several ?? '', /shop\/several, spec.ingress\[0\]: one of its peers \(from\) means no pod here/);
+  assert.equal(found('kindnet').length, 4);
+  for (const text of found('kindnet'))
+    assert.match(text, /decides nothing: kindnet doesn't enforce CiliumNetworkPolicy/);
+});
+
+test('where nobody knows the engine, a policy that not every one reads is named with those that do', () => {
+  const policy = `---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: block}
+spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}
+`;
+  const reasons = (engine: 'unknown' | 'kube-network-policies') =>
+    explain(modelFrom(WORLD + policy, { engine }), 'ops/probe', 'shop/web', 'TCP', 80).cases[0]?.ingress.because ?? [];
+  assert.match(
+    reasons('unknown').at(-1)?.text ?? '',
+    /what enforces policies is not known: .* block counts under kube-network-policies, Calico, Cilium, and is ignored by the others/,
+  );
+  assert.ok(reasons('kube-network-policies').every((r) => !r.text.includes('not known')));
+});
+
 test('JUnit: names hold still, reasons are told, and nothing breaks out', () => {
   const result = { from: 'a/<b>', to: 'ip:1.1.1.1', protocol: 'TCP', port: 80, expected: 'denied' } as const;
   const report = (actual: 'allowed' | 'denied'): CheckReport => ({
+    unasked: 0,
     passed: 0,
     failed: 2,
     results: [

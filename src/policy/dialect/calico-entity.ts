@@ -22,6 +22,8 @@ export interface PolicyScope {
   readonly knowsAccounts: boolean;
   /** Notes what the model can't hold, in words. */
   caveat(text: string): void;
+  /** Notes what it refers to and isn't there: a caveat as well. */
+  missing(text: string): void;
 }
 
 /** One condition on an end of a connection: it is one of these. */

@@ -121,7 +121,7 @@ function serviceOf(peer: Field, direction: Direction, { ports }: RulePorts, scop
   const service = scope.services.find((s) => s.name === name && s.namespace === namespace);
   if (!service || Object.keys(service.selector).length === 0) {
     const why = service ? 'has no selector: its endpoints' : 'is not known: its endpoints';
-    scope.caveat(`${pathText(match.path)}: the service ${namespace}/${name} ${why} are taken to be none`);
+    scope.missing(`${pathText(match.path)}: the service ${namespace}/${name} ${why} are taken to be none`);
     return { conditions: [[]] };
   }
   return {

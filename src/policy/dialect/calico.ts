@@ -77,12 +77,17 @@ function parsePolicy(object: PolicyObject, { context, sets, tiers }: World): Pol
   }
   for (const hint of items(at(spec, 'performanceHints')) ?? []) oneOf(hint, ['AssumeNeededOnEveryNode'] as const);
   const caveats: string[] = [];
+  const missing: string[] = [];
   const scope: PolicyScope = {
     namespace: isGlobal ? undefined : namespace,
     sets,
     services: context.services,
     knowsAccounts: context.serviceAccounts !== undefined,
     caveat: (text) => caveats.push(text),
+    missing: (text) => {
+      caveats.push(text);
+      missing.push(text);
+    },
   };
   const isolates = parseTypes(object, spec);
   const rules = (['ingress', 'egress'] as const).flatMap((d) => rulesOf(object, spec, d, isolates, scope));
@@ -100,6 +105,7 @@ function parsePolicy(object: PolicyObject, { context, sets, tiers }: World): Pol
     rules,
     ...maybe('inert', inert),
     ...maybe('caveats', caveats.length > 0 ? caveats : undefined),
+    ...maybe('missing', missing.length > 0 ? missing : undefined),
     source: sourceRef(originOf(object)),
   };
 }
@@ -136,7 +142,7 @@ function rulesOf(
   if (!governed && list.length > 0) scope.caveat(`spec.${direction} isn't enforced: spec.types leaves it out`);
   const origin = originOf(object);
   // A rule that isn't enforced is checked all the same, but has nothing to note.
-  const own = governed ? scope : { ...scope, caveat: () => {} };
+  const own = governed ? scope : { ...scope, caveat: () => {}, missing: () => {} };
   const rules = list.flatMap((rule) => parseRule(rule, direction, origin, own) ?? []);
   return governed ? rules : [];
 }

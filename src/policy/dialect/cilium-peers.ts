@@ -117,7 +117,7 @@ function parseCidrRule(rule: Field, scope: Scope): readonly Peer[] {
 
 function groupsNamed(ref: Field, scope: Scope): readonly CidrGroup[] {
   const found = scope.groups.filter((group) => group.name === text(ref));
-  if (found.length === 0) scope.caveat(ref.path, `names the CiliumCIDRGroup ${text(ref)}, which isn't there`);
+  if (found.length === 0) scope.missing(ref.path, `names the CiliumCIDRGroup ${text(ref)}, which isn't there`);
   return found;
 }
 
@@ -132,7 +132,7 @@ function selectedGroups(field: Field, except: readonly string[], scope: Scope): 
   const wanting = ['In', 'Exists'];
   const asks = Object.keys(selector.matchLabels ?? {}).length > 0;
   if (asks || selector.matchExpressions?.some((e) => wanting.includes(e.operator))) {
-    if (matching.length === 0) scope.caveat(field.path, 'selects no CiliumCIDRGroup that is there');
+    if (matching.length === 0) scope.missing(field.path, 'selects no CiliumCIDRGroup that is there');
     return inGroups(matching, except);
   }
   const unwanted = inGroups(

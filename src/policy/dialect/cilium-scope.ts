@@ -24,6 +24,8 @@ export interface Scope {
   readonly isIdentity: (key: string) => boolean;
   /** Notes what the model can't hold. */
   caveat(path: Path, what: string): void;
+  /** Notes what it refers to and isn't there: a caveat as well. */
+  missing(path: Path, what: string): void;
   /**
    * Notes what makes Cilium's agent refuse the whole object (`Sanitize` in pkg/policy/api/rule_validation.go), which
    * the API server takes all the same: it is there, and nothing of it is enforced.
@@ -34,12 +36,18 @@ export interface Scope {
 /** What reading an object has left in its scope. */
 export interface Notes {
   readonly caveats: Set<string>;
+  readonly missing: Set<string>;
   readonly refusals: Set<string>;
 }
 
-/** The two ways to leave a note, each naming the part of the object that it is about. */
-export function noting({ caveats, refusals }: Notes): Pick<Scope, 'caveat' | 'refuse'> {
+/** The ways to leave a note, each naming the part of the object that it is about. */
+export function noting({ caveats, missing, refusals }: Notes): Pick<Scope, 'caveat' | 'missing' | 'refuse'> {
   return {
+    missing(path, what) {
+      const text = `${pathText(path)} ${what}`;
+      caveats.add(text);
+      missing.add(text);
+    },
     caveat: (path, what) => void caveats.add(`${pathText(path)} ${what}`),
     refuse: (path, why) => void refusals.add(`${pathText(path)} ${why}`),
   };

@@ -33,7 +33,8 @@ export function parseServices(list: Field, { deny, ports }: Options, scope: Scop
   const found = deny ? [] : scope.services.filter((service) => wanted.some((w) => w.matches(service)));
   if (found.length > 0) return found.flatMap((service) => backends(service, list, scope));
   const why = deny ? 'is never resolved by Cilium in egressDeny' : 'matches no Service that is there';
-  scope.caveat(list.path, ports ? `${why}, and so the rule's ports are for every peer` : why);
+  const note = deny ? scope.caveat : scope.missing;
+  note(list.path, ports ? `${why}, and so the rule's ports are for every peer` : why);
   return undefined;
 }
 

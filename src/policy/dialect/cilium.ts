@@ -42,11 +42,15 @@ function parse(object: PolicyObject, groups: readonly CidrGroup[], { services, e
   const isIdentity = identityLabels(options?.labels);
   const refusals = new Set<string>();
   const parsed = [...(isAbsent(spec) ? [] : [spec]), ...(specs ?? [])].map((field) => {
-    const notes: Notes = { caveats: new Set(), refusals };
+    const notes: Notes = { caveats: new Set(), missing: new Set(), refusals };
     const { namespace } = object.metadata;
     const scope: Scope = { origin, namespace, services, groups, options, isIdentity, ...noting(notes) };
     const policy = parseSpec(field, object.metadata.name, scope);
-    return notes.caveats.size > 0 ? { ...policy, caveats: [...notes.caveats] } : policy;
+    return {
+      ...policy,
+      ...(notes.caveats.size > 0 && { caveats: [...notes.caveats] }),
+      ...(notes.missing.size > 0 && { missing: [...notes.missing] }),
+    };
   });
   const [refusal] = refusals;
   if (refusal === undefined) return parsed;

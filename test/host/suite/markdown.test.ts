@@ -43,6 +43,7 @@ describe('rendered documents', () => {
     const text = checkedMarkdown({
       passed: 1,
       failed: 1,
+      unasked: 0,
       results: [
         { ...result, expected: 'allowed', actual: 'allowed' },
         { ...result, expected: 'allowed', actual: 'denied' },
