@@ -51,7 +51,8 @@ export type Entity =
 
 /** The other end of a connection, or (`Rule.self`) the own end. */
 export type Peer =
-  | { readonly type: 'pods'; readonly match: Selector }
+  /** `namespaces`: written as a choice of namespaces alone, by a selector that asks for no label to be there. */
+  | { readonly type: 'pods'; readonly match: Selector; readonly namespaces?: 'without' }
   | { readonly type: 'nodes'; readonly match: Selector }
   | { readonly type: 'cidr'; readonly cidr: string; readonly except: readonly string[] }
   | { readonly type: 'entity'; readonly entity: Entity }

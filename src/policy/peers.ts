@@ -26,6 +26,7 @@ export function peerMatcher(peer: Peer, policy: Policy, context: PeerContext): P
   const { addresses, semantics } = context;
   switch (peer.type) {
     case 'pods':
+      if (meansEveryone(peer, semantics)) return () => true;
       // Selectors never match hostNetwork pods: engines see them as their node's address, "the most common
       // implementation" (Kubernetes' documentation, NetworkPolicy and hostNetwork pods).
       return (e) => e.type === 'pod' && !e.hostNetwork && holds(peer.match, context.known(e));
@@ -55,6 +56,15 @@ export function peerMatcher(peer: Peer, policy: Policy, context: PeerContext): P
       return (e, relation) => negated(matches(e, relation));
     }
   }
+}
+
+/**
+ * Whether Cilium takes a peer for everyone: it doesn't hold the `namespaces` of a ClusterNetworkPolicy to pods, so that a
+ * selector that asks for no label to be there means the reserved identities as well, `aggregate-cluster` and the world
+ * among them (seen in v1.20.2; pkg/k8s/cluster_network_policy.go adds the cluster's name to `pods` alone).
+ */
+export function meansEveryone(peer: Extract<Peer, { type: 'pods' }>, { name }: EngineSemantics): boolean {
+  return name === 'cilium' && peer.namespaces === 'without';
 }
 
 function knownOfNode({ nodeLabels }: PolicyModel, node: string | undefined): Known {

@@ -2,6 +2,7 @@ import { contains, parseAddress } from './addresses.ts';
 import { addressBook, compileBlock } from './blocks.ts';
 import { cidrMatches, type EngineSemantics, semanticsOf } from './engine.ts';
 import type { Peer, PodEndpoint, Policy, PolicyModel, Selector } from './model.ts';
+import { meansEveryone } from './peers.ts';
 import {
   type BlockSet,
   blocksOf,
@@ -47,7 +48,7 @@ export function lowering(model: PolicyModel, services: readonly string[]): Lower
   const lower: Lower = (peer, policy, bound) => {
     switch (peer.type) {
       case 'pods':
-        return { ...NOBODY, pods: peer.match };
+        return meansEveryone(peer, semantics) ? EVERYBODY : { ...NOBODY, pods: peer.match };
       case 'nodes':
         return { ...NOBODY, nodes: bound === 'outer' || (peer.match.op === 'all' && peer.match.of.length === 0) };
       case 'cidr':

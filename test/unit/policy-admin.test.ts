@@ -7,7 +7,7 @@ import { resolvePeer } from '../../src/policy/endpoints.ts';
 import { evaluate } from '../../src/policy/evaluate.ts';
 import type { Policy, PolicyModel } from '../../src/policy/model.ts';
 import type { EngineName, PolicyObject } from '../../src/snapshot/model.ts';
-import { modelFrom } from './policy-world.ts';
+import { modelFrom, podIn } from './policy-world.ts';
 import fc from './random.ts';
 
 const GROUP = 'policy.networking.k8s.io';
@@ -347,4 +347,34 @@ test('engines that do not know them leave them out, and say so', () => {
     );
   }
   assert.equal(into(world('calico', deny), 'b').allowed, false);
+});
+
+test('Cilium takes `namespaces` that ask for no label to be there for everyone, pods and nodes and the world', () => {
+  const policy = (peer: string) => `
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+---
+kind: Pod
+metadata: {name: api, namespace: shop, labels: {app: api}}
+---
+kind: Namespace
+metadata: {name: shop, labels: {stage: live}}
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: p}
+spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [${peer}]}]}
+`;
+  const without = '{matchExpressions: [{key: stage, operator: DoesNotExist}]}';
+  const reaches = (peer: string, engine: 'cilium' | 'kube-network-policies') => {
+    const model = modelFrom(policy(peer), { engine });
+    const from = podIn(model, 'shop/web');
+    const world = { type: 'address', id: 'ip:8.8.8.8', ip: '8.8.8.8' } as const;
+    const ends = [podIn(model, 'shop/api'), world];
+    return ends.map((to) => evaluate(model, { from, to, protocol: 'TCP', port: 80 }).allowed);
+  };
+  assert.deepEqual(reaches(`{namespaces: ${without}}`, 'cilium'), [false, false]);
+  assert.deepEqual(reaches(`{namespaces: ${without}}`, 'kube-network-policies'), [true, true]);
+  assert.deepEqual(reaches(`{pods: {namespaceSelector: ${without}, podSelector: {}}}`, 'cilium'), [true, true]);
+  assert.deepEqual(reaches('{namespaces: {}}', 'cilium'), [false, true]);
 });

@@ -180,7 +180,7 @@ test('Cilium reads ClusterNetworkPolicy since 1.20, and the older admin kinds ne
     dialect: 'admin',
     rules: [] as const,
     source: { object: 'ClusterNetworkPolicy.policy.networking.k8s.io x' },
-  } as Policy;
+  } as unknown as Policy;
   const why = (version: string | undefined, p = policy) =>
     whyIgnored(p, { name: 'cilium', evidence: [], ...(version !== undefined && { version }) });
   assert.equal(why('v1.20.2'), undefined);

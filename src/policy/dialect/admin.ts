@@ -152,7 +152,7 @@ function parsePeer(peer: Field, direction: Direction): Peer[] {
   const value = at(peer, key);
   switch (key) {
     case 'namespaces':
-      return [{ type: 'pods', match: mustSelector(value, 'namespace') }];
+      return [namespacesPeer(mustSelector(value, 'namespace'))];
     case 'pods':
       return [{ type: 'pods', match: parsePods(value) }];
     case 'nodes':
@@ -165,6 +165,12 @@ function parsePeer(peer: Field, direction: Direction): Peer[] {
     case 'domainNames':
       return listed(value).map((name) => ({ type: 'fqdn', pattern: domainName(name) }));
   }
+}
+
+function namespacesPeer(match: Selector): Peer {
+  const tests = match.op === 'all' ? match.of : [match];
+  const without = tests.length > 0 && tests.every((test) => test.op === 'not');
+  return { type: 'pods', match, ...(without && { namespaces: 'without' }) };
 }
 
 /** Networks and names: 1 to 25, each once. */
