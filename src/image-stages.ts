@@ -6,6 +6,7 @@ import { checkDockerfiles } from './image/dockerfiles.ts';
 import type { ImageFacts } from './image/facts.ts';
 import { factsLine } from './image/facts-text.ts';
 import { inspectPinned } from './image/inspect.ts';
+import { pruneLock } from './image/lock.ts';
 import { imagesOnNodes } from './image/on-nodes.ts';
 import { elsewhere, lookUpProduction, type Production, productionDigests } from './image/production.ts';
 import type { ImageChange, Plan, ScopedTarget } from './plan/model.ts';
@@ -83,6 +84,24 @@ export async function pullImages(
       changed(`pulled ${pinned.lock.repository}@${pinned.lock.digest}`);
     }
   }
+}
+
+/**
+ * Takes the pins of workloads that production has left out of the lock file, and says which. Where only some namespaces
+ * were looked at, others' workloads may still run them: nothing goes.
+ */
+export async function forgetLeft(
+  run: Run,
+  { folder, settings }: { readonly folder: string; readonly settings: Pick<Settings, 'images' | 'namespaces'> },
+  { production, wanted }: ChosenImages,
+): Promise<void> {
+  if (settings.images !== 'workloads' || settings.namespaces.length > 0) return;
+  const running = production.images.flatMap(({ reference, pinned }) => [
+    reference,
+    pinned?.lock.reference ?? reference,
+  ]);
+  const left = await pruneLock(folder, new Set([...running, ...wanted.map(({ lock }) => lock.reference)]));
+  for (const reference of left) run.log('info', `${reference} is pinned no more: no workload runs it`);
 }
 
 /** Loads them all, one after the other: what they share the nodes have from the first one on, so it goes there once. */

@@ -29,8 +29,10 @@ export interface PulledImage extends ImageLock {
 export async function pull(run: Run, project: Project, reference?: string, update = false): Promise<PulledImage> {
   const { stage } = startStages(run);
   const pinned = await stage('looking up the image', () => pinImage(run, project, reference, update));
-  await stage('pulling the image', () => pullPinned(run, project, pinned));
-  const { lock, before } = pinned;
+  const { lock: found, before } = pinned;
+  // Asked for by name, it is no longer there for a workload's sake alone.
+  const { workload: _, ...lock } = found;
+  await stage('pulling the image', () => pullPinned(run, project, { ...pinned, lock }));
   if (!before) return lock;
   const difference = await stage('comparing the images', () => comparePinned(run, project, before, pinned));
   return { ...lock, difference };

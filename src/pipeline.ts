@@ -11,7 +11,15 @@ import { type Stages, startStages } from './host/stages.ts';
 import { pinImage } from './image/base-image.ts';
 import type { ImageLock } from './image/model.ts';
 import { unloadImages } from './image/unload.ts';
-import { type ChosenImages, chooseImages, loadImages, planImages, pullImages, reportImages } from './image-stages.ts';
+import {
+  type ChosenImages,
+  chooseImages,
+  forgetLeft,
+  loadImages,
+  planImages,
+  pullImages,
+  reportImages,
+} from './image-stages.ts';
 import { openLocal, openTarget } from './open.ts';
 import { readLocalState } from './plan/local-state.ts';
 import { localWorld, mirrored } from './plan/mirrored.ts';
@@ -174,6 +182,7 @@ async function change(run: Run, project: Project, approve: Approve, proof: boole
   await stage('pulling the image', () => pullImages(run, project, wanted, changed));
   return alone(cluster, run, async (client, held) => {
     await stage('loading the image', () => loadImages(held, wanted, cluster, changed));
+    await forgetLeft(held, project, images);
     await stage('mirroring policies', async () =>
       changed(...(await recorded(project.folder, chosen, () => applyPlan(client, chosen, held)))),
     );

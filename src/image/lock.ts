@@ -34,7 +34,28 @@ export function findLock(locks: readonly ImageLock[], reference: string, platfor
 /** Adds an image to the folder's lock file, in place of the one for the same reference and platform. Atomic. */
 export async function writeLock(folder: string, lock: ImageLock): Promise<void> {
   const others = (await readLock(folder)).filter((one) => key(one) !== key(lock));
-  const images = [...others, lock].sort((a, b) => (key(a) < key(b) ? -1 : 1));
+  await writeLocks(folder, [...others, lock]);
+}
+
+/**
+ * Takes the images out of the lock file that were pinned for workloads, unless `stays` says that one runs them still.
+ * Returns their references.
+ */
+export async function pruneLock(folder: string, stays: ReadonlySet<string>): Promise<readonly string[]> {
+  const locks = await readLock(folder);
+  const left = locks.filter(({ workload, reference }) => workload && !stays.has(reference));
+  if (left.length > 0) {
+    await writeLocks(
+      folder,
+      locks.filter((lock) => !left.includes(lock)),
+    );
+  }
+  return left.map(({ reference }) => reference);
+}
+
+/** Atomic. */
+async function writeLocks(folder: string, locks: readonly ImageLock[]): Promise<void> {
+  const images = locks.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
   const path = join(folder, LOCK_FILE);
   const temporary = `${path}.${process.pid}.tmp`;
   try {
@@ -72,6 +93,7 @@ const FIELDS = [
   'resolvedAt',
   'origin',
   'synthetic',
+  'workload',
 ] as const;
 
 /** Reads a lock file's text; `path` names it in errors. Throws an `input` error saying which field is wrong. */
@@ -141,6 +163,7 @@ function parseImage(value: unknown): ImageLock {
     manifest: lines('manifest'),
     origin,
     ...(value.synthetic === true ? { synthetic: true } : {}),
+    ...(value.workload === true ? { workload: true } : {}),
   };
   checkLock(lock);
   return lock;

@@ -2,7 +2,7 @@ import { messageOf, ParityError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { type Pinned, pinImage, registryOf, type Source } from './base-image.ts';
 import { type ConfigFacts, configFacts } from './built-on.ts';
-import { readLock } from './lock.ts';
+import { findLock, readLock } from './lock.ts';
 import { imagesOf, parseConfig, parseManifest } from './manifest.ts';
 import type { ImageLock } from './model.ts';
 import { parseReference } from './reference.ts';
@@ -41,7 +41,7 @@ export async function lookUpImages(run: Run, from: Source, images: readonly Runn
 
 async function lookUp(run: Run, from: Source, image: RunningImage, locks: readonly ImageLock[]): Promise<FoundImage> {
   try {
-    const pinned = await pinImage(run, from, pinnedName(image, locks));
+    const pinned = forWorkload(await pinImage(run, from, pinnedName(image, locks)), locks);
     const config = await readConfig(run, from, pinned.lock);
     return { ...image, digest: pinned.lock.digest, pinned, ...(config ? { config } : {}) };
   } catch (error) {
@@ -51,6 +51,12 @@ async function lookUp(run: Run, from: Source, image: RunningImage, locks: readon
     const platforms = error.kind === 'input' ? await platformsOf(run, from, image.reference) : undefined;
     return { ...image, problem, ...(platforms ? { platforms } : {}) };
   }
+}
+
+/** What is pinned by now stays as it is: somebody may have pinned it for its own sake. */
+function forWorkload(pinned: Pinned, locks: readonly ImageLock[]): Pinned {
+  const { reference, platform } = pinned.lock;
+  return findLock(locks, reference, platform) ? pinned : { ...pinned, lock: { ...pinned.lock, workload: true } };
 }
 
 /** A tag that is pinned to this very digest, as the base image's, stands for it without asking a registry. */

@@ -23,6 +23,8 @@ export interface ImageLock {
   readonly origin: 'registry' | 'archive';
   /** True where `digest` is Docker's own (from a docker-save archive without the registry's manifest), not a registry's. */
   readonly synthetic?: true;
+  /** True where it was pinned because a workload of the target runs it: the pin goes when none does any more. */
+  readonly workload?: true;
 }
 
 /** What became of the image on one node. */

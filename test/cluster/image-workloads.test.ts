@@ -9,7 +9,7 @@ import { pinImage } from '../../src/image/base-image.ts';
 import { digestOf } from '../../src/image/digest.ts';
 import { readLock } from '../../src/image/lock.ts';
 import { unloadImages } from '../../src/image/unload.ts';
-import { chooseImages, loadImages, planImages, pullImages, reportImages } from '../../src/image-stages.ts';
+import { chooseImages, forgetLeft, loadImages, planImages, pullImages, reportImages } from '../../src/image-stages.ts';
 import { images } from '../../src/images.ts';
 import type { Project } from '../../src/pipeline.ts';
 import { DEFAULT_SETTINGS } from '../../src/settings.ts';
@@ -171,7 +171,10 @@ test('a cancel between two images keeps the whole ones and names them; a repeat 
   assert.match(plan.warnings.join(), /gone:1@.* will not be loaded/);
   assert.match(plan.notMirrored.join(), /shop\/shell:1@.*: a Windows image/);
   await pullImages(run, project, some.wanted, () => {});
-  assert.equal((await readLock(world.folder)).length, 3);
+  assert.deepEqual(
+    (await readLock(world.folder)).map(({ digest, workload }) => [digest, workload]).toSorted(),
+    some.wanted.map(({ lock }) => [lock.digest, lock.digest === base.digest ? undefined : true]).toSorted(),
+  );
 
   const stop = new AbortController();
   const second = some.wanted[1]?.lock;
@@ -236,6 +239,16 @@ test('with the registry gone, what was pinned is still known and loaded', onClus
     await loadImages(run, some.wanted, world.cluster, () => {});
     assert.deepEqual((await planImages(run, some, world.cluster)).images, []);
     assert.deepEqual((await images(run, project)).images.filter(({ builtOn }) => builtOn?.base === 'chosen').length, 3);
+
+    // Production leaves one of them: its pin goes, unless only a part of production was looked at.
+    const left = workloads().filter(({ name }) => !name.startsWith('web'));
+    const fewer = await chooseImages(run, project, some.base, { workloads: left, nodes: [] });
+    const pins = async () => (await readLock(world.folder)).map(({ digest }) => digest).toSorted();
+    const part = { ...project, settings: { ...project.settings, namespaces: ['shop'] } };
+    await forgetLeft(run, part, fewer);
+    assert.deepEqual(await pins(), [base.digest, web.digest, api.digest].toSorted());
+    await forgetLeft(run, project, fewer);
+    assert.deepEqual(await pins(), [base.digest, api.digest].toSorted());
   } finally {
     await world.registry.restart();
   }

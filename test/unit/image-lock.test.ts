@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { digestOf } from '../../src/image/digest.ts';
-import { findLock, formatLock, LOCK_FILE, parseLock, readLock, writeLock } from '../../src/image/lock.ts';
+import { findLock, formatLock, LOCK_FILE, parseLock, pruneLock, readLock, writeLock } from '../../src/image/lock.ts';
 import { sampleImage } from './image-sample.ts';
 
 let folder = '';
@@ -29,6 +29,25 @@ test('several images are kept, in stable order, and an image replaces itself', a
   assert.equal(await readFile(join(folder, LOCK_FILE), 'utf8'), formatLock([other, lock]));
   assert.deepEqual(findLock([other, lock], 'example.com/base/core:3.0', 'linux/x86_64'), lock);
   assert.equal(findLock([other, lock], 'example.com/base/core:3.0', 'linux/arm64'), undefined);
+});
+
+test('pins of workloads go when nothing runs them any more, all others stay', async () => {
+  const place = join(folder, 'prune');
+  const runs = sampleImage('example.com/a/runs:1').lock;
+  const left = sampleImage('example.com/a/left:1').lock;
+  for (const one of [lock, { ...runs, workload: true } as const, { ...left, workload: true } as const]) {
+    await writeLock(place, one);
+  }
+  assert.deepEqual(await pruneLock(place, new Set([runs.reference])), [left.reference]);
+  assert.deepEqual(
+    (await readLock(place)).map(({ reference, workload }) => [reference, workload]),
+    [
+      [runs.reference, true],
+      [lock.reference, undefined],
+    ],
+  );
+  assert.deepEqual(await pruneLock(place, new Set()), [runs.reference]);
+  assert.deepEqual(await pruneLock(place, new Set()), []);
 });
 
 test('manifests are kept line by line, byte by byte', () => {
