@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { listAll, openProviders } from './cluster/index.ts';
 import type { CreateOptions, EngineChoice } from './cluster/provider.ts';
 import { environmentError, inputError } from './host/errors.ts';
+import { localHost } from './host/local.ts';
 import type { Run } from './host/run.ts';
 import { parseReference } from './image/reference.ts';
 import { openImageRegistry } from './image/resolve.ts';
@@ -61,7 +62,7 @@ interface EngineWish {
   readonly engineManifest?: string;
 }
 
-async function chosenEngine({ host, folder }: Project, wish: EngineWish): Promise<EngineChoice | undefined> {
+async function chosenEngine({ folder }: Project, wish: EngineWish): Promise<EngineChoice | undefined> {
   const { engine = 'default', engineManifest } = wish;
   if (engine !== 'cilium' && engine !== 'calico') {
     if (engine !== 'default') throw inputError(`"${engine}" can't be installed: cilium, calico or default`);
@@ -69,7 +70,7 @@ async function chosenEngine({ host, folder }: Project, wish: EngineWish): Promis
     throw inputError('--engine-manifest says how, --engine has to say which: cilium or calico');
   }
   if (engineManifest === undefined) return { name: engine };
-  const manifest = await host.readFile(resolve(folder, engineManifest));
+  const manifest = await localHost().readFile(resolve(folder, engineManifest));
   if (manifest === undefined) throw inputError(`There is no ${engineManifest}`, { action: 'Check the path.' });
   return { name: engine, manifest };
 }

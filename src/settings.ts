@@ -8,7 +8,8 @@ export interface Settings {
   readonly snapshot?: string;
   /** `kind:NAME`; when absent, the only local cluster there is. */
   readonly cluster?: string;
-  readonly host: 'local';
+  /** Where the kubeconfig, Docker and the cluster are: `local`, or `wsl:DISTRO` from Windows. */
+  readonly host: string;
   /** Base image reference, or `none` to leave images alone. */
   readonly image: string;
   /** What is loaded into the nodes: the base image alone, or all that the target's workloads run as well. */

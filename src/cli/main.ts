@@ -34,6 +34,8 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
       const folder = resolve(flags.folder ?? '.');
       const owner = `clparity ${command.name()} in ${folder}`;
       const run = { ...terminalRun(terminal, signal, flags.verbose === true), owner };
+      const settings = settingsOf(flags);
+      const host = await core.openHost(settings.host, signal);
       const json = (flags.format ?? (terminal.stdout.isTTY ? 'text' : 'json')) === 'json';
       const ask = async (question: string) => {
         if (!(await consent(terminal, flags.yes === true, question, signal)))
@@ -44,7 +46,7 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
           core,
           run,
           flags,
-          project: { host: core.localHost(), folder, settings: settingsOf(flags) },
+          project: { host, folder, settings },
           show: (value, text) => emit(terminal, json, value, text),
           approve: async (plan) => {
             terminal.stderr.write(`${core.planText(plan, flags.yes === true)}\n`);

@@ -37,7 +37,8 @@ export const OPTIONS = {
     new Option('--context <name>', 'kubeconfig context to be like (read-only, always)').conflicts('snapshot'),
   snapshot: () => new Option('--snapshot <path>', 'snapshot file, manifest, or folder of manifests to be like'),
   cluster: () => new Option('--cluster <id>', 'local cluster, e.g. kind:dev (default: the only one there is)'),
-  host: () => new Option('--host <host>', 'where Docker and the cluster run').choices(['local']).default('local'),
+  host: () =>
+    new Option('--host <host>', 'where the kubeconfig, Docker and the cluster are: local, or wsl:DISTRO from Windows'),
   image: () => new Option('--image <ref>', `base image, or "none" (default: ${DEFAULT_SETTINGS.image})`),
   images: () =>
     new Option('--images <which>', "what to load: the base image, or all that the target's workloads run as well")
@@ -92,7 +93,7 @@ export const OPTIONS = {
 export type OptionName = keyof typeof OPTIONS;
 
 /** What to be like, which part of it, and where. */
-export const TARGET: readonly OptionName[] = ['context', 'snapshot', 'engine'];
+export const TARGET: readonly OptionName[] = ['context', 'snapshot', 'engine', 'host'];
 export const SCOPE: readonly OptionName[] = ['namespace', 'exclude', 'map', 'acceptWider'];
 export const LOCAL: readonly OptionName[] = ['cluster', 'host'];
 
@@ -116,6 +117,7 @@ export function settingsOf(flags: Flags): Settings {
     ...(flags.archive === undefined ? {} : { archive: resolve(flags.folder ?? '.', flags.archive) }),
     ...(flags.registryMirror === undefined ? {} : { registryMirror: flags.registryMirror }),
     ...(flags.trust === undefined ? {} : { trust: resolve(flags.folder ?? '.', flags.trust) }),
+    ...(flags.host === undefined ? {} : { host: flags.host }),
     ...(flags.engine === undefined ? {} : { engine: flags.engine as EngineName }),
     image: flags.image ?? DEFAULT_SETTINGS.image,
     images: flags.images === 'workloads' ? 'workloads' : DEFAULT_SETTINGS.images,

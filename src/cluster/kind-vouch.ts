@@ -3,7 +3,7 @@ import ipaddr from 'ipaddr.js';
 import { parse } from 'yaml';
 import { environmentError, inputError, messageOf, type ParityError, refusedError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
-import { execInContainer } from '../image/docker.ts';
+import { dialBeside, execInContainer } from '../image/docker.ts';
 import { type Connection, openTransport, type ReadClient, readClient } from '../target/rest.ts';
 import { kindClusters } from './kind-containers.ts';
 import { type LocalCluster, type LocalNode, type VouchedCluster, vouchedBy } from './provider.ts';
@@ -29,12 +29,16 @@ export async function vouchForKind(docker: Docker, cluster: LocalCluster, run: R
     throw refuse(cluster, `"${argv.join(' ')}" fails in ${master.name}: ${(stderr || stdout).trim().slice(0, 200)}`);
   };
   const server = await publishedServer(docker, cluster, master.name);
-  const connection = connectionFrom(
-    cluster,
-    server,
-    await inNode(['cat', ADMIN_CONF]),
-    await inNode(['cat', '/etc/kubernetes/pki/ca.crt']),
-  );
+  const dial = dialBeside(docker);
+  const connection: Connection = {
+    ...connectionFrom(
+      cluster,
+      server,
+      await inNode(['cat', ADMIN_CONF]),
+      await inNode(['cat', '/etc/kubernetes/pki/ca.crt']),
+    ),
+    ...(dial && { dial }),
+  };
   const insideUid = await inNode([
     ...['kubectl', '--kubeconfig', ADMIN_CONF, '--request-timeout=10s'],
     ...['get', 'namespace', 'kube-system', '-o', 'jsonpath={.metadata.uid}'],

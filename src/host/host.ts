@@ -55,6 +55,7 @@ export interface Host {
   spawn(argv: readonly string[], options?: SpawnOptions): Program;
   /** A file's text, or undefined where there is none. Other failures reject. */
   readFile(path: string): Promise<string | undefined>;
+  hasSocket(path: string): Promise<boolean>;
   /** A folder of this host for the time of `work`. */
   withTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T>;
   /** Connects to a socket of this host. */

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +30,14 @@ export function localHost(env: Env = process.env): Host {
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
         throw environmentError(`Can't read ${path}: ${(cause as Error).message}`, { cause });
+      }
+    },
+    async hasSocket(path) {
+      try {
+        return (await stat(path)).isSocket();
+      } catch {
+        // Not there, or not for us: either way there is no socket to use.
+        return false;
       }
     },
     async withTemporaryFolder(work) {

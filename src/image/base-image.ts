@@ -1,6 +1,7 @@
 import type Docker from 'dockerode';
 import type { LocalCluster } from '../cluster/provider.ts';
 import type { Host } from '../host/host.ts';
+import { localHost } from '../host/local.ts';
 import type { Run } from '../host/run.ts';
 import type { Settings } from '../settings.ts';
 import { pinArchive } from './archive.ts';
@@ -48,7 +49,7 @@ export async function pinImage(
   const { host, folder } = from;
   // Before anything is changed: a file that can't be read should not be found out at the end.
   const { archive: path, registryMirror: mirror, trust: trusted } = from.settings;
-  const trust = trusted === undefined ? {} : { trust: await readTrust(host, trusted) };
+  const trust = trusted === undefined ? {} : { trust: await readTrust(localHost(), trusted) };
   const docker = await connectDocker(host, run.signal);
   const { platform } = await pingDocker(docker);
   const locks = await readLock(folder);

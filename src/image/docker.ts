@@ -1,74 +1,123 @@
+import { Agent as HttpsAgent } from 'node:https';
 import Docker from 'dockerode';
-import { environmentError, inputError, messageOf } from '../host/errors.ts';
-import type { Host } from '../host/host.ts';
+import { ProgramStream } from '../host/duplex.ts';
+import { environmentError, inputError, messageOf, ParityError } from '../host/errors.ts';
+import type { Address, Host } from '../host/host.ts';
+import type { WslHost } from '../host/wsl.ts';
+import { DaemonAgent, type DaemonWay } from './docker-agent.ts';
+import { type DockerEndpoint, dockerEndpoint } from './docker-endpoint.ts';
 
 /**
- * Connects to the Docker daemon that the `docker` command of this host would use: DOCKER_HOST, then the current context
- * (DOCKER_CONTEXT, then the one in Docker's config), then the default socket. Nothing is contacted until the first call.
+ * Connects to the Docker daemon that the `docker` command of this host would use (see dockerEndpoint). In a WSL distro that
+ * is by the distro's own docker command, or by a relay to its socket. Nothing is contacted until the first call.
  */
 export async function connectDocker(host: Host, signal: AbortSignal): Promise<Docker> {
-  const endpoint = host.env.DOCKER_HOST || (await contextEndpoint(host, signal));
-  const defaultSocket = host.platform === 'win32' ? '//./pipe/docker_engine' : '/var/run/docker.sock';
-  if (!endpoint) return socketDocker(defaultSocket);
-  const local = /^(?:unix|npipe):\/\/(.+)$/.exec(endpoint);
-  if (local?.[1]) return socketDocker(local[1]);
-  const url = URL.parse(endpoint.includes('://') ? endpoint : `tcp://${endpoint}`);
-  if (url?.protocol === 'ssh:') {
-    const agent = host.env.SSH_AUTH_SOCK;
-    return new Docker({
-      protocol: 'ssh',
-      host: url.hostname,
-      port: url.port || '22',
-      ...(url.username ? { username: decodeURIComponent(url.username) } : {}),
-      sshOptions: agent ? { agent } : {},
-    });
+  signal.throwIfAborted();
+  if (isWsl(host) && host.programs.has('docker')) return throughAgent(dialStdio(host));
+  const endpoint = await dockerEndpoint(host);
+  const { address } = endpoint;
+  const local = address === undefined ? undefined : /^(?:unix|npipe):\/\/(.+)$/.exec(address)?.[1];
+  if (address === undefined || local !== undefined) {
+    const path = local ?? (await defaultSocket(host));
+    if (isWsl(host))
+      return throughAgent({ open: () => host.connect({ path }), dial: (to, stop) => host.connect(to, stop) });
+    return socketDocker(path);
   }
+  const url = URL.parse(address);
+  if (url?.protocol === 'ssh:') return throughAgent(overSsh(host, url));
   if (url?.protocol === 'tcp:' || url?.protocol === 'http:' || url?.protocol === 'https:') {
-    return new Docker(await tcpOptions(host, url));
+    return new Docker(tcpOptions(url, endpoint));
   }
-  throw inputError(`Docker's address ${endpoint} is of a kind that is not understood`, {
+  throw inputError(`Docker's address ${address} (from ${endpoint.source}) is of a kind that is not understood`, {
     action: 'Set DOCKER_HOST to unix://…, tcp://… or ssh://…, or pick another context with "docker context use".',
   });
 }
 
+/**
+ * How to connect to other sockets of the machine that the daemon runs on, such as a published port on its loopback;
+ * undefined where that is this machine.
+ */
+export function dialBeside(docker: Docker): DaemonWay['dial'] | undefined {
+  const { agent } = docker.modem as { agent?: unknown };
+  return agent instanceof DaemonAgent ? (address, signal) => agent.way.dial(address, signal) : undefined;
+}
+
+const isWsl = (host: Host): host is WslHost => host.name.startsWith('wsl:') && 'programs' in host;
+
 /** docker-modem prefers a `host` that it takes from DOCKER_HOST itself; the empty one keeps it to the socket. */
 const socketDocker = (socketPath: string) => new Docker({ socketPath, host: '', protocol: 'http' });
 
-async function tcpOptions(host: Host, url: URL): Promise<Docker.DockerOptions> {
-  const certs = host.env.DOCKER_CERT_PATH;
-  const secure = url.protocol === 'https:' || url.port === '2376' || Boolean(host.env.DOCKER_TLS_VERIFY);
+/** The name is for HTTP's Host header alone. */
+function throughAgent(way: DaemonWay): Docker {
+  const options = { host: 'docker', port: 80, protocol: 'http', agent: new DaemonAgent(way) } as const;
+  return new Docker(options);
+}
+
+/**
+ * Docker's own socket; where it isn't there, those that Docker Desktop, rootless Docker and Podman have without a context
+ * (docs.docker.com/engine/security/rootless, podman-system-service(1)).
+ */
+async function defaultSocket(host: Host): Promise<string> {
+  if (host.platform === 'win32') return '//./pipe/docker_engine';
+  const usual = '/var/run/docker.sock';
+  const runtime = host.env.XDG_RUNTIME_DIR;
+  const others = [
+    `${host.home}/.docker/run/docker.sock`,
+    ...(runtime ? [`${runtime}/docker.sock`, `${runtime}/podman/podman.sock`] : []),
+    '/run/podman/podman.sock',
+  ];
+  for (const path of [usual, ...others]) if (await host.hasSocket(path)) return path;
+  return usual;
+}
+
+/** `docker system dial-stdio` joins its input and output to the daemon, as the docker command itself does over ssh. */
+function dialStdio(host: WslHost): DaemonWay {
+  return {
+    open: async () => new ProgramStream(host.spawn(['docker', 'system', 'dial-stdio']), `Docker in ${host.distro}`),
+    dial: (address, signal) => host.connect(address, signal),
+  };
+}
+
+/**
+ * By the user's own ssh, with their settings, keys and known hosts, and without ever asking for a password
+ * (docker/cli, cli/connhelper/ssh: the same command at the other end).
+ */
+function overSsh(host: Host, url: URL): DaemonWay {
+  const to = [...(url.username ? ['-l', decodeURIComponent(url.username)] : []), ...(url.port ? ['-p', url.port] : [])];
+  const ssh = ['ssh', '-o', 'ConnectTimeout=30', '-o', 'BatchMode=yes', '-T', ...to];
+  const socket = url.pathname.length > 1 ? ['--host', `unix://${url.pathname}`] : [];
+  const failed = (code: number, stderr: Buffer) =>
+    environmentError(
+      `ssh to ${url.host} failed: ${stderr.toString('utf8').trim().split('\n').at(-1) || `exit code ${code}`}`,
+      {
+        action: `See whether "ssh ${url.host} docker version" works in a terminal without asking for anything.`,
+      },
+    );
+  const open = (argv: readonly string[], signal?: AbortSignal) =>
+    Promise.resolve(new ProgramStream(host.spawn(argv, signal ? { signal } : {}), `ssh to ${url.host}`, failed));
+  return {
+    open: () => open([...ssh, '--', url.hostname, 'docker', ...socket, 'system', 'dial-stdio']),
+    dial: (address: Address, signal) => {
+      const place = 'path' in address ? address.path : `${address.host}:${address.port}`;
+      return open([...ssh, '-W', place, '--', url.hostname], signal);
+    },
+  };
+}
+
+function tcpOptions(url: URL, { tls }: DockerEndpoint): Docker.DockerOptions {
+  const secure = tls !== undefined || url.protocol === 'https:';
   const address = { host: url.hostname, port: url.port || (secure ? '2376' : '2375') };
   if (!secure) return { ...address, protocol: 'http' };
-  const folder = certs ?? host.env.DOCKER_CONFIG ?? `${host.home}/.docker`;
-  const [ca, cert, key] = await Promise.all(
-    ['ca', 'cert', 'key'].map((name) => host.readFile(`${folder}/${name}.pem`)),
-  );
-  return { ...address, protocol: 'https', ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) };
-}
-
-/** Docker's own settings folder and what is in its config.json. Throws an `input` error where that isn't JSON. */
-export async function dockerConfig(host: Host): Promise<Readonly<Record<string, unknown>>> {
-  const path = `${host.env.DOCKER_CONFIG || `${host.home}/.docker`}/config.json`;
-  const text = await host.readFile(path);
-  if (text === undefined || text.trim() === '') return {};
-  try {
-    return JSON.parse(text) as Readonly<Record<string, unknown>>;
-  } catch (cause) {
-    throw inputError(`Docker's settings in ${path} are not JSON: ${messageOf(cause)}`, { cause });
-  }
-}
-
-async function contextEndpoint(host: Host, signal: AbortSignal): Promise<string | undefined> {
-  const current = host.env.DOCKER_CONTEXT || (await dockerConfig(host)).currentContext;
-  if (typeof current !== 'string' || current === '' || current === 'default') return undefined;
-  const argv = ['docker', 'context', 'inspect', current, '--format', '{{.Endpoints.docker.Host}}'];
-  const shown = await host.exec(argv, { signal, timeoutMs: 15_000 });
-  if (shown.exitCode !== 0) {
-    throw environmentError(`Docker's context ${current} can't be read: ${shown.stderr.trim()}`, {
-      action: 'Pick another with "docker context use".',
-    });
-  }
-  return shown.stdout.trim() || undefined;
+  const { ca, cert, key, skipVerify } = tls ?? {};
+  const options = {
+    ...address,
+    protocol: 'https',
+    ...(ca ? { ca } : {}),
+    ...(cert ? { cert } : {}),
+    ...(key ? { key } : {}),
+    ...(skipVerify ? { agent: new HttpsAgent({ keepAlive: true, rejectUnauthorized: false }) } : {}),
+  } as const;
+  return options;
 }
 
 /** Checks that the daemon answers. Throws a ParityError that says how to start it. */
@@ -82,12 +131,15 @@ export async function pingDocker(
     return { version: version.Version, apiVersion: version.ApiVersion, platform: `${version.Os}/${version.Arch}` };
   } catch (cause) {
     signal?.throwIfAborted();
-    const denied = (cause as NodeJS.ErrnoException).code === 'EACCES';
+    const denied = (cause as NodeJS.ErrnoException).code === 'EACCES' || /permission denied/i.test(messageOf(cause));
+    const known = cause instanceof ParityError ? cause.action : undefined;
     throw environmentError(`The Docker daemon does not answer: ${messageOf(cause)}`, {
       cause,
-      action: denied
-        ? 'Add yourself to the docker group ("sudo usermod -aG docker $USER"), then log in again.'
-        : 'Start Docker (for example "sudo systemctl start docker"), or run "clparity doctor".',
+      action:
+        known ??
+        (denied
+          ? 'Add yourself to the docker group ("sudo usermod -aG docker $USER"), then log in again.'
+          : 'Start Docker (for example "sudo systemctl start docker"), or run "clparity doctor".'),
     });
   }
 }
@@ -108,4 +160,5 @@ async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   }
 }
 
+export { dockerConfig } from './docker-endpoint.ts';
 export { execInContainer } from './exec.ts';

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { ApiError } from './api-error.ts';
 
 export { ApiError } from './api-error.ts';
@@ -47,6 +48,8 @@ export interface Connection {
   readonly insecureSkipTlsVerify?: boolean;
   /** Proxy for this server, from the kubeconfig's proxy-url or HTTPS_PROXY/NO_PROXY. */
   readonly proxy?: string;
+  /** Connects to the server's host and port from where they mean something: a WSL distro, a machine behind ssh. */
+  dial?(address: { readonly host: string; readonly port: number }): Promise<Duplex>;
   /** The Authorization header's value, asked for before each request (tokens expire); undefined for none. */
   authorization?(signal: AbortSignal): Promise<string | undefined>;
   /** Told which value the server refused (401), so that `authorization` gets a new one. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { Agent, type buildConnector, type Dispatcher, ProxyAgent, request } from 'undici';
 import { environmentError, messageOf, ParityError } from '../host/errors.ts';
 import { ApiError } from './api-error.ts';
 import type { ApiRequest, Connection, Transport } from './rest.ts';
@@ -39,8 +40,45 @@ function dispatcherFor(connection: Connection): Dispatcher {
     rejectUnauthorized: !connection.insecureSkipTlsVerify,
     timeout: CONNECT_TIMEOUT_MS,
   };
+  const { dial } = connection;
+  if (dial) return new Agent({ connect: (to, done) => void dialTls(dial, to, tls, done) });
   if (connection.proxy === undefined) return new Agent({ connect: tls });
   return new ProxyAgent({ uri: connection.proxy, requestTls: tls, proxyTls: { timeout: CONNECT_TIMEOUT_MS } });
+}
+
+type Connected = Parameters<buildConnector.connector>[1];
+
+/** TLS over a stream of somebody else's; undici asks for the connection and is told how that ended. */
+async function dialTls(
+  dial: NonNullable<Connection['dial']>,
+  { hostname, port }: { hostname: string; port: string },
+  options: ConnectionOptions & { servername: string | undefined },
+  done: Connected,
+): Promise<void> {
+  try {
+    const socket = await dial({ host: hostname, port: Number(port || 443) });
+    const { timeout: _, servername, ...rest } = options;
+    const secure = connectTls({ ...rest, socket, ...(servername === undefined ? {} : { servername }) });
+    const late = setTimeout(
+      () => secure.destroy(new Error(`no TLS within ${CONNECT_TIMEOUT_MS} ms`)),
+      CONNECT_TIMEOUT_MS,
+    );
+    const failed = (error: Error) => {
+      clearTimeout(late);
+      socket.destroy();
+      done(error, null);
+    };
+    // The stream's own end says more than that TLS was not set up over it.
+    socket.once('error', (error) => secure.destroy(error));
+    secure.once('error', failed);
+    secure.once('secureConnect', () => {
+      clearTimeout(late);
+      secure.off('error', failed);
+      done(null, secure);
+    });
+  } catch (error) {
+    done(error instanceof Error ? error : new Error(String(error)), null);
+  }
 }
 
 /** Sends until there is an answer: again with fresh credentials after a 401, again later when told to slow down. */

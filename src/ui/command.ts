@@ -71,12 +71,13 @@ async function execute<I, R>(
   const folder = isTreeNode(argument) ? argument.folder : await workFolder();
   if (!folder) return undefined;
   const core = await load();
-  if (!(await decide(spec.needs, placeIn(core, folder)))) return undefined;
-  const input = await spec.ask(placeIn(core, folder), argument, ui);
+  const first = await placeIn(core, folder);
+  if (!(await decide(spec.needs, first))) return undefined;
+  const input = await spec.ask(await placeIn(core, folder, first), argument, ui);
   if (input === undefined) return undefined;
   const onCluster = spec.needs.cluster ?? spec.usesCluster?.(input) ?? false;
-  if (!(await decide({ cluster: onCluster }, placeIn(core, folder)))) return undefined;
-  const place = placeIn(core, folder);
+  if (!(await decide({ cluster: onCluster }, await placeIn(core, folder, first)))) return undefined;
+  const place = await placeIn(core, folder, first);
   const result = await tracked(spec, place, ui, input, onCluster);
   if (result !== undefined) await spec.show(result, place, ui);
   return result;

@@ -11,10 +11,18 @@ export interface Place {
   readonly project: Project;
 }
 
-/** Reads the settings of a folder anew: a picker may just have written them. */
-export function placeIn(core: Core, folder: vscode.WorkspaceFolder): Place {
-  const host = core.localHost();
-  return { core, folder, project: { host, folder: folder.uri.fsPath, settings: settingsOf(folder) } };
+/** How long a WSL distro may take to start. */
+const START_MS = 90_000;
+
+/**
+ * Reads the settings of a folder anew: a picker may just have written them. A host that `before` has opened is used again;
+ * throws a ParityError where the one that the settings name can't be.
+ */
+export async function placeIn(core: Core, folder: vscode.WorkspaceFolder, before?: Place): Promise<Place> {
+  const settings = settingsOf(folder);
+  const known = before?.project.settings.host === settings.host ? before.project.host : undefined;
+  const host = known ?? (await core.openHost(settings.host, AbortSignal.timeout(START_MS)));
+  return { core, folder, project: { host, folder: folder.uri.fsPath, settings } };
 }
 
 /**

@@ -12,7 +12,7 @@ const SECTION = 'clparity';
 export function readSettings(config: Pick<vscode.WorkspaceConfiguration, 'get'>): Settings {
   const text = (key: string): string | undefined => config.get<string>(key)?.trim() || undefined;
   return {
-    host: DEFAULT_SETTINGS.host,
+    host: text('host') ?? DEFAULT_SETTINGS.host,
     image: text('image') ?? DEFAULT_SETTINGS.image,
     images: config.get<Settings['images']>('images') ?? DEFAULT_SETTINGS.images,
     namespaces: config.get<string[]>('namespaces') ?? DEFAULT_SETTINGS.namespaces,

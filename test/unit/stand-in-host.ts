@@ -36,6 +36,7 @@ export function standInHost({ env = {}, files = {}, exec, ...rest }: StandInHost
       if (found instanceof Error) throw found;
       return found;
     },
+    hasSocket: async () => false,
     withTemporaryFolder: localHost().withTemporaryFolder,
     spawn: none,
     connect: none,
