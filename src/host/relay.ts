@@ -1,7 +1,7 @@
 import type { Address } from './host.ts';
 
-/** Programs that can join standard input and output to a socket, the best first. */
-export const RELAYS = ['socat', 'python3', 'perl'] as const;
+/** Programs that can join standard input and output to a socket, the fastest to start first. */
+export const RELAYS = ['socat', 'perl', 'python3'] as const;
 export type Relay = (typeof RELAYS)[number];
 
 /** Both copy one direction each way at a time and pass a half-close on, so that neither side waits for the other. */

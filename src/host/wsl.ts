@@ -21,9 +21,9 @@ const MARK = '\0clparity\0';
 /** What a login shell has: its variables and those of our helpers that are there. Profiles may print things of their own. */
 const LOOK = `printf '\\0clparity\\0'; env -0; printf '\\0clparity\\0'; for p in docker ${RELAYS.join(' ')}; do command -v "$p" >/dev/null && printf '%s\\0' "$p"; done; printf '\\0clparity\\0'`;
 
-/** Ends what runs with our mark: the end of wsl.exe is not the end of what it had started (microsoft/WSL#1614 and others). */
+/** Ends what runs with our mark: the end of wsl.exe is not the end of what it had started. */
 const SWEEP =
-  'for p in /proc/[0-9]*; do if tr "\\0" "\\n" <"$p/environ" 2>/dev/null | grep -qx "CLPARITY_RUN=$1"; then kill "${p#/proc/}"; fi; done';
+  'for p in /proc/[0-9]*; do if tr "\\0" "\\n" <"$p/environ" 2>/dev/null | grep -qx "CLPARITY_RUN=$1"; then kill "$(basename "$p")"; fi; done';
 
 /** A WSL distro, and what is known of the way into it. */
 export interface WslHost extends Host {

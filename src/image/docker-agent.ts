@@ -1,4 +1,4 @@
-import { Agent } from 'node:http';
+import { Agent, type ClientRequest } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Address } from '../host/host.ts';
 
@@ -31,14 +31,13 @@ export class DaemonAgent extends Agent {
     );
   }
 
-  override keepSocketAlive(stream: Duplex): boolean {
-    (stream as Duplex & { unref?(): void }).unref?.();
+  override keepSocketAlive(stream: Duplex): void {
     this.#idle.set(stream, setTimeout(() => stream.destroy(), IDLE_MS).unref());
-    return true;
+    return super.keepSocketAlive(stream);
   }
 
-  override reuseSocket(stream: Duplex): void {
+  override reuseSocket(stream: Duplex, request: ClientRequest): void {
     clearTimeout(this.#idle.get(stream));
-    (stream as Duplex & { ref?(): void }).ref?.();
+    super.reuseSocket(stream, request);
   }
 }

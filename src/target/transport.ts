@@ -7,6 +7,8 @@ import type { ApiRequest, Connection, Transport } from './rest.ts';
 
 const TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Behind each connection that is dialled runs a program. */
+const DIALLED = 8;
 /** An overloaded server is asked again so many times, waiting as long as it says but no longer than this. */
 const RETRIES = 3;
 const LONGEST_WAIT_MS = 10_000;
@@ -41,7 +43,7 @@ function dispatcherFor(connection: Connection): Dispatcher {
     timeout: CONNECT_TIMEOUT_MS,
   };
   const { dial } = connection;
-  if (dial) return new Agent({ connect: (to, done) => void dialTls(dial, to, tls, done) });
+  if (dial) return new Agent({ connections: DIALLED, connect: (to, done) => void dialTls(dial, to, tls, done) });
   if (connection.proxy === undefined) return new Agent({ connect: tls });
   return new ProxyAgent({ uri: connection.proxy, requestTls: tls, proxyTls: { timeout: CONNECT_TIMEOUT_MS } });
 }

@@ -15,10 +15,19 @@ export interface CliResult {
  */
 export function clparity(
   args: readonly string[],
-  options: { cwd: string; env?: Record<string, string>; interruptAt?: RegExp; signal?: NodeJS.Signals },
+  options: {
+    cwd: string;
+    env?: Record<string, string>;
+    /** A command that is to run it. */
+    through?: readonly string[];
+    interruptAt?: RegExp;
+    /** What to do at that point: a signal, or something else that happens. */
+    signal?: NodeJS.Signals | (() => void);
+  },
 ): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [CLI, ...args], {
+    const [program = '', ...rest] = [...(options.through ?? []), process.execPath, CLI, ...args];
+    const child = spawn(program, rest, {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -33,7 +42,8 @@ export function clparity(
       stderr += d;
       if (!interrupted && options.interruptAt?.test(stderr)) {
         interrupted = true;
-        child.kill(options.signal ?? 'SIGINT');
+        if (typeof options.signal === 'function') options.signal();
+        else child.kill(options.signal ?? 'SIGINT');
       }
     });
     child.on('error', reject);
