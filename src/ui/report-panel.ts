@@ -60,7 +60,7 @@ export function createReportPanels(extension: vscode.Uri, log: vscode.LogOutputC
       }
       const core = await loadCore();
       try {
-        await fill(panel, placeIn(core, folder), await core.lastReport(folder.uri.fsPath));
+        await fill(panel, await placeIn(core, folder), await core.lastReport(folder.uri.fsPath));
       } catch (error) {
         log.warn(`The report can't be shown again: ${failureOf(error).message}`);
         panel.dispose();
