@@ -47,7 +47,7 @@ export function createDriftWatch(
     const { log } = ui;
     try {
       const core = await load();
-      const { project } = placeIn(core, folder);
+      const { project } = await placeIn(core, folder);
       const run = quietRun(signal, (level, message) => log[level === 'debug' ? 'trace' : level](message));
       log.debug(`Watching for drift: ${folder.name}`);
       await core.watchDrift(run, project, () => known.invalidate());
