@@ -31,9 +31,11 @@ export class DaemonAgent extends Agent {
     );
   }
 
-  override keepSocketAlive(stream: Duplex): void {
+  /** Node asks for the answer, which its types don't have. */
+  override keepSocketAlive(stream: Duplex): boolean {
     this.#idle.set(stream, setTimeout(() => stream.destroy(), IDLE_MS).unref());
-    return super.keepSocketAlive(stream);
+    super.keepSocketAlive(stream);
+    return true;
   }
 
   override reuseSocket(stream: Duplex, request: ClientRequest): void {
