@@ -48,6 +48,11 @@ export function createCluster(name, image, workers = 0) {
   run('kind', ['create', 'cluster', '-q', '--name', name, '--image', image, ...kubeconfig, '--config', '-'], {
     input: config,
   });
+  waitUntilReady(name);
+}
+
+/** Until nodes and DNS of a kind cluster are ready. */
+export function waitUntilReady(name) {
   const kubectl = ['exec', `${name}-control-plane`, 'kubectl', '--kubeconfig=/etc/kubernetes/admin.conf'];
   run('docker', [...kubectl, 'wait', '--for=condition=Ready', 'nodes', '--all', '--timeout=240s']);
   run('docker', [...kubectl, '-n', 'kube-system', 'rollout', 'status', 'deployment/coredns', '--timeout=240s']);

@@ -38,6 +38,7 @@ import {
   windowsFindings,
 } from './report/findings.ts';
 import type { Finding, Report } from './report/model.ts';
+import { withOrigins } from './report/origins.ts';
 import { saveReport } from './report/store.ts';
 import type { Settings } from './settings.ts';
 import { captureCluster } from './snapshot/capture.ts';
@@ -213,9 +214,10 @@ async function conclude(
   const blind = snapshot.gaps.some((gap) => isPoliciesGap(gap));
   const verified: VerifyResult | undefined =
     proof && !blind
-      ? await stages.stage('verifying', () =>
-          prove({ target, cluster, client, settings, localModel: modelOf(here) }, run),
-        )
+      ? await stages.stage('verifying', async () => {
+          const result = await prove({ target, cluster, client, settings, localModel: modelOf(here) }, run);
+          return { ...result, differences: withOrigins(result.differences, objects.fidelity, modelOf(target)) };
+        })
       : undefined;
   const reported = await reportImages(run, project, images, cluster);
   const findings: Finding[] = [

@@ -1,12 +1,21 @@
 // The kind clusters that the tests share. Each is named to the tests by a variable; a test whose variable is missing
 // skips itself.
-import { createCluster, deleteCluster, ensureEngine, kindClusters, nodeImages } from '../scripts/setup.mjs';
+import process from 'node:process';
+import {
+  createCluster,
+  deleteCluster,
+  ensureEngine,
+  kindClusters,
+  nodeImages,
+  run,
+  waitUntilReady,
+} from '../scripts/setup.mjs';
 
 const CLUSTERS = {
   /** The local cluster under test: two nodes, enforces policies. */
   CLPARITY_TEST_CLUSTER: { name: 'clparity-test', workers: 1, image: 'enforcing' },
-  /** A live target, to be like. */
-  CLPARITY_TEST_TARGET: { name: 'clparity-target', workers: 0, image: 'enforcing' },
+  /** A live target, to be like; made by `clparity create --engine cilium` where there is a node image with the manifest. */
+  CLPARITY_TEST_TARGET: { name: 'clparity-target', workers: 0, image: 'enforcing', engine: 'cilium' },
   /** Accepts policies and enforces none; only the recipe's node image can do that. */
   CLPARITY_TEST_PLAIN: { name: 'clparity-plain', workers: 0, image: 'plain' },
 };
@@ -20,18 +29,27 @@ export function testClusters(variables = Object.keys(CLUSTERS)) {
   const present = kindClusters();
   const env = {};
   for (const variable of variables) {
-    const { name, workers, image } = CLUSTERS[variable];
+    const { name, workers, image, engine } = CLUSTERS[variable];
     if (!present.includes(name)) {
       if (!images[image]) {
         console.log(`No ${name}: kind's own node image enforces policies, so there is no cluster that doesn't.`);
         continue;
       }
       made.add(name);
-      createCluster(name, images[image], workers);
+      if (engine && images.plain) createWithEngine(name, images.plain, engine);
+      else createCluster(name, images[image], workers);
     }
     env[variable] = name;
   }
   return env;
+}
+
+/** A cluster of one node made by the command line itself, which `npm test` has built by now. */
+function createWithEngine(name, image, engine) {
+  console.error(`Creating the kind cluster ${name} with ${engine} (${image}): takes a minute or two`);
+  const options = ['--engine', engine, '--node-image', image, '--workers', '0'];
+  run(process.execPath, ['dist/cli.js', 'create', name, ...options, '--yes']);
+  waitUntilReady(name);
 }
 
 /** Deletes what this run made, unless CLPARITY_KEEP is set. */

@@ -9,14 +9,28 @@ const WORDS: Readonly<Record<Fidelity, string>> = {
   unknown: 'allows the same connections here as far as can be compared',
 };
 
+/** In which form a policy is here. */
+export function formText({ objects, verbatim }: Pick<PolicyFidelity, 'objects' | 'verbatim'>): string {
+  if (objects.length === 0) return 'nothing is applied for it';
+  return verbatim ? 'as it is' : `translated: ${objects.join(', ')}`;
+}
+
+/** How many policies are applied as they are, and how many in translation; undefined where there are none. */
+export function formsText(fidelity: readonly PolicyFidelity[]): string | undefined {
+  if (fidelity.length === 0) return undefined;
+  const applied = fidelity.filter(({ objects }) => objects.length > 0);
+  const own = applied.filter(({ verbatim }) => verbatim).length;
+  const none = fidelity.length - applied.length;
+  const rest = none > 0 ? `, ${none} not applied` : '';
+  return `Policies: ${own} as they are, ${applied.length - own} translated${rest}.`;
+}
+
 /** A policy's fidelity for people: one line, then up to `most` of the connections that differ. */
-export function fidelityLines(
-  { policy, fidelity, differences, differing, notes }: PolicyFidelity,
-  most: number,
-): string[] {
+export function fidelityLines(of: PolicyFidelity, most: number): string[] {
+  const { policy, fidelity, differences, differing, notes } = of;
   const count =
     differing === 0 ? '' : `: ${differing} ${differing === 1 ? 'connection differs' : 'connections differ'}`;
-  const why = notes.length === 0 ? '' : ` (${notes.join('; ')})`;
+  const why = ` (${[formText(of), ...notes].join('; ')})`;
   const shown = differences.slice(0, most).map((d) => `  ${connectionText(d)}`);
   const more = most > 0 && differing > shown.length ? [`  and ${differing - shown.length} more`] : [];
   return [`${policy} ${WORDS[fidelity]}${count}${why}`, ...shown, ...more];

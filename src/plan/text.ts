@@ -1,5 +1,5 @@
 import { titleOf, yamlOf } from './documents.ts';
-import { fidelityLines } from './fidelity-text.ts';
+import { fidelityLines, formsText } from './fidelity-text.ts';
 import { diffLines, withContext } from './line-diff.ts';
 import type { ChangeAction, ImageChange, ObjectChange, Plan } from './model.ts';
 import { hasChanges } from './plan.ts';
@@ -20,6 +20,7 @@ export function planText(plan: Plan, brief = false): string {
       .filter((f) => f.fidelity !== 'exact')
       .flatMap((f) => fidelityLines(f, brief ? 0 : 5).map((line) => `! ${line}`)),
     ...plan.notMirrored.map((line) => `. not mirrored: ${line}`),
+    ...(hasChanges(plan) ? [formsText(plan.fidelity) ?? []].flat() : []),
   ];
   return [
     ...(hasChanges(plan) ? [`To make ${plan.cluster} like ${plan.target}:`, ''] : []),

@@ -1,6 +1,6 @@
 import type { ImageLock, NodeImage } from '../image/model.ts';
 import { titleOf } from '../plan/documents.ts';
-import { fidelityLines } from '../plan/fidelity-text.ts';
+import { fidelityLines, formText } from '../plan/fidelity-text.ts';
 import type { ObjectPlan, ScopedTarget } from '../plan/model.ts';
 import type { Gap, NodeFacts, Snapshot } from '../snapshot/model.ts';
 import { notMirrored } from '../snapshot/other-policies.ts';
@@ -145,7 +145,7 @@ function fidelityFindings(fidelity: ObjectPlan['fidelity']): Finding[] {
     layer: 'policies',
     state: 'equal',
     title: `${exact.length} of ${fidelity.length} policies allow exactly what they do at the target`,
-    evidence: exact.flatMap((f) => f.notes.map((note) => `${f.policy}: ${note}`)),
+    evidence: [...formLines(exact), ...exact.flatMap((f) => f.notes.map((note) => `${f.policy}: ${note}`))],
   };
   const others = fidelity
     .filter((f) => f.fidelity !== 'exact')
@@ -154,6 +154,16 @@ function fidelityFindings(fidelity: ObjectPlan['fidelity']): Finding[] {
       return { layer: 'policies', state: f.fidelity === 'unknown' ? 'unknown' : 'differs', title, evidence };
     });
   return fidelity.length === 0 ? [] : [counted, ...others];
+}
+
+/** Each policy by the form that it has here. */
+function formLines(fidelity: ObjectPlan['fidelity']): string[] {
+  const own = fidelity.filter((f) => f.verbatim && f.objects.length > 0).map((f) => f.policy);
+  const others = fidelity.filter((f) => !f.verbatim || f.objects.length === 0);
+  return [
+    ...(own.length > 0 ? [`as they are: ${own.join(', ')}`] : []),
+    ...others.map((f) => `${f.policy}: ${formText(f)}`),
+  ];
 }
 
 /** What the packets showed. */

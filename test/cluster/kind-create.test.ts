@@ -4,11 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type Docker from 'dockerode';
+import { withClient } from '../../src/apply/client.ts';
 import { providers } from '../../src/cluster/index.ts';
 import { ParityError } from '../../src/host/errors.ts';
 import { localHost } from '../../src/host/local.ts';
 import { quietRun } from '../../src/host/run.ts';
 import { connectDocker } from '../../src/image/docker.ts';
+import { detectEngine } from '../../src/snapshot/engine.ts';
+import { checkEnforcement } from '../../src/verify/enforcement.ts';
+import { podNetworks } from '../../src/verify/netns.ts';
 import { onCluster, openTestCluster } from './test-cluster.ts';
 
 const NAME = `made-${process.pid}`;
@@ -63,6 +67,22 @@ describe('making a kind cluster', onCluster, () => {
     assert.equal(await containers(), 0);
     assert.equal(await readFile(kubeconfig, 'utf8'), '# mine\n');
     assert.deepEqual(await readdir(folder), ['config']);
+  });
+
+  test('what --engine cilium has made enforces policies, from a node image whose own network enforces none', async (t) => {
+    const cluster = await openTestCluster(process.env.CLPARITY_TEST_TARGET);
+    const [node] = cluster.nodes;
+    const { Image } = (await docker.getContainer(node?.name ?? '').inspect()).Config;
+    if (Image === nodeImage) return t.skip('the target was made by another node image, without an engine of its own');
+    const networks = await podNetworks(cluster, AbortSignal.timeout(30_000));
+    const [pause] = [...networks.values()].flatMap(({ sandboxImage }) => sandboxImage ?? []);
+    assert.ok(pause, 'no pod runs there');
+    const options = { timeoutMs: 2000, signal: AbortSignal.timeout(120_000) };
+    await withClient(cluster, async (client) => {
+      assert.equal((await detectEngine(client, options.signal)).name, 'cilium');
+      const { check } = await checkEnforcement(client, cluster, pause, options);
+      assert.ok(check.enforced, check.evidence.join('\n'));
+    });
   });
 
   test('a node image that is not there fails with what kind says, and leaves nothing', async () => {
