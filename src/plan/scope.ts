@@ -5,6 +5,7 @@ import type { NamespaceFacts, Snapshot } from '../snapshot/model.ts';
 import { networkPolicies } from '../snapshot/policy-object.ts';
 import { globMatcher } from './glob.ts';
 import type { ScopedTarget } from './model.ts';
+import { mentionsOf } from './mentions.ts';
 import { keysOf, namespaceSelectors } from './peers.ts';
 import { renameNamespaces, renamer } from './rename.ts';
 
@@ -23,10 +24,13 @@ export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
   const selectors = networkPolicies(inScope).flatMap((policy) =>
     namespaceSelectors(policy).map(({ selector }) => selector),
   );
+  const mentions = mentionsOf({ ...snapshot, policies: inScope, namespaces });
   const peers = namespaces.filter(
-    ({ name, labels }) => !chosen.has(name) && selectors.some((selector) => matchesLabels(selector, labels)),
+    (facts) =>
+      !chosen.has(facts.name) &&
+      (mentions.includes(facts) || selectors.some((selector) => matchesLabels(selector, facts.labels))),
   );
-  const used = new Set([NAMESPACE_NAME_LABEL, ...selectors.flatMap(keysOf)]);
+  const used = new Set([NAMESPACE_NAME_LABEL, ...selectors.flatMap(keysOf), ...mentions.keys]);
   const peerNames = new Set(peers.map(({ name }) => name));
   const lives = ({ namespace }: { readonly namespace: string }) =>
     chosen.has(namespace) || (peerNames.has(namespace) && !system.has(namespace));

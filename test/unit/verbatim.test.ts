@@ -103,6 +103,16 @@ test('a clusterwide policy speaks for the mirrored namespaces alone, and says so
   assert.match(JSON.stringify(narrow.spec('CiliumClusterwideNetworkPolicy /p')), /"values":\["shop"\]/);
 });
 
+test('a narrowed scope keeps the namespaces that rules of any dialect mention', () => {
+  const scope = { namespaces: ['shop'] };
+  const yaml = cilium(
+    '{endpointSelector: {}, ingress: [{fromEndpoints: [{matchLabels: {"k8s:io.kubernetes.pod.namespace": ops}}]}]}',
+  );
+  assert.deepEqual(scoped(worldOf(`${PODS}---\n${yaml}`, { engine: 'cilium' }), scope).peers, ['ops']);
+  const own = cilium('{endpointSelector: {}, ingress: [{fromEndpoints: [{}]}]}');
+  assert.deepEqual(scoped(worldOf(`${PODS}---\n${own}`, { engine: 'cilium' }), scope).peers, []);
+});
+
 test('the namespace map holds in every dialect', () => {
   const scope = { namespaceMap: { ops: 'mine' } };
   const own = mirror(

@@ -1,4 +1,4 @@
-import type { LabelSelector, PolicyObject } from '../../snapshot/model.ts';
+import type { PolicyObject } from '../../snapshot/model.ts';
 import { NAMESPACE_NAME_LABEL } from '../select.ts';
 import { groupOf } from './origin.ts';
 import { type Change, replaceAt } from './replace.ts';
@@ -94,18 +94,16 @@ function calicoPlaces(text: Change, name: Change): Place[] {
 }
 
 function renamedIn(value: unknown, isName: (key: string) => boolean, rename: Rename): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  const { matchLabels, matchExpressions } = value as LabelSelector;
-  const labels = Object.entries(matchLabels ?? {}).map(([key, v]) => [key, isName(key) ? rename(v) : v]);
-  return {
-    ...value,
-    ...(matchLabels && { matchLabels: Object.fromEntries(labels) }),
-    ...(matchExpressions && {
-      matchExpressions: matchExpressions.map((e) =>
-        isName(e.key) && e.values ? { ...e, values: e.values.map(rename) } : e,
-      ),
-    }),
+  const name: Change = (v) => (typeof v === 'string' ? rename(v) : v);
+  const listed: Change = (requirement) => {
+    const { key } = (requirement ?? {}) as { readonly key?: unknown };
+    return typeof key === 'string' && isName(key) ? replaceAt(requirement, ['values', '*'], name) : requirement;
   };
+  const exact: Change = (labels) =>
+    typeof labels === 'object' && labels !== null && !Array.isArray(labels)
+      ? Object.fromEntries(Object.entries(labels).map(([key, v]) => [key, isName(key) ? name(v) : v]))
+      : labels;
+  return replaceAt(replaceAt(value, ['matchLabels'], exact), ['matchExpressions', '*'], listed);
 }
 
 function renamedInText(selector: string, rename: Rename): string {
