@@ -97,7 +97,9 @@ export function ownerOf({ metadata }: KubeObject): string {
   if (controller) return `${controller.kind} ${controller.name}`;
   const managedBy = of(metadata.labels, MANAGED_BY);
   if (managedBy && managedBy !== FIELD_MANAGER) return managedBy;
-  const managers = new Set((metadata.managedFields ?? []).map(({ manager }) => manager).filter((m) => m));
+  // Who keeps the status, such as an engine's operator, owns nothing else.
+  const entries = (metadata.managedFields ?? []).filter((e) => Object.keys(e.fieldsV1 ?? {}).join() !== 'f:status');
+  const managers = new Set(entries.map(({ manager }) => manager).filter((m) => m));
   return managers.size > 0 ? [...managers].join(', ') : 'an unknown owner';
 }
 

@@ -4,8 +4,8 @@ import type { Settings } from '../settings.ts';
 import type { NamespaceFacts, Snapshot } from '../snapshot/model.ts';
 import { networkPolicies } from '../snapshot/policy-object.ts';
 import { globMatcher } from './glob.ts';
-import type { ScopedTarget } from './model.ts';
 import { mentionsOf } from './mentions.ts';
+import type { ScopedTarget } from './model.ts';
 import { keysOf, namespaceSelectors } from './peers.ts';
 import { renameNamespaces, renamer } from './rename.ts';
 
