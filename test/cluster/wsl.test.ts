@@ -83,6 +83,18 @@ describe('a WSL distro from Windows', onCluster, () => {
     assert.equal(detail('kubeconfig contexts')?.detail, 'in-the-distro');
   });
 
+  test('a user who may not use the socket is told of the group, and that the distro has to restart', async () => {
+    await machine.set('not-in-group');
+    try {
+      const docker = diagnosed(await run(['doctor', '--image', 'none'])).find(({ title }) => title === 'Docker daemon');
+      assert.equal(docker?.ok, false);
+      assert.match(docker?.detail ?? '', /permission denied.*not in the group/s);
+      assert.match(docker?.fix ?? '', /usermod -aG .*"wsl\.exe --terminate Stand-In"/);
+    } finally {
+      await machine.unset('not-in-group');
+    }
+  });
+
   test('a distro that stops in the middle is named; nothing is half done', async () => {
     let over = false;
     // Again and again: whatever takes longer than a moment is hit, and a single stop may fall between two calls.

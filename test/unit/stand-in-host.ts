@@ -8,6 +8,8 @@ export interface StandInHost {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Files by path: their text, or why they can't be read. */
   readonly files?: Readonly<Record<string, string | Error>>;
+  /** Paths of sockets that are there. */
+  readonly sockets?: readonly string[];
   /** What a program answers; undefined where there is no such program. */
   readonly exec?: (argv: readonly string[], options: ExecOptions) => ExecResult | Error | undefined;
 }
@@ -15,7 +17,7 @@ export interface StandInHost {
 export const said = (stdout: string, exitCode = 0, stderr = ''): ExecResult => ({ exitCode, stdout, stderr });
 
 /** A host made of what a test says of it, with nothing of this machine. */
-export function standInHost({ env = {}, files = {}, exec, ...rest }: StandInHost): Host {
+export function standInHost({ env = {}, files = {}, sockets = [], exec, ...rest }: StandInHost): Host {
   const none = () => {
     throw new Error('this host only knows files and exec');
   };
@@ -36,7 +38,7 @@ export function standInHost({ env = {}, files = {}, exec, ...rest }: StandInHost
       if (found instanceof Error) throw found;
       return found;
     },
-    hasSocket: async () => false,
+    hasSocket: async (path) => sockets.includes(path),
     withTemporaryFolder: localHost().withTemporaryFolder,
     spawn: none,
     connect: none,

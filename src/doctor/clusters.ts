@@ -1,0 +1,74 @@
+import { listAll, openProviders } from '../cluster/index.ts';
+import type { LocalCluster, Provider } from '../cluster/provider.ts';
+import { environmentError, ParityError } from '../host/errors.ts';
+import { type KubeObject, openTransport, readClient } from '../target/rest.ts';
+import { answerOf, type Check, type Finding, fault, type Patient } from './check.ts';
+
+export const kind: Check = {
+  title: () => 'kind',
+  async look(patient) {
+    const version = await answerOf(patient, ['kind', 'version']);
+    if (version !== undefined) return { detail: version };
+    return fault("it is not there or doesn't run", 'Install it: https://kind.sigs.k8s.io/docs/user/quick-start.');
+  },
+};
+
+/** The local clusters, and what is wrong in the one that is chosen, or in all where none is. */
+export const localClusters: Check = {
+  title: () => 'Local clusters',
+  async look(patient) {
+    const { run, project } = patient;
+    const { all } = await openProviders(patient.host, run);
+    const found = await listAll(all, run);
+    if (found.length === 0) throw environmentError('none found', { action: 'clparity create' });
+    const chosen = project.settings.cluster;
+    const looked = found.filter(({ id }) => chosen === undefined || id === chosen);
+    const faults = await Promise.all(
+      looked.map((cluster) => {
+        const provider = all.find(({ name }) => name === cluster.provider);
+        return provider ? sickNodes(provider, cluster, patient) : [];
+      }),
+    );
+    return [{ detail: found.map(({ id, nodes }) => `${id} (${nodes.length} nodes)`).join(', ') }, ...faults.flat()];
+  },
+};
+
+const NODES = { group: '', version: 'v1', plural: 'nodes' };
+
+async function sickNodes(provider: Provider, cluster: LocalCluster, { run }: Patient): Promise<Finding[]> {
+  try {
+    const { connection } = await provider.vouch(cluster, run);
+    const client = readClient(openTransport(connection));
+    try {
+      return (await client.list(NODES, run.signal)).flatMap((node) => notReady(node, cluster));
+    } finally {
+      await client.close();
+    }
+  } catch (error) {
+    run.signal.throwIfAborted();
+    if (!(error instanceof ParityError)) throw error;
+    return [{ ...fault(error.message, error.action ?? 'See "docker ps -a".'), title: cluster.id }];
+  }
+}
+
+/** Nothing where the node is ready; else the kubelet's own reason. */
+export function notReady(node: KubeObject, cluster: Pick<LocalCluster, 'id' | 'provider'>): Finding[] {
+  const status = node.status as
+    | { conditions?: readonly { type: string; status: string; message?: string }[] }
+    | undefined;
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  if (ready?.status === 'True') return [];
+  const { name } = node.metadata;
+  const why = ready?.message ? `: ${ready.message}` : '';
+  return [
+    {
+      ...fault(
+        `the node ${name} is not ready${why}`,
+        cluster.provider === 'kind'
+          ? `See "docker exec ${name} journalctl -u kubelet -n 50"; "docker restart ${name}" often helps.`
+          : `See "kubectl describe node ${name}".`,
+      ),
+      title: cluster.id,
+    },
+  ];
+}
