@@ -130,8 +130,12 @@ async function send(
   const missing = longest(nodes.map(({ state }) => state.missing(wanted.diffIds)));
   const { archive, bytes: total } = await layersFrom(docker, image, wanted, missing, staging, run);
   const pipes = nodes.map((node) => ({ node, input: new PassThrough() }));
-  const onAbort = () => archive.destroy();
-  run.signal.addEventListener('abort', onAbort, { once: true });
+  // A node that failed before it came for the bytes reads none: whoever waits to write them must not wait for it.
+  const end = () => {
+    archive.destroy();
+    for (const { input } of pipes) input.destroy();
+  };
+  run.signal.addEventListener('abort', end, { once: true });
   let bytes = 0;
   const feeding = async () => {
     for await (const chunk of archive) {
@@ -154,9 +158,8 @@ async function send(
   try {
     await allOrStop([feeding(), ...taking], stop);
   } finally {
-    run.signal.removeEventListener('abort', onAbort);
-    archive.destroy();
-    for (const { input } of pipes) input.destroy();
+    run.signal.removeEventListener('abort', end);
+    end();
   }
 }
 

@@ -17,7 +17,7 @@ import { unloadImages } from '../../src/image/unload.ts';
 import { must } from '../bench/bench-images.ts';
 import { type ContainerdStore, startContainerdStore } from './containerd-store.ts';
 import { debianProgram } from './debian.ts';
-import { type ImageWorld, namesOn, openImageWorld, watchedRun } from './image-world.ts';
+import { type ImageWorld, namesOn, openImageWorld, TIDY_UP, tidyUpAndRestart, watchedRun } from './image-world.ts';
 import { type OldNode, startOldNode } from './old-node.ts';
 import { pushStandInImage } from './standin-image.ts';
 import { kubectl, onCluster } from './test-cluster.ts';
@@ -114,7 +114,7 @@ for (const backend of ['overlay2', 'containerd'] as const) {
       // Containers that have ended keep their layers until kubelet takes them away.
       const script = `while ctr -n k8s.io containers ls | grep -q ${tag}; do sleep 1; done
         ctr -n k8s.io images rm docker.io/${tag}; crictl rmi --prune
-        ctr -n k8s.io images tag $(ctr -n k8s.io images ls -q | head -1) a/b:1; ctr -n k8s.io images rm --sync a/b:1`;
+        ${TIDY_UP}`;
       await world.cluster.exec(lost, ['bash', '-c', script], { signal: run.signal });
       const again = await load(docker, tag);
       assert.deepEqual(again.loaded, [lost]);
@@ -136,12 +136,7 @@ test(
     await pullImage(store.docker, lock, localHost(), run);
     await loadImage(store.docker, world.cluster, wantedImage(lock), run);
     await world.registry.stop();
-    // What nothing refers to goes, and containerd starts anew: the image has to be whole by itself.
-    for (const { name } of world.cluster.nodes) {
-      const script = `ctr -n k8s.io images tag $(ctr -n k8s.io images ls -q | head -1) a/b:1
-      ctr -n k8s.io images rm --sync a/b:1; systemctl restart containerd`;
-      assert.equal((await world.cluster.exec(name, ['bash', '-c', script], { signal: run.signal })).exitCode, 0);
-    }
+    await tidyUpAndRestart(world.cluster);
     await assertRuns(`${lock.repository}@${lock.digest}`, 'pinned');
     await world.registry.restart();
   },
@@ -180,7 +175,7 @@ test('layers that a node tidies up right after it was asked are sent again', onC
   await loadImage(world.docker, recording, wanted, run);
   assert.ok(stale);
   const script = `ctr -n k8s.io images rm --sync docker.io/${tag}; crictl rmi --prune
-    ctr -n k8s.io images tag $(ctr -n k8s.io images ls -q | head -1) a/b:1; ctr -n k8s.io images rm --sync a/b:1`;
+    ${TIDY_UP}`;
   await world.cluster.exec(first.name, ['bash', '-c', script], { signal: run.signal });
   const watched = watchedRun();
   const [loaded] = await loadImage(world.docker, late, wanted, watched);

@@ -70,6 +70,27 @@ export function watchedRun(signal?: AbortSignal, onProgress?: (p: Progress) => v
   };
 }
 
+/**
+ * For bash on a node: has containerd delete all that nothing refers to, and waits until it has. Removing a name with
+ * --sync does that, and any name will do.
+ */
+export const TIDY_UP = `ctr -n k8s.io images tag $(ctr -n k8s.io images ls -q | head -1) a/b:1
+ctr -n k8s.io images rm --sync a/b:1`;
+
+/**
+ * Has every node delete what nothing refers to, after `first`, and start containerd anew: what is left has to be whole by
+ * itself.
+ */
+export async function tidyUpAndRestart(cluster: VouchedCluster, first = ':'): Promise<void> {
+  for (const { name } of cluster.nodes) {
+    const script = `set -e\n${first}\n${TIDY_UP}\nsystemctl restart containerd`;
+    const { exitCode, stderr } = await cluster.exec(name, ['bash', '-c', script], {
+      signal: AbortSignal.timeout(60_000),
+    });
+    if (exitCode !== 0) throw new Error(`${name}: ${stderr}`);
+  }
+}
+
 /** All names in a node's image store. */
 export async function namesOn(cluster: VouchedCluster, node: string): Promise<string[]> {
   const argv = ['ctr', '-n', 'k8s.io', 'images', 'ls', '-q'];
