@@ -5,6 +5,7 @@ import type { Run } from '../host/run.ts';
 import { connectDocker, pingDocker } from '../image/docker.ts';
 import { kindProvider } from './kind.ts';
 import type { NewestPatch } from './kind-image.ts';
+import { microk8sProvider } from './microk8s.ts';
 import type { LocalCluster, Provider } from './provider.ts';
 
 /** Every kind of local cluster, one line each; without those that live in Docker where there is no Docker. */
@@ -13,7 +14,7 @@ export function providers(
   docker: Docker | undefined,
   newestPatch: NewestPatch = async () => undefined,
 ): Provider[] {
-  return docker ? [kindProvider(host, docker, newestPatch)] : [];
+  return [...(docker ? [kindProvider(host, docker, newestPatch)] : []), microk8sProvider(host)];
 }
 
 /** The providers of a host. */

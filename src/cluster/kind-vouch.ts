@@ -1,15 +1,13 @@
 import type Docker from 'dockerode';
 import ipaddr from 'ipaddr.js';
-import { parse } from 'yaml';
-import { environmentError, inputError, messageOf, type ParityError, refusedError } from '../host/errors.ts';
+import { environmentError, inputError, type ParityError, refusedError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { dialBeside, execInContainer } from '../image/docker.ts';
-import { type Connection, openTransport, type ReadClient, readClient } from '../target/rest.ts';
+import type { Connection } from '../target/rest.ts';
 import { kindClusters } from './kind-containers.ts';
 import { type LocalCluster, type LocalNode, type VouchedCluster, vouchedBy } from './provider.ts';
+import { adminConfig, seenFromOutside } from './seen.ts';
 
-const NAMESPACES = { group: '', version: 'v1', plural: 'namespaces' };
-const NODES = { group: '', version: 'v1', plural: 'nodes' };
 const ADMIN_CONF = '/etc/kubernetes/admin.conf';
 
 /**
@@ -43,11 +41,18 @@ export async function vouchForKind(docker: Docker, cluster: LocalCluster, run: R
     ...['kubectl', '--kubeconfig', ADMIN_CONF, '--request-timeout=10s'],
     ...['get', 'namespace', 'kube-system', '-o', 'jsonpath={.metadata.uid}'],
   ]);
-  const seen = await seenFromOutside(cluster, connection, signal);
+  const seen = await seenFromOutside(connection, signal, (what, cause) => refuse(cluster, what, cause));
   if (seen.uid !== insideUid.trim()) {
     throw refuse(cluster, `${server} has kube-system UID ${seen.uid}, the node's own server ${insideUid.trim()}`);
   }
-  checkNodes(cluster, nodes, seen.nodes);
+  checkNodes(
+    cluster,
+    nodes,
+    seen.nodes.map(({ metadata, spec }) => ({
+      name: metadata.name,
+      providerId: (spec as { providerID?: string } | undefined)?.providerID ?? '',
+    })),
+  );
   return vouchedBy({
     provider: 'kind',
     name: cluster.name,
@@ -92,58 +97,12 @@ async function publishedServer(docker: Docker, cluster: LocalCluster, master: st
   return `https://${ip.kind() === 'ipv6' ? `[${ip}]` : ip}:${published.HostPort}`;
 }
 
-interface Kubeconfig {
-  readonly clusters?: readonly { readonly cluster?: { readonly 'certificate-authority-data'?: string } }[];
-  readonly users?: readonly {
-    readonly user?: { readonly 'client-certificate-data'?: string; readonly 'client-key-data'?: string };
-  }[];
-}
-
 function connectionFrom(cluster: LocalCluster, server: string, adminConf: string, caOnDisk: string): Connection {
-  const config = parse(adminConf) as Kubeconfig | null;
-  const [ca, cert, key] = [
-    config?.clusters?.[0]?.cluster?.['certificate-authority-data'],
-    config?.users?.[0]?.user?.['client-certificate-data'],
-    config?.users?.[0]?.user?.['client-key-data'],
-  ].map((data) => (data === undefined ? undefined : Buffer.from(data, 'base64').toString('utf8')));
+  const { ca, cert, key } = adminConfig(adminConf);
   if (!ca || !cert || !key) throw refuse(cluster, `${ADMIN_CONF} in its node holds no CA and client certificate`);
   if (ca.trim() !== caOnDisk.trim()) throw refuse(cluster, `the CA in ${ADMIN_CONF} is not the node's ca.crt`);
   // kubeadm puts `localhost` into every API server certificate of kind; an address it may be published on isn't always.
   return { server, ca, cert, key, tlsServerName: 'localhost' };
-}
-
-async function seenFromOutside(cluster: LocalCluster, connection: Connection, signal: AbortSignal) {
-  const client = readClient(openTransport(connection));
-  try {
-    return await identityOf(client, signal);
-  } catch (error) {
-    if (isTlsFault(error)) {
-      throw refuse(
-        cluster,
-        `${connection.server} answers with a certificate of another CA (${messageOf(error)})`,
-        error,
-      );
-    }
-    throw error;
-  } finally {
-    await client.close();
-  }
-}
-
-async function identityOf(client: ReadClient, signal: AbortSignal) {
-  const [version, system, nodes] = await Promise.all([
-    client.raw('/version', signal) as Promise<{ gitVersion?: string }>,
-    client.get(NAMESPACES, 'kube-system', undefined, signal),
-    client.list(NODES, signal),
-  ]);
-  return {
-    version: version.gitVersion ?? '',
-    uid: system?.metadata.uid ?? '',
-    nodes: nodes.map(({ metadata, spec }) => ({
-      name: metadata.name,
-      providerId: (spec as { providerID?: string } | undefined)?.providerID ?? '',
-    })),
-  };
 }
 
 function checkNodes(
@@ -165,15 +124,6 @@ function checkNodes(
       `its API server knows the nodes ${actual.join(', ')}, but Docker runs ${expected.join(', ')}`,
     );
   }
-}
-
-/** OpenSSL's verification codes as Node names them. All kind CAs share one subject, so a wrong one is a bad signature. */
-function isTlsFault(error: unknown): boolean {
-  for (let e: unknown = error, depth = 0; e instanceof Error && depth < 8; e = e.cause, depth++) {
-    const code = (e as NodeJS.ErrnoException).code ?? '';
-    if (/^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_|ERR_TLS_CERT|INVALID_CA)/.test(code)) return true;
-  }
-  return false;
 }
 
 function refuse(cluster: LocalCluster, what: string, cause?: unknown): ParityError {

@@ -1,8 +1,9 @@
 import { PassThrough, type Readable } from 'node:stream';
 import type Docker from 'dockerode';
-import type { LocalCluster } from '../cluster/provider.ts';
+import { type LocalCluster, openNodes } from '../cluster/provider.ts';
 import { environmentError, inputError, isCancelled, messageOf, ParityError } from '../host/errors.ts';
 import type { Progress, Run } from '../host/run.ts';
+import { loadClosed } from './closed-nodes.ts';
 import { type DaemonImage, findImage } from './daemon-image.ts';
 import { layersFrom } from './daemon-layers.ts';
 import { type Feeder, startFeeder } from './feeder.ts';
@@ -21,7 +22,7 @@ interface Surveyed {
 }
 
 /**
- * Loads an image from the Docker daemon into every node that lacks it, all at once, sending only the layers that some
+ * Loads an image from the Docker daemon into every node that lacks it (closed ones last, see closed-nodes.ts), all at once, sending only the layers that some
  * node lacks: first under a staging name, with a manifest of Docker's or ours, for the layers; then, for a pinned image,
  * the registry's exact index and manifest, which find those layers there. Streamed, no temporary file. When it fails or
  * is cancelled on one node the others are stopped, the names are removed, and the error says which nodes have the image.
@@ -33,9 +34,10 @@ export async function loadImage(
   run: Run,
 ): Promise<NodeImage[]> {
   return run.step(`Load ${wanted.reference} into ${cluster.id}`, async (progress) => {
-    const stores = cluster.nodes.map(({ name }) => openNodeStore(cluster, name));
+    const open = openNodes(cluster);
+    const stores = open.map(({ name }) => openNodeStore(cluster, name));
     const names = [...wanted.names.keys()];
-    const hosts = new Set(cluster.nodes.map(({ hostAddress }) => hostAddress));
+    const hosts = new Set(open.map(({ hostAddress }) => hostAddress));
     const [host] = hosts;
     const feeder = host === undefined || hosts.size > 1 ? undefined : await startFeeder(host);
     const attempt = async (): Promise<NodeImage[]> => {
@@ -52,11 +54,12 @@ export async function loadImage(
         .filter((image) => image !== undefined);
     };
     try {
-      return await attempt().catch((error) => {
+      const opened = await attempt().catch((error) => {
         if (!isLayerGone(error)) throw error;
         run.log('info', 'A node tidied up layers in the meantime: once more');
         return attempt();
       });
+      return [...opened, ...(await loadClosed(docker, cluster, wanted, run, progress))];
     } finally {
       await feeder?.close();
     }

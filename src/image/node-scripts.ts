@@ -8,17 +8,17 @@ export const SEPARATOR = '=====';
  * Everything about a node's images in one go, for a round trip into a node costs more than the questions, and all of them
  * at once: architecture, kubelet's snapshotter, whether its ctr can import by itself (--local; the transfer service,
  * ctr's other way from containerd 2.0 on, takes more than twice as long), kubelet's images, what the names in $names, apart
- * by spaces, stand for, and the unpacked layers. The snapshotter is part of the folder's name:
+ * by spaces, stand for, and the unpacked layers (the functions are of node-runtime.ts). The snapshotter is part of the folder's name:
  * …/io.containerd.snapshotter.v1.overlayfs. And whether it reaches this process at $feeder, host/port. Listing names without a filter would take as long as all the rest.
  */
 export const SURVEY = `
 exec 6< <([ -z "$feeder" ] || timeout 1 bash -c "exec 7<>/dev/tcp/$feeder && echo yes" 2>/dev/null || true)
 filters=; for name in $names; do filters="$filters name==$name"; done
-exec 3< <(crictl images -o json); kubelet=$!
+exec 3< <(kubelet_images); kubelet=$!
 exec 4< <(ctr -n k8s.io images ls \${filters:-name==none}); named=$!
 exec 5< <(ctr images import --help | grep -e '--local' || true)
 uname -m
-snapshotter=$(crictl imagefsinfo -o json | sed -n 's/.*snapshotter\\.v1\\.\\([A-Za-z0-9._-]*\\)".*/\\1/p' | head -n 1)
+snapshotter=$(snapshotter)
 echo "$snapshotter"
 if [ -n "$(cat <&5)" ]; then echo --local; else echo; fi
 cat <&6
@@ -43,7 +43,7 @@ echo ${SEPARATOR}
 export const LOAD = `
 feeder=$1 token=$2 snapshotter=$3 local=$4 staging=$5 tags=$6 own=$7 names=$8
 shift 8
-import() { (exec -a "$token" ctr -n k8s.io images import $local --snapshotter "$snapshotter" - >/dev/null); }
+import() { (exec -a "$token" "\${ctr[@]}" -n k8s.io images import $local --snapshotter "$snapshotter" - >/dev/null); }
 if [ -n "$feeder" ]; then
   exec 7<>/dev/tcp/$feeder; echo "$token" >&7; import <&7; exec 7>&-
 else import; fi
@@ -52,7 +52,7 @@ for name in $tags; do ctr -n k8s.io images tag --force "$staging" "$name" >/dev/
 ctr -n k8s.io images rm "$staging" >/dev/null & removing=$!
 for name in $own; do ctr -n k8s.io images label "$name" ${OWNED} >/dev/null; done
 for name in $names; do
-  for try in $(seq 100); do crictl inspecti "$name" >/dev/null 2>&1 && break; sleep 0.1; done
+  for try in $(seq 100); do kubelet_sees "$name" && break; sleep 0.1; done
 done
 wait $removing
 ${SURVEY}`;

@@ -1,11 +1,12 @@
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LocalCluster } from '../cluster/provider.ts';
+import { type LocalCluster, USUAL_TOOLS } from '../cluster/provider.ts';
 import { environmentError } from '../host/errors.ts';
 import { digestOf } from './digest.ts';
 import type { Feeder } from './feeder.ts';
 import { isRecord } from './manifest.ts';
+import { runtimeFunctions } from './node-runtime.ts';
 import { LOAD, OWNED, SEPARATOR, SURVEY } from './node-scripts.ts';
 
 /** What a node has of images. */
@@ -60,7 +61,6 @@ export interface NodeStore {
 /** The repository of the names under which images come in, each with a tag of its own. */
 export const STAGING = 'localhost/clparity/staging';
 
-const CTR = ['ctr', '-n', 'k8s.io'];
 /** Linux takes no single argument of 128 KiB or more (MAX_ARG_STRLEN). */
 const ARGUMENT = 96 * 1024;
 
@@ -78,7 +78,12 @@ export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
         : `Look at the node's own log: "journalctl -u containerd" on ${node}.`,
     });
   }
-  const script = (text: string, ...args: readonly string[]) => ['bash', '-c', `set -eu\n${text}`, 'clparity', ...args];
+  const prelude = `set -eu\n${runtimeFunctions(cluster)}`;
+  const script = (text: string, ...args: readonly string[]) => [
+    ...['bash', '-c', `${prelude}\n${text}`, 'clparity'],
+    ...args,
+  ];
+  const ctr = [...(cluster.tools ?? USUAL_TOOLS).ctr, '-n', 'k8s.io'];
 
   return {
     node,
@@ -96,7 +101,7 @@ export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
     },
     async names(signal, owned) {
       const filter = owned ? [`labels."${OWNED.replace('=', '"==')}`] : [];
-      return namesIn(await must([...CTR, 'images', 'ls', ...filter], '"ctr images ls"', signal));
+      return namesIn(await must([...ctr, 'images', 'ls', ...filter], '"ctr images ls"', signal));
     },
     async stopImports(signal) {
       const { exitCode } = await cluster.exec(node, ['pkill', '-f', `^${token}`], { signal });
@@ -104,7 +109,7 @@ export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
       if (exitCode === 0) await sleep(500, undefined, { signal });
     },
     async remove(names, signal) {
-      if (names.length > 0) await must([...CTR, 'images', 'rm', ...names], '"ctr images rm"', signal);
+      if (names.length > 0) await must([...ctr, 'images', 'rm', ...names], '"ctr images rm"', signal);
     },
   };
 }

@@ -1,4 +1,5 @@
-import type { LocalCluster } from '../cluster/provider.ts';
+import { type LocalCluster, openNodes } from '../cluster/provider.ts';
+import { reportedOnClosed } from './closed-nodes.ts';
 import type { ImageLock, NodeImage } from './model.ts';
 import { checkPlatform, present, wantedImage } from './node-image.ts';
 import { openNodeStore } from './node-store.ts';
@@ -16,18 +17,20 @@ export async function imagesOnNodes(
   signal: AbortSignal,
 ): Promise<NodeImage[][]> {
   const found: NodeImage[][] = [];
+  const closed = await reportedOnClosed(cluster, signal);
   for (let i = 0; i < locks.length; i += AT_ONCE) {
     const wanted = locks.slice(i, i + AT_ONCE).map(wantedImage);
     const names = [...new Set(wanted.flatMap((one) => [...one.names.keys()]))];
     const states = await Promise.all(
-      cluster.nodes.map(async ({ name }) => ({
+      openNodes(cluster).map(async ({ name }) => ({
         name,
         state: await openNodeStore(cluster, name).survey(names, signal),
       })),
     );
     for (const one of wanted) {
       for (const { name, state } of states) checkPlatform(name, state, one);
-      found.push(states.map(({ name, state }) => present(name, state, one)).filter((image) => image !== undefined));
+      const open = states.map(({ name, state }) => present(name, state, one)).filter((image) => image !== undefined);
+      found.push([...open, ...closed(one)]);
     }
   }
   return found;

@@ -1,15 +1,20 @@
-import type { LocalCluster } from '../cluster/provider.ts';
+import { type LocalCluster, openNodes } from '../cluster/provider.ts';
 import type { Run } from '../host/run.ts';
 import { openNodeStore, STAGING } from './node-store.ts';
 
 /**
  * Takes the image names that we made off every node again; names that others made stay, and so do running containers.
- * containerd deletes content and layers that no name refers to any more. Returns the names removed, by node.
+ * containerd deletes content and layers that no name refers to any more. Closed nodes keep them until their kubelet needs
+ * the room; that is logged. Returns the names removed, by node.
  */
 export async function unloadImages(cluster: LocalCluster, run: Run): Promise<ReadonlyMap<string, readonly string[]>> {
   const { signal } = run;
+  const closed = cluster.nodes.filter((node) => !openNodes(cluster).includes(node));
+  for (const { name, closed: why } of closed) {
+    run.log('warn', `Images that were loaded into node ${name} stay until its kubelet needs the room: ${why}`);
+  }
   const removed = await Promise.all(
-    cluster.nodes.map(async ({ name: node }): Promise<[string, readonly string[]]> => {
+    openNodes(cluster).map(async ({ name: node }): Promise<[string, readonly string[]]> => {
       const store = openNodeStore(cluster, node);
       const [all, labelled] = await Promise.all([store.names(signal), store.names(signal, 'owned')]);
       // A load that was killed leaves the name under which it came in.

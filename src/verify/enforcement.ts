@@ -10,7 +10,7 @@ import type { EnforcementCheck } from './model.ts';
 import { prepareNamespace } from './namespaces.ts';
 import { podNetworks } from './netns.ts';
 import { MARK, ourNamespace } from './ours.ts';
-import { pausePod } from './pause-pod.ts';
+import { type Kit, pausePod } from './pause-pod.ts';
 import { type Answer, type Probe, sendProbes } from './prober.ts';
 
 /** A port that nothing listens on in a pause pod: a refusal shows that the packet arrived. */
@@ -32,12 +32,12 @@ export interface Enforcement {
 export async function checkEnforcement(
   client: WriteClient,
   cluster: LocalCluster,
-  image: string,
+  kit: Kit,
   options: { timeoutMs: number; signal: AbortSignal },
 ): Promise<Enforcement> {
   const namespace = `clparity-check-${randomBytes(4).toString('hex')}`;
   try {
-    const [a, b] = await startPair(client, namespace, image, options.signal);
+    const [a, b] = await startPair(client, namespace, kit, options.signal);
     const networks = await podNetworks(cluster, options.signal);
     const probe = (probes: readonly Probe[]) => sendProbes(cluster, networks, probes, options);
     const notCarried = await baseline(probe, a, b, options.signal);
@@ -57,13 +57,13 @@ export async function checkEnforcement(
 async function startPair(
   client: WriteClient,
   namespace: string,
-  image: string,
+  kit: Kit,
   signal: AbortSignal,
 ): Promise<[LocalPod, LocalPod]> {
   const ownerUid = await prepareNamespace(client, { namespace, labels: {}, accounts: new Set(['default']) }, signal);
   for (const name of ['a', 'b']) {
     const pod = { namespace, name, labels: { pod: name }, serviceAccount: 'default', ports: [] };
-    await client.create(pausePod(pod, image, ownerUid), { signal });
+    await client.create(pausePod(pod, kit, ownerUid), { signal });
   }
   const pods = await waitForPods(client, [`${namespace}/a`, `${namespace}/b`], signal);
   const [a, b] = [pods.get(`${namespace}/a`), pods.get(`${namespace}/b`)];

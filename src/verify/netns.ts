@@ -1,5 +1,6 @@
-import type { LocalCluster } from '../cluster/provider.ts';
+import { type LocalCluster, openNodes } from '../cluster/provider.ts';
 import { environmentError } from '../host/errors.ts';
+import { sandboxScript } from '../image/node-runtime.ts';
 
 /** A running pod's network namespace: a path that `nsenter --net` takes, in the node that runs the pod. */
 export interface PodNetwork {
@@ -9,32 +10,31 @@ export interface PodNetwork {
   readonly sandboxImage: string | undefined;
 }
 
-/** What crictl (1.2x to 1.36) prints of a sandbox, as far as it is read here. */
-interface InspectedSandbox {
-  readonly status?: { readonly metadata?: { readonly uid?: string } };
-  readonly info?: {
-    readonly pid?: number;
-    readonly image?: string;
-    readonly runtimeSpec?: {
-      readonly linux?: { readonly namespaces?: readonly { readonly type: string; readonly path?: string }[] };
-    };
-  };
+interface RuntimeSpec {
+  readonly linux?: { readonly namespaces?: readonly { readonly type: string; readonly path?: string }[] };
 }
 
-const INSPECT = 'ids=$(crictl pods --state ready -q) && { [ -z "$ids" ] || crictl inspectp -o json $ids; }';
+/** What crictl (1.2x to 1.36) prints of a sandbox, and what ctr (1.6 to 2.3) does, as far as they are read here. */
+interface InspectedSandbox {
+  readonly status?: { readonly metadata?: { readonly uid?: string } };
+  readonly info?: { readonly pid?: number; readonly image?: string; readonly runtimeSpec?: RuntimeSpec };
+  readonly Labels?: Readonly<Record<string, string>>;
+  readonly Image?: string;
+  readonly Spec?: RuntimeSpec;
+}
 
 /**
  * The network namespaces of all pods of a cluster, by pod UID: one exec a node, all nodes at once. Pods on the host's
- * network have none and are left out. Throws where a node's container runtime doesn't answer.
+ * network have none and are left out, and so are closed nodes. Throws where a node's container runtime doesn't answer.
  */
 export async function podNetworks(cluster: LocalCluster, signal: AbortSignal): Promise<Map<string, PodNetwork>> {
   const networks = new Map<string, PodNetwork>();
   await Promise.all(
-    cluster.nodes.map(async ({ name }) => {
-      const result = await cluster.exec(name, ['sh', '-c', INSPECT], { signal });
+    openNodes(cluster).map(async ({ name }) => {
+      const result = await cluster.exec(name, ['sh', '-c', sandboxScript(cluster)], { signal });
       if (result.exitCode !== 0) {
         throw environmentError(`Node ${name} can't list its pods: ${(result.stderr || result.stdout).trim()}`, {
-          action: `Check the node's container runtime: docker exec ${name} crictl pods`,
+          action: `Check the container runtime of node ${name}: does its containerd run?`,
         });
       }
       for (const [uid, network] of parseSandboxes(result.stdout, name)) networks.set(uid, network);
@@ -43,16 +43,21 @@ export async function podNetworks(cluster: LocalCluster, signal: AbortSignal): P
   return networks;
 }
 
-/** Reads `crictl inspectp -o json`: an object for one sandbox, an array for more, objects one after another before 1.31. */
+/**
+ * Reads `crictl inspectp -o json` (an object for one sandbox, an array for more, objects one after another before 1.31)
+ * and what `ctr containers info` says of sandboxes, one after another. Kubelet labels each with its pod's UID.
+ */
 export function parseSandboxes(output: string, node: string): [string, PodNetwork][] {
   const text = output.trim();
   if (text === '') return [];
   const json = text.startsWith('[') ? text : `[${text.replace(/^\}\s*^\{/gm, '},{')}]`;
-  return (JSON.parse(json) as InspectedSandbox[]).flatMap(({ status, info }): [string, PodNetwork][] => {
-    const uid = status?.metadata?.uid;
-    const own = info?.runtimeSpec?.linux?.namespaces?.find((n) => n.type === 'network');
-    if (!uid || !own) return [];
-    const path = own.path || (info?.pid ? `/proc/${info.pid}/ns/net` : undefined);
-    return path ? [[uid, { node, path, sandboxImage: info?.image }]] : [];
-  });
+  return (JSON.parse(json) as InspectedSandbox[]).flatMap(
+    ({ status, info, Labels, Image, Spec }): [string, PodNetwork][] => {
+      const uid = status?.metadata?.uid ?? Labels?.['io.kubernetes.pod.uid'];
+      const own = (info?.runtimeSpec ?? Spec)?.linux?.namespaces?.find((n) => n.type === 'network');
+      if (!uid || !own) return [];
+      const path = own.path || (info?.pid ? `/proc/${info.pid}/ns/net` : undefined);
+      return path ? [[uid, { node, path, sandboxImage: info?.image ?? Image }]] : [];
+    },
+  );
 }

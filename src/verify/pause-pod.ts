@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type LocalCluster, openNodes } from '../cluster/provider.ts';
 import type { ContainerPort } from '../snapshot/model.ts';
 import type { KubeObject } from '../target/rest.ts';
 import { MARK, OWNER } from './ours.ts';
@@ -9,6 +10,20 @@ export interface PausePod {
   readonly labels: Readonly<Record<string, string>>;
   readonly serviceAccount: string;
   readonly ports: readonly ContainerPort[];
+}
+
+/** What pause pods are made of and where they may run. */
+export interface Kit {
+  /** The sandbox image of the nodes. */
+  readonly image: string;
+  /** The nodes from which packets can be sent, where that isn't all of them. */
+  readonly nodes?: readonly string[];
+}
+
+/** The kit for a cluster: packets are sent from inside nodes, so no pause pod may run in a closed one. */
+export function kitFor(cluster: LocalCluster, image: string): Kit {
+  const open = openNodes(cluster);
+  return { image, ...(open.length < cluster.nodes.length && { nodes: open.map(({ name }) => name) }) };
 }
 
 /** A name that says what it stands for, valid whatever the workload is called, and different for each. */
@@ -27,7 +42,7 @@ export function standInName(kind: string, name: string): string {
  * `restricted` pod security level is enforced. It never becomes ready, so that no Service sends it real traffic.
  * `ownerUid` is the UID of the namespace's ConfigMap named OWNER.
  */
-export function pausePod(pod: PausePod, image: string, ownerUid: string): KubeObject {
+export function pausePod(pod: PausePod, { image, nodes }: Kit, ownerUid: string): KubeObject {
   const { namespace, name, labels, serviceAccount } = pod;
   const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: OWNER, uid: ownerUid, controller: true };
   return {
@@ -45,6 +60,7 @@ export function pausePod(pod: PausePod, image: string, ownerUid: string): KubeOb
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       terminationGracePeriodSeconds: 0,
+      ...(nodes && { affinity: onNodes(nodes) }),
       readinessGates: [{ conditionType: 'clparity.dev/never' }],
       securityContext: { runAsNonRoot: true, runAsUser: 65535, seccompProfile: { type: 'RuntimeDefault' } },
       tolerations: ['control-plane', 'master'].map((role) => ({
@@ -66,6 +82,14 @@ export function pausePod(pod: PausePod, image: string, ownerUid: string): KubeOb
       })),
     },
   };
+}
+
+/** Any of these nodes: the terms are alternatives, and each takes one name (NodeSelectorTerm.matchFields). */
+function onNodes(nodes: readonly string[]): object {
+  const nodeSelectorTerms = nodes.map((name) => ({
+    matchFields: [{ key: 'metadata.name', operator: 'In', values: [name] }],
+  }));
+  return { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } };
 }
 
 /** Ports by container: a name may stand once in a container, but several times in a pod. At least one container. */

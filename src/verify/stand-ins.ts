@@ -5,7 +5,7 @@ import { ApiError } from '../target/rest.ts';
 import { type Cast, workloadId } from './cast.ts';
 import { type LocalPod, waitForPods } from './local-pods.ts';
 import { prepareNamespace } from './namespaces.ts';
-import { pausePod, standInName } from './pause-pod.ts';
+import { type Kit, pausePod, standInName } from './pause-pod.ts';
 
 /**
  * Starts a stand-in for each workload that the cast leaves without a player, with what it needs: its namespace where
@@ -16,7 +16,7 @@ export async function startStandIns(
   client: WriteClient,
   target: Snapshot,
   cast: Cast,
-  image: string,
+  kit: Kit,
   signal: AbortSignal,
   onProgress: (running: number, total: number) => void,
 ): Promise<Map<string, LocalPod>> {
@@ -29,7 +29,7 @@ export async function startStandIns(
     const ownerUid = await prepareNamespace(client, { namespace, labels, accounts }, signal);
     for (const workload of workloads) {
       const name = standInName(workload.kind, workload.name);
-      await createStandIn(client, workload, name, image, ownerUid, signal);
+      await createStandIn(client, workload, name, kit, ownerUid, signal);
       names.set(`${namespace}/${name}`, workloadId(workload));
     }
   }
@@ -45,12 +45,12 @@ async function createStandIn(
   client: WriteClient,
   workload: Workload,
   name: string,
-  image: string,
+  kit: Kit,
   ownerUid: string,
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    await client.create(pausePod({ ...workload, name }, image, ownerUid), { signal });
+    await client.create(pausePod({ ...workload, name }, kit, ownerUid), { signal });
   } catch (cause) {
     if (!(cause instanceof ApiError)) throw cause;
     throw environmentError(`The stand-in for ${workloadId(workload)} was refused: ${messageOf(cause)}`, {

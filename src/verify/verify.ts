@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WriteClient } from '../apply/client.ts';
-import type { VouchedCluster } from '../cluster/provider.ts';
+import { openNodes, type VouchedCluster } from '../cluster/provider.ts';
 import { environmentError, isCancelled, messageOf, ParityError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import type { ScopedTarget } from '../plan/model.ts';
@@ -17,6 +17,7 @@ import { type Measured, measure } from './measure.ts';
 import type { VerifyResult } from './model.ts';
 import { type PodNetwork, podNetworks } from './netns.ts';
 import { MARK, PODS } from './ours.ts';
+import { kitFor } from './pause-pod.ts';
 import type { Answer } from './prober.ts';
 import { type Endpoints, localJudge, targetEndpoints, targetName } from './stage.ts';
 import { startStandIns } from './stand-ins.ts';
@@ -75,6 +76,7 @@ export async function askPackets(
 /** Sets the stage, lets `scene` play, and clears the stage, also on failure and cancel. */
 async function onStage<T>(input: VerifyInput, run: Run, scene: Scene<T>): Promise<{ result: T; left: string[] }> {
   const { client, cluster, settings } = input;
+  const closed = closedNodes(cluster);
   await run.step('Look for leftovers of an earlier run', async () => {
     const left = await removeStandIns(client, run);
     if (left.length > 0) run.log('warn', `Left of an earlier run: ${left.join('; ')}`);
@@ -82,17 +84,19 @@ async function onStage<T>(input: VerifyInput, run: Run, scene: Scene<T>): Promis
   let result: T;
   try {
     const options = { timeoutMs: settings.probeTimeoutMs, signal: run.signal };
-    const image = await pauseImage(cluster, run.signal);
+    const kit = kitFor(cluster, await pauseImage(cluster, run.signal));
     const enforcement = await run.step('Check that policies are enforced here', () =>
-      checkEnforcement(client, cluster, image, options),
+      checkEnforcement(client, cluster, kit, options),
     );
     for (const line of enforcement.check.evidence) run.log('info', line);
     if (!enforcement.check.enforced) run.log('error', 'NOTHING ENFORCES NETWORK POLICIES IN THIS CLUSTER');
     const pods: readonly PodObject[] = await client.list(PODS, run.signal);
-    const cast = castWorkloads(input.target, pods);
+    // No packet can be sent from a closed node: stand-ins elsewhere play what runs there.
+    const usable = pods.filter(({ spec }) => !closed.has(spec?.nodeName ?? ''));
+    const cast = castWorkloads(input.target, usable);
     const players = await run.step('Start stand-ins', async (progress) => {
       const report = (done: number, total: number) => progress({ done, total, unit: 'items' });
-      const started = await startStandIns(client, input.target, cast, image, run.signal, report);
+      const started = await startStandIns(client, input.target, cast, kit, run.signal, report);
       if (cast.standIns.length > 0) await sleep(SETTLE_MS, undefined, { signal: run.signal });
       return started;
     });
@@ -143,7 +147,13 @@ async function probe(
     counts: compared.counts,
     standIns: cast.standIns.map((w) => targetName(settings.namespaceMap)(w)),
     ownPods: [...cast.ownPods.keys()],
-    notProbed: [...cast.notPlayed, ...endpoints.missing, ...measured.notProbed, ...compared.notProbed],
+    notProbed: [
+      ...[...closedNodes(input.cluster)].map(([node, why]) => `pods in node ${node}: nothing can be run there, ${why}`),
+      ...cast.notPlayed,
+      ...endpoints.missing,
+      ...measured.notProbed,
+      ...compared.notProbed,
+    ],
   };
 }
 
@@ -167,6 +177,19 @@ async function checkPlayers(client: WriteClient, players: ReadonlyMap<string, Lo
   throw environmentError(`${gone.length} pods went away while they were probed: ${gone.slice(0, 5).join(', ')}`, {
     action: 'What was measured can not be trusted. Let nothing else change the cluster meanwhile, and try again.',
   });
+}
+
+/** Nodes that no packet can be sent from, and why. Throws where that is all of them. */
+function closedNodes(cluster: VouchedCluster): ReadonlyMap<string, string> {
+  const closed = cluster.nodes.flatMap(({ name, closed: why }): [string, string][] => (why ? [[name, why]] : []));
+  if (openNodes(cluster).length > 0) return new Map(closed);
+  throw environmentError(
+    `No packets can be sent in ${cluster.id}: ${closed.map(([name, why]) => `nothing can be run in node ${name}, ${why}`).join('; ')}`,
+    {
+      action:
+        'Policies and images are as they are; only the proof is missing. See to the reason and run "clparity verify".',
+    },
+  );
 }
 
 /** The image that the nodes start every pod's sandbox with: it is there already, and does nothing. */

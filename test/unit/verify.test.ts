@@ -242,7 +242,7 @@ describe('who plays a workload', () => {
 
 describe('a stand-in', () => {
   it("has the workload's labels and nothing more, and an owner that keeps controllers from adopting it", () => {
-    const manifest = pausePod({ ...workload('web', { app: 'web' }), name: 'x' }, 'pause:1', 'uid-1');
+    const manifest = pausePod({ ...workload('web', { app: 'web' }), name: 'x' }, { image: 'pause:1' }, 'uid-1');
     assert.deepEqual(manifest.metadata.labels, { app: 'web' });
     assert.deepEqual(
       manifest.metadata.ownerReferences?.map((o) => [o.kind, o.controller]),
@@ -257,9 +257,14 @@ describe('a stand-in', () => {
       { name: 'dns', port: 80, protocol: 'UDP' },
       { name: 'http', port: 80, protocol: 'TCP' },
     ] as const;
-    const { spec } = pausePod({ ...workload('web', {}), name: 'x', ports }, 'pause:1', 'u') as unknown as {
-      spec: { containers: { name: string; ports: { containerPort: number }[] }[] };
+    const { spec } = pausePod(
+      { ...workload('web', {}), name: 'x', ports },
+      { image: 'pause:1', nodes: ['n1', 'n2'] },
+      'u',
+    ) as unknown as {
+      spec: { containers: { name: string; ports: { containerPort: number }[] }[]; affinity?: unknown };
     };
+    assert.match(JSON.stringify(spec.affinity), /"n1".*"n2"/, 'on open nodes alone');
     assert.deepEqual(
       spec.containers.map((c) => c.ports.map((p) => p.containerPort)),
       [[80, 80], [81]],

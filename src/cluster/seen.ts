@@ -1,0 +1,82 @@
+import { parse } from 'yaml';
+import { messageOf, type ParityError } from '../host/errors.ts';
+import { type Connection, type KubeObject, openTransport, readClient } from '../target/rest.ts';
+
+const NAMESPACES = { group: '', version: 'v1', plural: 'namespaces' };
+const NODES = { group: '', version: 'v1', plural: 'nodes' };
+
+/** Makes the error that a provider refuses a cluster with. */
+type Refuse = (what: string, cause?: unknown) => ParityError;
+
+/** What an API server says of itself and its nodes. */
+export interface Identity {
+  readonly version: string;
+  /** Of kube-system. */
+  readonly uid: string;
+  readonly nodes: readonly KubeObject[];
+}
+
+/** Asks an API server from outside who it is. Throws by `refuse` where its certificate is of another authority. */
+export async function seenFromOutside(connection: Connection, signal: AbortSignal, refuse: Refuse): Promise<Identity> {
+  const client = readClient(openTransport(connection));
+  try {
+    const [version, system, nodes] = await Promise.all([
+      client.raw('/version', signal) as Promise<{ gitVersion?: string }>,
+      client.get(NAMESPACES, 'kube-system', undefined, signal),
+      client.list(NODES, signal),
+    ]);
+    return { version: version.gitVersion ?? '', uid: system?.metadata.uid ?? '', nodes };
+  } catch (error) {
+    if (!isTlsFault(error)) throw error;
+    throw refuse(`${connection.server} answers with a certificate of another CA (${messageOf(error)})`, error);
+  } finally {
+    await client.close();
+  }
+}
+
+/** The parts of an administrator's kubeconfig of one cluster and one user. */
+interface AdminConfig {
+  readonly server: string | undefined;
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly token: string | undefined;
+}
+
+interface Kubeconfig {
+  readonly clusters?: readonly {
+    readonly cluster?: { readonly server?: string; readonly 'certificate-authority-data'?: string };
+  }[];
+  readonly users?: readonly {
+    readonly user?: {
+      readonly 'client-certificate-data'?: string;
+      readonly 'client-key-data'?: string;
+      readonly token?: string;
+    };
+  }[];
+}
+
+/** Reads such a kubeconfig. */
+export function adminConfig(text: string): AdminConfig {
+  const config = parse(text) as Kubeconfig | null;
+  const cluster = config?.clusters?.[0]?.cluster;
+  const user = config?.users?.[0]?.user;
+  const decoded = (data: string | undefined) =>
+    data === undefined ? undefined : Buffer.from(data, 'base64').toString('utf8');
+  return {
+    server: cluster?.server,
+    ca: decoded(cluster?.['certificate-authority-data']),
+    cert: decoded(user?.['client-certificate-data']),
+    key: decoded(user?.['client-key-data']),
+    token: user?.token,
+  };
+}
+
+/** OpenSSL's verification codes as Node names them. All kind CAs share one subject, so a wrong one is a bad signature. */
+function isTlsFault(error: unknown): boolean {
+  for (let e: unknown = error, depth = 0; e instanceof Error && depth < 8; e = e.cause, depth++) {
+    const code = (e as NodeJS.ErrnoException).code ?? '';
+    if (/^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_|ERR_TLS_CERT|INVALID_CA)/.test(code)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,78 @@
+import { type LocalCluster, type NodeTools, USUAL_TOOLS } from '../cluster/provider.ts';
+
+/** What containerd's CRI plugin puts on an image name that kubelet sees (containerd, internal/cri/labels). */
+const SEEN = 'io.cri-containerd.image=managed';
+
+/**
+ * What the scripts of node-scripts.ts ask a node's container runtime by: ctr as a function, and as an array for exec;
+ * `snapshotter`, `kubelet_images` (as `crictl images -o json` prints them; those of $names at least) and
+ * `kubelet_sees NAME`.
+ */
+export function runtimeFunctions({ tools = USUAL_TOOLS }: Pick<LocalCluster, 'tools'>): string {
+  return `
+ctr=(${tools.ctr.map(quoted).join(' ')})
+ctr() { command "\${ctr[@]}" "$@"; }
+${tools.crictl ? withCrictl(tools.crictl) : BY_LABELS}`;
+}
+
+function withCrictl(crictl: NonNullable<NodeTools['crictl']>): string {
+  return `
+crictl() { command ${crictl.map(quoted).join(' ')} "$@"; }
+snapshotter() { crictl imagefsinfo -o json | sed -n 's/.*snapshotter\\.v1\\.\\([A-Za-z0-9._-]*\\)".*/\\1/p' | head -n 1; }
+kubelet_images() { crictl images -o json; }
+kubelet_sees() { crictl inspecti "$1" >/dev/null 2>&1; }
+`;
+}
+
+/**
+ * By containerd alone (MicroK8s has no crictl): the CRI plugin labels each name that it has taken in, and kubelet's
+ * snapshotter is the one of any of its containers. The config's digest, which is CRI's ID of an image, is read from the
+ * manifest, through the index where there is one: of an index only what the node has is there.
+ */
+const BY_LABELS = `
+snapshotter() {
+  local id
+  for id in $(ctr -n k8s.io containers ls -q | head -n 1); do
+    ctr -n k8s.io containers info "$id" | sed -n 's/^ *"Snapshotter": "\\([^"]*\\)".*/\\1/p'
+  done
+}
+config_of() {
+  local text digest
+  text=$(ctr -n k8s.io content get "$1" 2>/dev/null | tr -d ' \\n\\t') || return 0
+  case $text in
+    *'"config":{'*) printf %s "$text" | sed -n 's/.*"config":{[^}]*"digest":"\\(sha256:[0-9a-f]*\\)".*/\\1/p' ;;
+    *'"manifests":['*)
+      for digest in $(printf %s "\${text#*manifests}" | grep -o '"digest":"sha256:[0-9a-f]\\{64\\}"' | cut -d'"' -f4); do
+        config_of "$digest"
+      done | head -n 1 ;;
+  esac
+}
+kubelet_images() {
+  local ref digest rest filters= name comma=
+  for name in $names; do filters="$filters name==$name"; done
+  printf '{"images":['
+  while read -r ref _ digest rest; do
+    case $rest in *${SEEN}*) printf '%s{"id":"%s","repoTags":["%s"]}' "$comma" "$(config_of "$digest")" "$ref"; comma=, ;; esac
+  done < <(ctr -n k8s.io images ls \${filters:-name==none})
+  printf ']}'
+}
+kubelet_sees() { ctr -n k8s.io images ls "name==$1" | grep -q ${SEEN}; }
+`;
+
+const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
+
+/**
+ * Prints the running sandboxes of a node's pods: by crictl as `inspectp` does, else as `ctr containers info` does, one
+ * object after another.
+ */
+export function sandboxScript({ tools = USUAL_TOOLS }: Pick<LocalCluster, 'tools'>): string {
+  if (tools.crictl) {
+    return `crictl() { command ${tools.crictl.map(quoted).join(' ')} "$@"; }
+ids=$(crictl pods --state ready -q) && { [ -z "$ids" ] || crictl inspectp -o json $ids; }`;
+  }
+  return `ctr() { ${tools.ctr.map(quoted).join(' ')} -n k8s.io "$@"; }
+running=" $(ctr tasks ls | sed -n 's/^\\([^ ]*\\)  *[0-9][0-9]*  *RUNNING.*/\\1/p' | tr '\\n' ' ')" || exit
+for id in $(ctr containers ls -q 'labels."io.cri-containerd.kind"==sandbox'); do
+  case $running in *" $id "*) ctr containers info "$id" || exit ;; esac
+done`;
+}
