@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { type Importer, type LocalCluster, type LocalNode, openNodes } from '../cluster/provider.ts';
 import { environmentError, inputError } from '../host/errors.ts';
@@ -11,6 +12,8 @@ import { STAGING } from './node-store.ts';
 
 /** One name for all loads: it can't be taken off a closed node again, so there is one of it at most. */
 const STAGED = `${STAGING}:imported`;
+/** As long as kubelet's status may take on a busy machine. */
+const REPORTED_MS = 40_000;
 
 /**
  * Which of the cluster's closed nodes have an image under production's digest, by what their kubelets report. A node
@@ -61,9 +64,28 @@ export async function loadClosed(
     await give(importer, layers.archive, closed, wanted, run.signal);
   }
   if (wanted.texts.size > 0) await give(importer, metadataArchive(wanted), closed, wanted, run.signal);
+  await untilReported(importer, closed, wanted, run);
   return closed.map(
     ({ name }) => present.find(({ node }) => node === name) ?? nodeImage(name, 'loaded', wanted, bytes),
   );
+}
+
+/** Kubelet tells its node's images with its status, some ten seconds later; the report after this goes by that. */
+async function untilReported(
+  importer: Importer,
+  closed: readonly LocalNode[],
+  wanted: WantedImage,
+  { signal, log }: Run,
+): Promise<void> {
+  const names = [...wanted.names.keys()];
+  for (const end = Date.now() + REPORTED_MS; ; await sleep(1000, undefined, { signal })) {
+    const reported = await importer.reported(signal);
+    const late = closed.filter(({ name }) => !names.some((one) => reported.get(name)?.has(one)));
+    if (late.length === 0) return;
+    if (Date.now() < end) continue;
+    log('warn', `The kubelet of ${late.map(({ name }) => name).join(', ')} does not report ${wanted.reference} so far`);
+    return;
+  }
 }
 
 async function give(

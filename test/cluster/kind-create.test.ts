@@ -80,7 +80,7 @@ describe('making a kind cluster', onCluster, () => {
     const options = { timeoutMs: 2000, signal: AbortSignal.timeout(120_000) };
     await withClient(cluster, async (client) => {
       assert.equal((await detectEngine(client, options.signal)).name, 'cilium');
-      const { check } = await checkEnforcement(client, cluster, pause, options);
+      const { check } = await checkEnforcement(client, cluster, { image: pause }, options);
       assert.ok(check.enforced, check.evidence.join('\n'));
     });
   });
