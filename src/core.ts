@@ -11,6 +11,8 @@ export { openHost } from './host/open.ts';
 export { factsText, pullText } from './image/facts-text.ts';
 export { imagesText, loadText } from './image/images-text.ts';
 export { image, images, load, localImages, pull } from './images.ts';
+export { type FromInsight, fromInsights } from './insight/from.ts';
+export { type PolicyFile, policyInsights } from './insight/policies.ts';
 export { type Overview, overview, policyYaml } from './overview.ts';
 export {
   type Approve,
@@ -27,7 +29,8 @@ export type { Plan } from './plan/model.ts';
 export { partOf } from './plan/part.ts';
 export { hasChanges } from './plan/plan.ts';
 export { planText } from './plan/text.ts';
-export { checkText } from './policy/check.ts';
+export { parseAssertions } from './policy/assertions.ts';
+export { type CheckResult, checkText } from './policy/check.ts';
 export { matrixText } from './policy/matrix.ts';
 export {
   check,
@@ -36,6 +39,7 @@ export {
   explainPod,
   explainPolicy,
   explainUnmatched,
+  judgeAssertions,
   matrix,
   matrixPage,
   type Question,
@@ -46,7 +50,7 @@ export { junitXml } from './report/junit.ts';
 export { renderMarkdown } from './report/markdown.ts';
 export type { Report } from './report/model.ts';
 export { matrixSvg } from './report/picture.ts';
-export { lastDrift, lastReport, lastTarget } from './report/store.ts';
+export { lastDrift, lastLocal, lastReport, lastTarget } from './report/store.ts';
 export { renderText } from './report/text.ts';
 export { type ReportView, reportView } from './report/view.ts';
 export { snapshotCounts, writeSnapshot } from './snapshot/file.ts';

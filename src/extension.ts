@@ -1,10 +1,15 @@
 import * as vscode from 'vscode';
 import { commands } from './ui/commands.ts';
 import { createDriftWatch } from './ui/drift-watch.ts';
+import { expectations } from './ui/expectations.ts';
+import { watchDockerfiles } from './ui/insight/dockerfiles.ts';
+import { watchPolicyFiles } from './ui/insight/policy-files.ts';
+import { createSurroundings } from './ui/insight/surroundings.ts';
 import { createKnown } from './ui/known.ts';
 import { createProgressKeys } from './ui/progress-keys.ts';
 import { REPORT_VIEW } from './ui/report-panel.ts';
 import { createStatus } from './ui/status.ts';
+import { registerTools } from './ui/tools.ts';
 import { createTree } from './ui/tree/view.ts';
 import { createUi, stopAll, type Ui } from './ui/ui.ts';
 
@@ -24,6 +29,7 @@ export function activate(context: vscode.ExtensionContext): void {
     context.subscriptions.push(vscode.commands.registerCommand(`clparity.${name}`, handler));
   }
   context.subscriptions.push(vscode.window.registerWebviewPanelSerializer(REPORT_VIEW, shared.reports));
+  const surroundings = createSurroundings(shared.log);
   const tree = createTree(known);
   context.subscriptions.push(
     known,
@@ -32,6 +38,11 @@ export function activate(context: vscode.ExtensionContext): void {
     createStatus(known, shared.log),
     createDriftWatch(shared, known, tree),
     shared.onDidChangeRunning(() => known.invalidate()),
+    surroundings,
+    watchPolicyFiles(surroundings, shared.log),
+    watchDockerfiles(surroundings, shared.log),
+    expectations(shared),
+    registerTools(shared),
   );
   ui = shared;
 }

@@ -2,13 +2,13 @@ import type { VouchedCluster } from './cluster/provider.ts';
 import type { Run } from './host/run.ts';
 import type { Stages } from './host/stages.ts';
 import { loadPinned, type Pinned, pullPinned, type Source } from './image/base-image.ts';
-import { checkDockerfiles } from './image/dockerfiles.ts';
 import type { ImageFacts } from './image/facts.ts';
 import { factsLine } from './image/facts-text.ts';
 import { inspectPinned } from './image/inspect.ts';
 import { pruneLock } from './image/lock.ts';
 import { imagesOnNodes } from './image/on-nodes.ts';
 import { elsewhere, lookUpProduction, type Production, productionDigests } from './image/production.ts';
+import { holdDockerfiles } from './insight/known-images.ts';
 import type { ImageChange, Plan, ScopedTarget } from './plan/model.ts';
 import { imageFindings } from './report/findings.ts';
 import { dockerfileFindings, productionFindings } from './report/image-findings.ts';
@@ -130,7 +130,7 @@ export async function reportImages(
   const present = await imagesOnNodes(cluster, locks, run.signal);
   const there = new Map(locks.map((lock, i) => [lock, present[i] ?? []]));
   const dockerfiles = first
-    ? await checkDockerfiles(run, from, first.lock.platform, productionDigests(base, production.images))
+    ? await holdDockerfiles(run, from, first.lock.platform, productionDigests(base, production.images))
     : [];
   const facts = base && (await inspectPinned(run, from, base, true));
   return {

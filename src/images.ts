@@ -4,7 +4,6 @@ import { startStages } from './host/stages.ts';
 import { findOwn, loadPinned, type Pinned, pinImage, pullPinned } from './image/base-image.ts';
 import type { ImageDifference } from './image/difference.ts';
 import { connectDocker, pingDocker } from './image/docker.ts';
-import { checkDockerfiles } from './image/dockerfiles.ts';
 import type { ImageFacts } from './image/facts.ts';
 import type { ImageList, ListedImage } from './image/images-text.ts';
 import { comparePinned, inspectPinned } from './image/inspect.ts';
@@ -13,6 +12,7 @@ import type { ImageLock, NodeImage } from './image/model.ts';
 import { imagesOnNodes } from './image/on-nodes.ts';
 import { elsewhere, lookUpProduction, type ProductionImage, productionDigests } from './image/production.ts';
 import type { ImageGap } from './image/running.ts';
+import { holdDockerfiles } from './insight/known-images.ts';
 import { openLocal, openTarget } from './open.ts';
 import type { Project } from './pipeline.ts';
 import { scopeTarget } from './plan/scope.ts';
@@ -76,7 +76,7 @@ export async function images(run: Run, project: Project): Promise<ImageList> {
     lookUpProduction(run, project, workloads, base.pinned?.lock),
   );
   const digests = productionDigests(base.pinned, production.images);
-  const dockerfiles = await stage('reading Dockerfiles', () => checkDockerfiles(run, project, platform, digests));
+  const dockerfiles = await stage('reading Dockerfiles', () => holdDockerfiles(run, project, platform, digests));
   return {
     base: base.pinned ? { reference: base.pinned.lock.reference, digest: base.pinned.lock.digest } : null,
     images: production.images.map(listed),

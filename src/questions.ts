@@ -27,7 +27,7 @@ import {
 } from './policy/selection.ts';
 import { matrixPage as pageOf } from './report/page.ts';
 import { captureCluster } from './snapshot/capture.ts';
-import type { Protocol } from './snapshot/model.ts';
+import type { Protocol, Snapshot } from './snapshot/model.ts';
 import { askPackets } from './verify/verify.ts';
 
 /** A connection as the user asks about it. Peers: `namespace/pod`, `namespace/Kind/name`, `ip:ADDRESS`, `dns:NAME`. */
@@ -118,9 +118,18 @@ export async function diff(
 
 /** Judges the assertions of a file: by the target's policies, or `live` with real packets in the local cluster. */
 export async function check(run: Run, project: Project, file: string, live: boolean): Promise<CheckReport> {
-  const assertions = await readAssertions(file);
+  return judgeAssertions(run, project, await readAssertions(file), { live });
+}
+
+/** Judges assertions: by the target's policies (`target`, or as the settings say), or `live` with real packets. */
+export async function judgeAssertions(
+  run: Run,
+  project: Project,
+  assertions: readonly Assertion[],
+  { live, target }: { live: boolean; target?: Snapshot | undefined },
+): Promise<CheckReport> {
   if (live) return checkLive(run, project, assertions);
-  return judge(await targetModel(run, project), assertions);
+  return judge(target ? modelOf(target) : await targetModel(run, project), assertions);
 }
 
 /** Sends packets between the target's workloads as they are played locally: by stand-ins, or by the developer's pods. */

@@ -14,6 +14,17 @@ export interface DockerfileCheck extends FromCheck {
   readonly file: string;
 }
 
+export interface CheckedDockerfiles {
+  readonly checks: readonly DockerfileCheck[];
+  /** What registries said of the references that they were asked about, by `publishedKey`. */
+  readonly published: Readonly<Record<string, Published | undefined>>;
+}
+
+/** A reference as it stands for a platform. */
+export function publishedKey(reference: string, platform: string): string {
+  return `${reference} ${platform}`;
+}
+
 /** Dockerfile, Containerfile, Dockerfile.web, web.Dockerfile; not Dockerfile.dockerignore. */
 const NAME = /^(?:(?:Dockerfile|Containerfile)(?:\..+)?|.+\.(?:Dockerfile|Containerfile))$/i;
 
@@ -27,14 +38,14 @@ export async function checkDockerfiles(
   from: Source,
   platform: string,
   production: readonly ProductionDigest[],
-): Promise<DockerfileCheck[]> {
+): Promise<CheckedDockerfiles> {
   const asked = new Map<string, Promise<Published | undefined>>();
   const found: DockerfileCheck[] = [];
   for (const file of await dockerfiles(from.folder, '', run.signal)) {
     for (const line of parseDockerfile(await text(join(from.folder, file)), platform)) {
       if (line.kind === 'stage' || line.kind === 'scratch') continue;
       const check = await checkFrom(line, production, (reference) => {
-        const key = `${reference} ${line.platform || platform}`;
+        const key = publishedKey(reference, line.platform || platform);
         const answer = asked.get(key) ?? published(run, from, reference, line.platform || platform);
         asked.set(key, answer);
         return answer;
@@ -42,7 +53,8 @@ export async function checkDockerfiles(
       found.push({ file, ...check });
     }
   }
-  return found;
+  const answers = await Promise.all([...asked].map(async ([key, answer]) => [key, await answer] as const));
+  return { checks: found, published: Object.fromEntries(answers.filter(([, answer]) => answer !== undefined)) };
 }
 
 /** What a reference is in its registry now, for a build asks that and not the lock file. */

@@ -56,7 +56,8 @@ function selectionOf(compiled: CompiledModel, policy: Policy, pods: readonly Pod
   };
 }
 
-function selects(compiled: CompiledModel, policy: Policy, pod: PodEndpoint): boolean {
+/** Whether a policy speaks for a pod: hostNetwork pods, and those of other namespaces than its own, it never does. */
+export function selects(compiled: CompiledModel, policy: Policy, pod: PodEndpoint): boolean {
   if (pod.hostNetwork || (policy.namespace !== undefined && policy.namespace !== pod.namespace)) return false;
   return compiled.selects(policy, pod);
 }

@@ -27,9 +27,12 @@ export async function pickTarget(place: Place): Promise<boolean> {
   return true;
 }
 
+/** Expected connections have such names as well. */
+const NOT_SNAPSHOTS = '{**/node_modules/**,**/*.clparity.yaml,**/*.clparity.yml}';
+
 /** The snapshots that the workspace holds. */
 export async function snapshots(): Promise<Choice<Target>[]> {
-  const found = await vscode.workspace.findFiles('**/*clparity*.{yaml,yml}', '**/node_modules/**', 20);
+  const found = await vscode.workspace.findFiles('**/*clparity*.{yaml,yml}', NOT_SNAPSHOTS, 20);
   if (found.length === 0) return [];
   const choices = found.map((uri) => {
     const path = vscode.workspace.asRelativePath(uri, false);

@@ -1,6 +1,7 @@
 // `npm run bench load`: how long loading an image takes, beside kind's own ways, in the same run on this machine. One
 // JSON object a line on standard output. Clusters of one and of three nodes and a second Docker daemon that keeps images
 // in containerd are made for it and taken away again (CLPARITY_KEEP=1 leaves the clusters). `--quick`: one round, small.
+// `npm run bench editor`: how long the extension takes to start, how large its package is; red above our own limits.
 // `npm run bench policy`: how long policies of clusters of several sizes take to parse and evaluate.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -13,6 +14,7 @@ const { createCluster, deleteCluster, ensureEngine, kindClusters, nodeImages, ru
   '../../scripts/setup.mjs'
 );
 const { benchLoad } = await import('./load.ts');
+const { benchEditor } = await import('./editor.ts');
 const { CASES } = await import('./policy.ts');
 const { must } = await import('./bench-images.ts');
 const { startContainerdStore } = await import('../cluster/containerd-store.ts');
@@ -68,7 +70,15 @@ async function load() {
   }
 }
 
-const BENCHES = { load, policy };
+function editor() {
+  run('npm', ['run', '-s', 'package']);
+  for (const line of benchEditor('container-linux-parity.vsix')) {
+    console.log(JSON.stringify(line));
+    if (line.value > line.limit) process.exitCode = 1;
+  }
+}
+
+const BENCHES = { load, policy, editor };
 const bench = BENCHES[process.argv[2] ?? 'load'];
 if (!bench) throw new Error(`There is no bench ${process.argv[2]}: ${Object.keys(BENCHES).join(', ')}`);
 try {

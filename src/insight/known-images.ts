@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { inputError, messageOf } from '../host/errors.ts';
+import type { Run } from '../host/run.ts';
+import type { Source } from '../image/base-image.ts';
+import { checkDockerfiles, type DockerfileCheck } from '../image/dockerfiles.ts';
+import type { ProductionDigest, Published } from '../image/from-check.ts';
+import { projectFolder, replaceFile } from '../report/store.ts';
+
+/** What a run learned of images, kept so that a Dockerfile can be judged offline while it is written. */
+export interface KnownImages {
+  readonly schema: 'clparity/images/v1';
+  /** os/architecture[/variant] of a build here. */
+  readonly platform: string;
+  readonly production: readonly ProductionDigest[];
+  /** By `publishedKey`. */
+  readonly published: Readonly<Record<string, Published | undefined>>;
+}
+
+const FILE = 'images.json';
+
+/** Holds the folder's Dockerfiles against production, and keeps what was learned in the project's `.clparity`. */
+export async function holdDockerfiles(
+  run: Run,
+  from: Source,
+  platform: string,
+  production: readonly ProductionDigest[],
+): Promise<readonly DockerfileCheck[]> {
+  const { checks, published } = await checkDockerfiles(run, from, platform, production);
+  const known: KnownImages = { schema: 'clparity/images/v1', platform, production, published };
+  await replaceFile(join(await projectFolder(from.folder), FILE), JSON.stringify(known));
+  return checks;
+}
+
+/** What the last run learned; undefined where none did, or another version. Throws an input error for a damaged file. */
+export async function knownImages(folder: string): Promise<KnownImages | undefined> {
+  const file = join(folder, '.clparity', FILE);
+  let value: KnownImages;
+  try {
+    value = JSON.parse(await readFile(file, 'utf8'));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw inputError(`${file} can't be read: ${messageOf(cause)}`, { cause, action: 'Run "clparity images" again.' });
+  }
+  return value.schema === 'clparity/images/v1' ? value : undefined;
+}

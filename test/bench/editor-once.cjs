@@ -1,0 +1,47 @@
+// One measurement in a process of its own: `node editor-once.cjs extension|core`, a JSON object on standard output.
+const Module = require('node:module');
+const { join } = require('node:path');
+
+const dist = join(__dirname, '..', '..', 'dist');
+const manifest = require('../../package.json');
+const since = (from) => Math.round((performance.now() - from) * 100) / 100;
+
+/** Stands for all of VS Code's API: every part of it is a function that gives such a part again, and none does anything. */
+function anything() {
+  const known = new Map([['prototype', {}]]);
+  return new Proxy(class {}, {
+    get(_, name) {
+      if (name === Symbol.iterator) return function* () {};
+      if (name === Symbol.toPrimitive) return () => '';
+      if (name === 'then') return undefined;
+      if (!known.has(name)) known.set(name, anything());
+      return known.get(name);
+    },
+    set: () => true,
+    apply: anything,
+    construct: anything,
+  });
+}
+
+const measures = {
+  extension() {
+    const load = Module._load;
+    const vscode = anything();
+    Module._load = (name, ...rest) => (name === 'vscode' ? vscode : load.call(Module, name, ...rest));
+    let from = performance.now();
+    const { activate } = require(join(dist, 'extension.js'));
+    const load_ms = since(from);
+    const context = { subscriptions: [], extension: { packageJSON: manifest, extensionUri: vscode.Uri } };
+    from = performance.now();
+    activate(new Proxy(context, { get: (own, name) => own[name] ?? anything() }));
+    return { load_ms, activate_ms: since(from) };
+  },
+  core() {
+    const from = performance.now();
+    require(join(dist, 'core.js'));
+    return { load_ms: since(from) };
+  },
+};
+
+console.log(JSON.stringify(measures[process.argv[2]]()));
+process.exit(0);

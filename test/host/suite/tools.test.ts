@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import * as vscode from 'vscode';
+import type { Core } from '../../../src/ui/core-api.ts';
+import { expectations } from '../../../src/ui/expectations.ts';
+import { createUi } from '../../../src/ui/ui.ts';
+
+const TARGET = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: closed, namespace: shop }
+spec: { podSelector: {}, policyTypes: [Ingress] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: web, namespace: shop }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: db, namespace: shop }
+`;
+const EXPECTED = `- { from: shop/web, to: shop/db, port: 80, allowed: false }
+- { from: shop/web, to: shop/db, port: 81, allowed: true }
+- { from: shop/nobody, to: shop/db, port: 80, allowed: true }
+`;
+
+describe('tools, and tests in the files', () => {
+  let folder: vscode.WorkspaceFolder;
+  const file = (name: string) => vscode.Uri.joinPath(folder.uri, name);
+  const settings = () => vscode.workspace.getConfiguration('clparity');
+  const call = async (name: string, input: object) => {
+    const options = { input, toolInvocationToken: undefined };
+    const { content } = await vscode.lm.invokeTool(name, options, new vscode.CancellationTokenSource().token);
+    return content.map((part) => (part instanceof vscode.LanguageModelTextPart ? part.value : '')).join('');
+  };
+
+  before(async () => {
+    const [first] = vscode.workspace.workspaceFolders ?? [];
+    assert.ok(first);
+    folder = first;
+    await vscode.workspace.fs.writeFile(file('target.yaml'), new TextEncoder().encode(TARGET));
+    await vscode.workspace.fs.writeFile(file('shop.clparity.yaml'), new TextEncoder().encode(EXPECTED));
+    await settings().update('target.snapshot', 'target.yaml', vscode.ConfigurationTarget.Workspace);
+    await vscode.extensions.getExtension('container-linux-parity.container-linux-parity')?.activate();
+  });
+  after(async () => {
+    await settings().update('target.snapshot', undefined, vscode.ConfigurationTarget.Workspace);
+    for (const name of ['target.yaml', 'shop.clparity.yaml']) await vscode.workspace.fs.delete(file(name));
+  });
+
+  it('every contributed tool is there, described, and named by verb and noun', () => {
+    const ours = vscode.lm.tools.filter(({ name }) => name.startsWith('clparity_'));
+    assert.deepEqual(ours.map(({ name }) => name).sort(), [
+      'clparity_explain_connection',
+      'clparity_get_report',
+      'clparity_plan_changes',
+    ]);
+    for (const { description } of ours) assert.match(description, /changes nothing|contacts nothing|applies nothing/);
+  });
+
+  it('explains a connection of a target of files, asking nobody', async () => {
+    const text = await call('clparity_explain_connection', { from: 'shop/web', to: 'shop/db', port: 80 });
+    assert.match(text, /DENIED.*NetworkPolicy shop\/closed/s);
+  });
+
+  it('tells a model what to do next where it asks for what is not there', async () => {
+    const wrong = call('clparity_explain_connection', { from: 'shop/wbe', to: 'shop/db', port: 80 });
+    await assert.rejects(wrong, /There is no shop\/wbe.*Did you mean .*shop\/web/s);
+    await assert.rejects(call('clparity_get_report', {}), /no report.*Container Linux Parity: Sync/s);
+  });
+
+  it('expected connections are tests of their file, run one by one or all together', async () => {
+    const { createTestController } = vscode.tests;
+    const made: { controller: vscode.TestController; run: vscode.TestRunProfile['runHandler'] }[] = [];
+    const seen: string[] = [];
+    /** A controller beside the extension's own, whose runs are written down. */
+    const recording = (_id: string, label: string): vscode.TestController => {
+      const controller = createTestController('clparity-recorded', label);
+      const note = (what: string) => (item: vscode.TestItem) => seen.push(`${what} ${item.range?.start.line}`);
+      const testRun = { started() {}, appendOutput() {}, end: () => seen.push('end'), skipped: note('skipped') };
+      Object.assign(controller, {
+        createTestRun: () => ({ ...testRun, passed: note('passed'), failed: note('failed'), errored: note('errored') }),
+        createRunProfile: (name: string, _kind: unknown, run: vscode.TestRunProfile['runHandler']) => {
+          if (name === 'Offline') made.push({ controller, run });
+        },
+      });
+      return controller;
+    };
+    Object.assign(vscode.tests, { createTestController: recording });
+    const extension = vscode.extensions.getExtension('container-linux-parity.container-linux-parity');
+    assert.ok(extension);
+    const ui = createUi({ subscriptions: [], extension });
+    const core: Core = await import(vscode.Uri.joinPath(extension.extensionUri, 'dist', 'core.js').fsPath);
+    const mine = expectations(ui, async () => core);
+    try {
+      const [{ controller, run } = assert.fail('no profile')] = made;
+      await controller.resolveHandler?.(undefined);
+      const [[, suite] = assert.fail('no file')] = [...controller.items];
+      const items = [...suite.children].map(([, item]) => item);
+      assert.equal(suite.label, 'shop.clparity.yaml');
+      assert.equal(items[0]?.label, 'shop/web to shop/db, TCP 80: denied');
+      const token = new vscode.CancellationTokenSource().token;
+      await run(new vscode.TestRunRequest(items.slice(1, 2)), token);
+      assert.deepEqual(seen.splice(0), ['failed 1', 'end']);
+      await run(new vscode.TestRunRequest(), token);
+      assert.deepEqual(seen.splice(0), ['passed 0', 'failed 1', 'errored 2', 'end']);
+    } finally {
+      Object.assign(vscode.tests, { createTestController });
+      mine.dispose();
+      ui.documents.dispose();
+      ui.reports.dispose();
+    }
+  });
+});
