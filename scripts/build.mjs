@@ -14,6 +14,17 @@ const coreApart = {
   setup: (b) => b.onResolve({ filter: /\/core\.ts$/ }, () => ({ path: './core.js', external: true })),
 };
 
+/** Every file of the UI would copy VS Code's API, name by name, for itself: one copy serves them all. */
+const apiOnce = {
+  name: 'api-once',
+  setup(b) {
+    b.onResolve({ filter: /^vscode$/ }, ({ path, namespace }) =>
+      namespace === 'api-once' ? { path, external: true } : { path, namespace: 'api-once' },
+    );
+    b.onLoad({ filter: /./, namespace: 'api-once' }, () => ({ contents: "export * from 'vscode'" }));
+  },
+};
+
 /**
  * Left out of core.js: what only dockerode's BuildKit sessions use (half a megabyte that we never call), and native
  * helpers that ssh2 does without when they fail to load.
@@ -45,7 +56,7 @@ const common = {
 
 // `vscode` resolves in extension.js alone: anything that core or cli import from it fails the build.
 const product = [
-  { entryPoints: ['src/extension.ts'], external: ['vscode'], plugins: [coreApart] },
+  { entryPoints: ['src/extension.ts'], plugins: [coreApart, apiOnce] },
   { entryPoints: ['src/core.ts'], plugins: [leftOut] },
   { entryPoints: ['src/cli.ts'], plugins: [coreApart] },
   // Stands inside the page, so it carries no map.

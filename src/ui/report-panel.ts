@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import type { Report } from '../report/model.ts';
@@ -39,7 +38,7 @@ export function createReportPanels(extension: vscode.Uri, log: vscode.LogOutputC
     open.set(folder.uri.toString(), { panel, listener });
     if (known?.panel !== panel) panel.onDidDispose(() => open.delete(folder.uri.toString()));
     const script = await readFile(vscode.Uri.joinPath(extension, 'dist', 'report.js').fsPath, 'utf8');
-    const nonce = randomBytes(16).toString('hex');
+    const nonce = crypto.randomUUID();
     panel.webview.html = view.html({ script, nonce, state: { folder: folder.uri.toString() } });
   };
 

@@ -17,7 +17,10 @@ export interface EditorMeasurement {
 /** Processes a median is taken of. */
 const ROUNDS = 11;
 
-/** Extension start-up as Node loads it with an API that does nothing, the package, and the report of a large target. */
+/**
+ * Extension start-up as Node loads it with an API that does nothing (processor time: what else the machine does doesn't
+ * count), the package, and the report of a large target (wall time).
+ */
 export function* benchEditor(vsix: string): Generator<EditorMeasurement> {
   const extension = medians('extension');
   // Published: Azure/kubernetes tools' issues 794 and 846, reported by users on their machines.

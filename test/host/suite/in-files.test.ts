@@ -30,7 +30,8 @@ const EXPECTED = `- { from: shop/db, to: shop/web, port: 80, allowed: true }
 - { from: shop/web, to: shop/nobody, port: 80, allowed: true }
 `;
 
-describe('in the files', () => {
+describe('in the files', function () {
+  this.timeout(180_000);
   let folder: vscode.WorkspaceFolder;
   const file = (...path: string[]) => vscode.Uri.joinPath(folder.uri, ...path);
   const write = (uri: vscode.Uri, text: string) => vscode.workspace.fs.writeFile(uri, new TextEncoder().encode(text));
