@@ -152,7 +152,7 @@ async function judge(
   if (live && !vscode.workspace.isTrusted) {
     throw refusedError(vscode.l10n.t('Packets are sent in trusted workspaces only'));
   }
-  const { project } = placeIn(core, folder);
+  const { project } = await placeIn(core, folder);
   const target = live ? undefined : await offlineTarget(core, project);
   const run = taskRun(abort.signal, ui.log, () => {});
   const finished = core.judgeAssertions(run, project, assertions, { live, target });

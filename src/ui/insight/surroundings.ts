@@ -53,7 +53,7 @@ async function read(
   folder: vscode.WorkspaceFolder,
   log: vscode.LogOutputChannel,
 ): Promise<Known | undefined> {
-  const { project } = placeIn(core, folder);
+  const { project } = await placeIn(core, folder);
   const path = folder.uri.fsPath;
   try {
     const fromFiles = project.settings.snapshot !== undefined;
