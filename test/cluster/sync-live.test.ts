@@ -125,7 +125,7 @@ describe('sync from a live target', onCluster, () => {
       ],
     }),
     cilium('CiliumClusterwideNetworkPolicy', 'tgt-live-wide', {
-      endpointSelector: { matchExpressions: [{ key: 'app', operator: 'In', values: ['web', 'db'] }] },
+      endpointSelector: { matchExpressions: [{ key: 'app', operator: 'In', values: ['web'] }] },
       enableDefaultDeny: { ingress: false },
       ingressDeny: [{ fromEndpoints: [app('db')] }],
     }),
