@@ -61,6 +61,7 @@ export function createDriftWatch(
     void decide(afresh).catch((error: unknown) => ui.log.warn(failureOf(error).message));
   const events = [
     view.onDidChangeVisibility(later(false)),
+    known.onDidChange(later(false)),
     ui.onDidChangeRunning(later(false)),
     vscode.workspace.onDidGrantWorkspaceTrust(later(false)),
     vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration('clparity') && later(true)()),

@@ -23,7 +23,8 @@ export function driftNode({ folder, overview: { drift } }: Branch): TreeNode {
   const sides = [drift.target, drift.local];
   const moved = sides.filter(({ state }) => state === 'moved').length;
   const state: State = moved > 0 ? 'differs' : sides.every((s) => s.state === 'same') ? 'equal' : 'unknown';
-  return node(folder, 'drift', {
+  // Another line to VS Code, which else leaves it folded as it was.
+  return node(folder, moved > 0 ? 'drift.moved' : 'drift', {
     label,
     description: vscode.l10n.t(
       '{0}, looked at {1}',
@@ -64,7 +65,7 @@ function sideNode(
         ...named(vscode.l10n.t('image'), diff.images),
       ]
     : [];
-  return node(folder, `drift/${side}`, {
+  return node(folder, `drift/${side}.${state}`, {
     label,
     description:
       state === 'same'
