@@ -46,7 +46,9 @@ function wrongAddress({ message, source, address, defaultSocket }: SilentDocker)
   if (source === 'the default' || address === undefined) return undefined;
   const detail = `${source} says ${address}, and nobody answers there: ${message}`;
   const way =
-    source === 'DOCKER_HOST' ? 'Unset DOCKER_HOST' : 'Run "docker context use default" (and unset DOCKER_CONTEXT)';
+    source === 'DOCKER_HOST'
+      ? 'Run "unset DOCKER_HOST" where you start this'
+      : 'Run "docker context use default" (and unset DOCKER_CONTEXT)';
   return fault(detail, defaultSocket ? `${way}: the default socket is there.` : `${way}, or start what listens there.`);
 }
 

@@ -26,12 +26,35 @@ const KUBECONFIG = JSON.stringify({
   users: [{ name: 'u', user: {} }],
 });
 
+/** The stand-in's distro is made of namespaces. */
+const apart = process.getuid?.() === 0 || process.env.CI ? onCluster : { skip: 'namespaces need root' };
+/** On Windows, the distro of the real wsl.exe that has the cluster of CLPARITY_TEST_CLUSTER. */
+const REAL = process.env.CLPARITY_TEST_WSL;
+
+// Only there where it can run: what can't exist on this machine is no test of it.
+if (REAL) {
+  test('a real WSL distro: doctor, then mirror and proof', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'clparity-windows ü-'));
+    await cp(TARGET, join(folder, 'target.yaml'));
+    const run = (...args: string[]) => clparity([...args, '--host', `wsl:${REAL}`], { cwd: folder });
+    const cluster = ['--cluster', `kind:${process.env.CLPARITY_TEST_CLUSTER}`];
+    try {
+      const found = JSON.parse((await run('doctor', '--image', 'none')).stdout) as Diagnosis[];
+      assert.equal(found.find(({ title }) => title === 'Docker daemon')?.ok, true, JSON.stringify(found));
+      const result = await run('sync', '--snapshot', 'target.yaml', '--image', 'none', '--yes', ...cluster);
+      assert.equal(result.code, 0, `${result.stderr}\n${result.stdout}`);
+    } finally {
+      await run('remove', '--yes', ...cluster);
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+}
+
 /**
- * The main job from a Windows program on a cluster in a WSL distro. With CLPARITY_TEST_WSL=1, on Windows, it is the real
- * wsl.exe and the default distro; else a stand-in whose distro is a root file system and namespaces of its own, where
- * alone Docker's socket and the cluster's port are (see ../standins).
+ * The main job from a Windows program on a cluster in a WSL distro, with a stand-in for wsl.exe whose distro is a root file
+ * system and namespaces of its own, where alone Docker's socket and the cluster's port are (see ../standins).
  */
-describe('a WSL distro from Windows', onCluster, () => {
+describe('a WSL distro from Windows', apart, () => {
   let cluster: VouchedCluster;
   let machine: WslMachine;
   let world: Windows;

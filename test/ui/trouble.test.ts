@@ -21,7 +21,7 @@ step('a dead Docker daemon is named, with the doctor a click away', async () => 
   await error.locator('.monaco-button', { hasText: 'Show Log' }).waitFor();
   await bench.shot('docker-unreachable');
   await error.locator('.monaco-button', { hasText: 'Run Doctor' }).click();
-  await bench.question(/^Doctor: \d of \d need your attention/).waitFor();
+  await bench.question(/^Doctor: \d+ of \d+ need your attention/).waitFor();
   await bench.line('Docker daemon: needs attention').waitFor();
   await bench.shot('doctor');
 });

@@ -166,7 +166,12 @@ test('a context that points to where nobody is, one that is gone, and DOCKER_HOS
     /docker context use/,
   );
   const dead = { env: { DOCKER_HOST: `unix://${folder}/none.sock` } };
-  await faulty('Docker daemon', dead, /DOCKER_HOST says unix:.*none\.sock, and nobody answers/, /Unset DOCKER_HOST/);
+  await faulty(
+    'Docker daemon',
+    dead,
+    /DOCKER_HOST says unix:.*none\.sock, and nobody answers/,
+    /"unset DOCKER_HOST" where/,
+  );
 });
 
 test('old Docker', async () => {
