@@ -3,7 +3,7 @@ import { quietRun } from '../../host/run.ts';
 import type { Snapshot } from '../../snapshot/model.ts';
 import type { Core } from '../core-api.ts';
 import { failureOf } from '../errors.ts';
-import { placeIn } from '../place.ts';
+import { settingsOf } from '../settings.ts';
 
 /** What files are held against: read from the disk alone, whatever the settings name. */
 export interface Known {
@@ -53,8 +53,9 @@ async function read(
   folder: vscode.WorkspaceFolder,
   log: vscode.LogOutputChannel,
 ): Promise<Known | undefined> {
-  const { project } = await placeIn(core, folder);
   const path = folder.uri.fsPath;
+  // This machine, whatever the settings name: to open a file starts no other.
+  const project = { host: core.localHost(), folder: path, settings: settingsOf(folder) };
   try {
     const fromFiles = project.settings.snapshot !== undefined;
     const target = fromFiles ? await core.capture(quietRun(), project) : await core.lastTarget(path);
