@@ -137,8 +137,13 @@ function imageNode({ folder }: Branch, image: ImageSummary): TreeNode {
         ? icon(state)
         : new vscode.ThemeIcon('package'),
     context: 'image',
-    data: { digest: `${reference.replace(/[:@].*$/, '')}@${digest}` },
+    data: { digest: `${repositoryOf(reference)}@${digest}` },
   });
+}
+
+/** A reference without tag and digest; a registry's port stays. */
+function repositoryOf(reference: string): string {
+  return reference.replace(/@.*$/, '').replace(/:[^:/]*$/, '');
 }
 
 /** The end of a reference, which tells images apart: "azurelinux/base/core:3.0". */

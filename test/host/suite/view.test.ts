@@ -52,7 +52,7 @@ const report: Report = {
   changes: [],
   policies: [exact('shop/web'), { ...exact('shop/deny'), fidelity: 'wider', differing: 3 }],
   image: {
-    reference: 'mcr.microsoft.com/azurelinux/base/core:3.0',
+    reference: 'registry.example:5000/azurelinux/base/core:3.0',
     digest: DIGEST,
     os: 'Azure Linux',
     endOfLife: '2020-05-01',
@@ -186,7 +186,7 @@ describe('the view', () => {
     for (const { item } of all) assert.ok(item.accessibilityInformation?.label, String(item.label));
     const image = all.find(({ item }) => item.contextValue === 'image');
     assert.match(image?.item.accessibilityInformation?.label ?? '', /END OF LIFE since 2020-05-01, differs$/);
-    assert.equal(image?.data.digest, `mcr.microsoft.com/azurelinux/base/core@${DIGEST}`);
+    assert.equal(image?.data.digest, `registry.example:5000/azurelinux/base/core@${DIGEST}`);
   });
 
   it('says so in a line where a file cannot be read', async () => {
