@@ -19,8 +19,8 @@ export interface ClusterInfo {
 }
 
 /** Every local cluster that a provider finds here. */
-export async function listClusters(run: Run, { host }: Project): Promise<ClusterInfo[]> {
-  const { all, askDocker } = await openProviders(host, run);
+export async function listClusters(run: Run, { host, settings }: Project): Promise<ClusterInfo[]> {
+  const { all, askDocker } = await openProviders(host, run, settings.remoteClusters);
   const found = await listAll(all, run);
   if (found.length === 0) await askDocker();
   return found.map(({ id, nodes, fault }) => ({ id, nodes: nodes.length, ...(fault && { fault: fault.message }) }));
@@ -45,7 +45,9 @@ export async function createCluster(
   const chosen = settings.context !== undefined || settings.snapshot !== undefined;
   const version = chosen ? (await openTarget(run, project)).snapshot.source.kubernetesVersion : undefined;
   const minor = version?.match(/^v?(\d+\.\d+)/)?.[1];
-  const { all, askDocker } = await openProviders(host, run, (wanted, signal) => newestPatch(project, wanted, signal));
+  const { all, askDocker } = await openProviders(host, run, [], (wanted, signal) =>
+    newestPatch(project, wanted, signal),
+  );
   await askDocker();
   const provider = all.find((one) => one.create !== undefined);
   if (!provider?.create) throw environmentError('No provider here can make a cluster', { action: 'Install kind.' });

@@ -8,6 +8,7 @@ import { inspectPinned } from './image/inspect.ts';
 import { pruneLock } from './image/lock.ts';
 import { imagesOnNodes } from './image/on-nodes.ts';
 import { elsewhere, lookUpProduction, type Production, productionDigests } from './image/production.ts';
+import { imagePlaces } from './image/ways.ts';
 import { holdDockerfiles } from './insight/known-images.ts';
 import type { ImageChange, Plan, ScopedTarget } from './plan/model.ts';
 import { imageFindings } from './report/findings.ts';
@@ -61,7 +62,7 @@ export async function planImages(
   const present = await imagesOnNodes(cluster, locks, run.signal);
   const images = locks.map(({ reference, digest }, i): ImageChange => {
     const there = new Set(present[i]?.map(({ node }) => node));
-    return { reference, digest, nodes: cluster.nodes.map(({ name }) => name).filter((name) => !there.has(name)) };
+    return { reference, digest, nodes: imagePlaces(cluster).filter((name) => !there.has(name)) };
   });
   return {
     images: images.filter(({ nodes }) => nodes.length > 0),
@@ -77,10 +78,11 @@ export async function pullImages(
   run: Run,
   from: Source,
   wanted: readonly Pinned[],
+  cluster: VouchedCluster,
   changed: Stages['changed'],
 ): Promise<void> {
   for (const pinned of wanted) {
-    if ((await pullPinned(run, from, pinned)) === 'pulled') {
+    if ((await pullPinned(run, from, pinned, cluster)) === 'pulled') {
       changed(`pulled ${pinned.lock.repository}@${pinned.lock.digest}`);
     }
   }
@@ -113,7 +115,9 @@ export async function loadImages(
 ): Promise<void> {
   for (const pinned of wanted) {
     const loaded = (await loadPinned(run, pinned, cluster)).filter(({ state }) => state === 'loaded');
-    changed(...loaded.map(({ node }) => `loaded ${pinned.lock.reference} into node ${node}`));
+    changed(
+      ...loaded.map(({ node }) => `loaded ${pinned.lock.reference} into ${cluster.images ? '' : 'node '}${node}`),
+    );
   }
 }
 
@@ -125,7 +129,8 @@ export async function reportImages(
   cluster: VouchedCluster,
 ): Promise<{ readonly findings: Finding[]; readonly image?: ReportedImage }> {
   const [first] = wanted;
-  const nodes = cluster.nodes.map(({ name }) => name);
+  const nodes = imagePlaces(cluster);
+  const onNodes = cluster.images === undefined;
   const locks = [...(base ? [base.lock] : []), ...production.images.flatMap(({ pinned }) => pinned?.lock ?? [])];
   const present = await imagesOnNodes(cluster, locks, run.signal);
   const there = new Map(locks.map((lock, i) => [lock, present[i] ?? []]));
@@ -135,8 +140,8 @@ export async function reportImages(
   const facts = base && (await inspectPinned(run, from, base, true));
   return {
     findings: [
-      ...(base && facts ? imageFindings(base.lock, nodes, there.get(base.lock) ?? [], factsLine(facts)) : []),
-      ...productionFindings(production, nodes, there),
+      ...(base && facts ? imageFindings(base.lock, nodes, there.get(base.lock) ?? [], factsLine(facts), onNodes) : []),
+      ...productionFindings(production, nodes, there, onNodes),
       ...dockerfileFindings(dockerfiles),
     ],
     ...(facts && { image: reportedImage(facts) }),

@@ -1,13 +1,12 @@
 import { messageOf, ParityError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
 import { startStages } from './host/stages.ts';
-import { findOwn, loadPinned, type Pinned, pinImage, pullPinned } from './image/base-image.ts';
+import { findOwn, loadOwn, loadPinned, type Pinned, pinImage, pullPinned } from './image/base-image.ts';
 import type { ImageDifference } from './image/difference.ts';
 import { connectDocker, pingDocker } from './image/docker.ts';
 import type { ImageFacts } from './image/facts.ts';
 import type { ImageList, ListedImage } from './image/images-text.ts';
 import { comparePinned, inspectPinned } from './image/inspect.ts';
-import { loadImage } from './image/load.ts';
 import type { ImageLock, NodeImage } from './image/model.ts';
 import { imagesOnNodes } from './image/on-nodes.ts';
 import { elsewhere, lookUpProduction, type ProductionImage, productionDigests } from './image/production.ts';
@@ -54,11 +53,11 @@ export async function load(run: Run, project: Project, reference?: string): Prom
   const cluster = await stage('finding the local cluster', () => openLocal(run, project));
   const own =
     reference === undefined ? undefined : await stage('looking up the image', () => findOwn(run, project, reference));
-  if (own) return stage('loading the image', () => loadImage(own.docker, cluster, own.wanted, run));
+  if (own) return stage('loading the image', () => loadOwn(run, own, cluster));
   const pinned = await stage('looking up the image', () => pinImage(run, project, reference));
   // Whether the image is for these nodes is asked before it is pulled.
   await stage('asking the nodes', () => imagesOnNodes(cluster, [pinned.lock], run.signal));
-  await stage('pulling the image', () => pullPinned(run, project, pinned));
+  await stage('pulling the image', () => pullPinned(run, project, pinned, cluster));
   return stage('loading the image', () => loadPinned(run, pinned, cluster));
 }
 

@@ -51,7 +51,7 @@ export async function openTarget(run: Run, project: Project): Promise<Target> {
 /** The local cluster that the settings mean, checked by its own provider: only then may anything be written to it. */
 export async function openLocal(run: Run, project: Project): Promise<VouchedCluster> {
   return run.step(`Find the local cluster ${project.settings.cluster ?? ''}`.trimEnd(), async () => {
-    const { all, askDocker } = await openProviders(project.host, run);
+    const { all, askDocker } = await openProviders(project.host, run, project.settings.remoteClusters);
     const cluster = await findCluster(project.settings.cluster, all, run).catch(async (notFound) => {
       await askDocker();
       throw notFound;

@@ -4,6 +4,7 @@ import { recorded } from './apply/history.ts';
 import { alone } from './apply/lease.ts';
 import { assertNotTarget } from './cluster/guard.ts';
 import type { VouchedCluster } from './cluster/provider.ts';
+import { assertNotListed } from './cluster/remote.ts';
 import { noteDrift } from './drift/local.ts';
 import type { Host } from './host/host.ts';
 import type { Run } from './host/run.ts';
@@ -34,6 +35,7 @@ import {
   nodeFindings,
   policyFindings,
   targetFindings,
+  unprobedFinding,
   verifyFindings,
   windowsFindings,
 } from './report/findings.ts';
@@ -105,7 +107,8 @@ export async function remove(run: Run, project: Project, approve: Approve): Prom
     const standIns = await listStandIns(client, run.signal);
     const objects = planRemoval(await readLocalState(client, run.signal));
     const warnings = [...objects.warnings, ...standIns.map((line) => `will be removed too: ${line}`)];
-    return { ...objects, cluster: cluster.id, target: 'it was before', images: [], warnings };
+    const where = cluster.elsewhere === undefined ? {} : { elsewhere: cluster.elsewhere };
+    return { ...objects, ...where, cluster: cluster.id, target: 'it was before', images: [], warnings };
   });
   const chosen = await approved(removal, approve);
   if (!chosen) return undefined;
@@ -145,6 +148,7 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
   const { snapshot, connection } = await stage('reading the target', () => openTarget(run, project));
   const target = scopeTarget(snapshot, settings);
   const cluster = await stage('finding the local cluster', () => openLocal(run, project));
+  assertNotListed(snapshot.source.clusterUid, settings.remoteClusters);
   assertNotTarget(cluster, snapshot.source, connection);
   const base =
     settings.image === 'none' ? undefined : await stage('looking up the image', () => pinImage(run, project));
@@ -162,6 +166,7 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
     plan: {
       ...objects,
       cluster: cluster.id,
+      ...(cluster.elsewhere && { elsewhere: cluster.elsewhere }),
       target: snapshot.source.name,
       images: changes.images,
       warnings: [...architectureWarnings(target, here), ...changes.warnings, ...objects.warnings],
@@ -180,7 +185,7 @@ async function change(run: Run, project: Project, approve: Approve, proof: boole
   const chosen = proof || hasChanges(work.plan) ? await approved(work.plan, approve) : work.plan;
   if (!chosen) return undefined;
   const wanted = images.wanted.filter(({ lock }) => !isLeftOut(lock, work.plan, chosen));
-  await stage('pulling the image', () => pullImages(run, project, wanted, changed));
+  await stage('pulling the image', () => pullImages(run, project, wanted, cluster, changed));
   return alone(cluster, run, async (client, held) => {
     await stage('loading the image', () => loadImages(held, wanted, cluster, changed));
     await forgetLeft(held, project, images);
@@ -213,7 +218,7 @@ async function conclude(
   // Without the target's policies there is nothing to hold packets against.
   const blind = snapshot.gaps.some((gap) => isPoliciesGap(gap));
   const verified: VerifyResult | undefined =
-    proof && !blind
+    proof && !blind && cluster.unprobed === undefined
       ? await stages.stage('verifying', async () => {
           const result = await prove({ target, cluster, client, settings, localModel: modelOf(here) }, run);
           return { ...result, differences: withOrigins(result.differences, objects.fidelity, modelOf(target)) };
@@ -226,6 +231,7 @@ async function conclude(
     ...reported.findings,
     ...policyFindings(objects, target),
     ...(verified ? verifyFindings(verified, objects.fidelity) : []),
+    ...(proof && cluster.unprobed !== undefined ? [unprobedFinding(cluster.id, cluster.unprobed)] : []),
     ...nodeFindings(snapshot.nodes, here.nodes),
   ];
   const report = makeReport({

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { withClient } from './apply/client.ts';
 import { alone } from './apply/lease.ts';
 import { assertNotTarget } from './cluster/guard.ts';
+import { assertNotListed } from './cluster/remote.ts';
 import { inputError, messageOf, ParityError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
 import { openLocal, openTarget } from './open.ts';
@@ -144,7 +145,9 @@ async function checkLive(run: Run, project: Project, targetNames: readonly Asser
   // One object a connection: the answers are looked up by it.
   const asked = new Map(assertions.map((a) => [a, askedOf(model, a)]));
   const cluster = await openLocal(run, project);
+  assertNotListed(snapshot.source.clusterUid, settings.remoteClusters);
   assertNotTarget(cluster, snapshot.source, connection);
+  if (cluster.unprobed !== undefined) throw inputError(`No packet can be sent in ${cluster.id}: ${cluster.unprobed}`);
   const answers = await alone(cluster, run, (client, held) =>
     askPackets(
       { target, cluster, client, settings },

@@ -1,3 +1,4 @@
+import type { RemoteCluster } from './cluster/remote.ts';
 import type { EngineName } from './snapshot/model.ts';
 
 /** Everything a user can choose, one shape for the CLI's options and VS Code's settings. */
@@ -8,6 +9,8 @@ export interface Settings {
   readonly snapshot?: string;
   /** `kind:NAME`; when absent, the only local cluster there is. */
   readonly cluster?: string;
+  /** Clusters elsewhere that may be written to as `remote:CONTEXT`; no other is. */
+  readonly remoteClusters: readonly RemoteCluster[];
   /** Where the kubeconfig, Docker and the cluster are: `local`, or `wsl:DISTRO` from Windows. */
   readonly host: string;
   /** Base image reference, or `none` to leave images alone. */
@@ -54,6 +57,7 @@ export const SYSTEM_NAMESPACES = [
 
 export const DEFAULT_SETTINGS: Settings = {
   host: 'local',
+  remoteClusters: [],
   image: 'mcr.microsoft.com/azurelinux/base/core:3.0',
   images: 'base',
   namespaces: [],

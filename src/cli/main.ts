@@ -50,10 +50,11 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
           show: (value, text) => emit(terminal, json, value, text),
           approve: async (plan) => {
             terminal.stderr.write(`${core.planText(plan, flags.yes === true)}\n`);
+            const cluster = plan.elsewhere ?? plan.cluster;
             await ask(
               core.hasChanges(plan)
-                ? `Apply this to ${plan.cluster}?`
-                : `Put stand-ins into ${plan.cluster} for the time of the probes?`,
+                ? `Apply this to ${cluster}?`
+                : `Put stand-ins into ${cluster} for the time of the probes?`,
             );
             return true;
           },

@@ -9,6 +9,8 @@ export interface Flags {
   readonly context?: string;
   readonly snapshot?: string;
   readonly cluster?: string;
+  readonly remoteUid?: string;
+  readonly remoteRegistry?: string;
   readonly host?: string;
   readonly image?: string;
   readonly images?: string;
@@ -37,6 +39,13 @@ export const OPTIONS = {
     new Option('--context <name>', 'kubeconfig context to be like (read-only, always)').conflicts('snapshot'),
   snapshot: () => new Option('--snapshot <path>', 'snapshot file, manifest, or folder of manifests to be like'),
   cluster: () => new Option('--cluster <id>', 'local cluster, e.g. kind:dev (default: the only one there is)'),
+  remoteUid: () =>
+    new Option(
+      '--remote-uid <uid>',
+      'kube-system UID of the development cluster that --cluster remote:CONTEXT may write to; asked for besides --yes',
+    ),
+  remoteRegistry: () =>
+    new Option('--remote-registry <host>', 'HOST[/PREFIX] that the remote cluster pulls from and images are pushed to'),
   host: () =>
     new Option('--host <host>', 'where the kubeconfig, Docker and the cluster are: local, or wsl:DISTRO from Windows'),
   image: () => new Option('--image <ref>', `base image, or "none" (default: ${DEFAULT_SETTINGS.image})`),
@@ -95,7 +104,7 @@ export type OptionName = keyof typeof OPTIONS;
 /** What to be like, which part of it, and where. */
 export const TARGET: readonly OptionName[] = ['context', 'snapshot', 'engine', 'host'];
 export const SCOPE: readonly OptionName[] = ['namespace', 'exclude', 'map', 'acceptWider'];
-export const LOCAL: readonly OptionName[] = ['cluster', 'host'];
+export const LOCAL: readonly OptionName[] = ['cluster', 'remoteUid', 'remoteRegistry', 'host'];
 
 /** Turns flags into settings; the archive's path is taken from the project folder here. Throws an input error for a value that can't be meant. */
 export function settingsOf(flags: Flags): Settings {
@@ -105,6 +114,7 @@ export function settingsOf(flags: Flags): Settings {
     if (!target || !local || rest.length > 0) throw inputError(`--map ${pair} is not of the form target=local`);
     namespaceMap[target] = local;
   }
+  const remoteClusters = remotesOf(flags);
   const probeTimeoutMs = Number(flags.probeTimeout ?? DEFAULT_SETTINGS.probeTimeoutMs);
   if (!Number.isInteger(probeTimeoutMs) || probeTimeoutMs < 100 || probeTimeoutMs > 60_000) {
     throw inputError(`--probe-timeout ${flags.probeTimeout} is not a whole number from 100 to 60000 (milliseconds)`);
@@ -124,8 +134,24 @@ export function settingsOf(flags: Flags): Settings {
     namespaces: flags.namespace ?? [],
     excludeNamespaces: [...DEFAULT_SETTINGS.excludeNamespaces, ...(flags.exclude ?? [])],
     namespaceMap,
+    remoteClusters,
     acceptWider: flags.acceptWider ?? [],
     keep: flags.keep ?? false,
     probeTimeoutMs,
   };
+}
+
+/** The one remote cluster that a command line names: by the context, and by the UID of who has to answer there. */
+function remotesOf({ cluster, remoteUid: uid, remoteRegistry: registry }: Flags): Settings['remoteClusters'] {
+  const context = /^remote:(.+)$/.exec(cluster ?? '')?.[1];
+  if (context === undefined) {
+    if (uid === undefined && registry === undefined) return [];
+    throw inputError('--remote-uid and --remote-registry belong to --cluster remote:CONTEXT');
+  }
+  if (uid === undefined) {
+    throw inputError(`--cluster ${cluster} needs --remote-uid`, {
+      action: `See kubectl --context ${context} get namespace kube-system -o jsonpath={.metadata.uid}`,
+    });
+  }
+  return [{ context, uid, ...(registry === undefined ? {} : { registry }) }];
 }

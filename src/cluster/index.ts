@@ -7,14 +7,20 @@ import { kindProvider } from './kind.ts';
 import type { NewestPatch } from './kind-image.ts';
 import { microk8sProvider } from './microk8s.ts';
 import type { LocalCluster, Provider } from './provider.ts';
+import { checkRemotes, type RemoteCluster, remoteProvider } from './remote.ts';
 
 /** Every kind of local cluster, one line each; without those that live in Docker where there is no Docker. */
 export function providers(
   host: Host,
   docker: Docker | undefined,
+  remotes: readonly RemoteCluster[] = [],
   newestPatch: NewestPatch = async () => undefined,
 ): Provider[] {
-  return [...(docker ? [kindProvider(host, docker, newestPatch)] : []), microk8sProvider(host)];
+  return [
+    ...(docker ? [kindProvider(host, docker, newestPatch)] : []),
+    microk8sProvider(host),
+    remoteProvider(host, remotes),
+  ];
 }
 
 /** The providers of a host. */
@@ -25,7 +31,13 @@ export interface OpenProviders {
 }
 
 /** Opens the providers of a host that may have no Docker. Contacts nothing yet. */
-export async function openProviders(host: Host, run: Run, newestPatch?: NewestPatch): Promise<OpenProviders> {
+export async function openProviders(
+  host: Host,
+  run: Run,
+  remotes: readonly RemoteCluster[],
+  newestPatch?: NewestPatch,
+): Promise<OpenProviders> {
+  const allowed = checkRemotes(remotes);
   let docker: Docker | undefined;
   let fault: unknown;
   try {
@@ -36,7 +48,7 @@ export async function openProviders(host: Host, run: Run, newestPatch?: NewestPa
     fault = error;
   }
   return {
-    all: providers(host, docker, newestPatch),
+    all: providers(host, docker, allowed, newestPatch),
     async askDocker() {
       if (!docker) throw fault;
       await pingDocker(docker, run.signal);
@@ -67,13 +79,16 @@ export async function findCluster(id: string | undefined, from: readonly Provide
       action: 'Make one with "clparity create".',
     });
   }
-  const [first] = all;
-  if (id === undefined && first !== undefined && all.length === 1) return first;
+  // One that isn't on this machine is never taken without being named.
+  const [first, second] = all.filter(({ provider }) => provider !== 'remote');
+  if (id === undefined && first && !second) return first;
   const ofProvider = all.filter((cluster) => cluster.provider === id);
   const found = all.find((cluster) => cluster.id === id) ?? (ofProvider.length === 1 ? ofProvider[0] : undefined);
   if (found) return found;
   throw inputError(
-    id === undefined ? `There are several local clusters: ${ids}` : `There is no local cluster ${id}; there is ${ids}`,
-    { action: `Pick one, for example with "--cluster ${first?.id}".` },
+    id === undefined
+      ? `Which cluster is meant has to be said: there is ${ids}`
+      : `There is no local cluster ${id}; there is ${ids}`,
+    { action: `Pick one, for example with "--cluster ${(first ?? all[0])?.id}".` },
   );
 }

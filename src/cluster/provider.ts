@@ -1,4 +1,6 @@
 import type { Readable } from 'node:stream';
+import type Docker from 'dockerode';
+import type { Host } from '../host/host.ts';
 import type { Run } from '../host/run.ts';
 import type { Connection } from '../target/rest.ts';
 
@@ -13,6 +15,8 @@ export interface LocalNode {
    * images by the cluster's importer, and no packets are sent from its pods.
    */
   readonly closed?: string;
+  /** In Go's words (`amd64`), where it is known without asking the node. */
+  readonly architecture?: string;
 }
 
 export interface NodeExecOptions {
@@ -38,6 +42,13 @@ export interface Importer {
   /** Takes an OCI archive into every node. Returns what went wrong, by node; throws where nothing went out. */
   import(archive: Readable, signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
 }
+/**
+ * How images come to a cluster otherwise than through its nodes' containerd: `shared`, its kubelet runs the images of this
+ * Docker daemon itself; `registry`, its pods pull from `registry` (`HOST[/PREFIX]`), which we push to.
+ */
+export type ImageWay =
+  | { readonly kind: 'shared'; readonly docker: Docker }
+  | { readonly kind: 'registry'; readonly registry: string; readonly host: Host };
 
 /** A local cluster that its provider has found. Nothing is sent to it by finding it. */
 export interface LocalCluster {
@@ -46,6 +57,10 @@ export interface LocalCluster {
   /** `kind:NAME`, as `--cluster` takes it. */
   readonly id: string;
   readonly nodes: readonly LocalNode[];
+  /** Through its nodes' containerd when absent. */
+  readonly images?: ImageWay;
+  /** Why no packets can be sent from its pods' networks, in words; they can when absent. */
+  readonly unprobed?: string;
   /** Why it can't be used as it is (stopped, no permission) and what to do about it; `vouch` throws it. */
   readonly fault?: { readonly message: string; readonly action: string };
   /** USUAL_TOOLS where absent. */
@@ -74,6 +89,8 @@ export interface VouchedCluster extends LocalCluster {
   /** UID of its kube-system namespace. */
   readonly uid: string;
   readonly kubernetesVersion: string;
+  /** Where it is, for the question before a write to a cluster that isn't on this machine; absent for one that is. */
+  readonly elsewhere?: string;
   /** What the provider checked, in words, for the report. */
   readonly evidence: readonly string[];
   readonly [vouched]: true;

@@ -18,7 +18,7 @@ export const localClusters: Check = {
   title: () => 'Local clusters',
   async look(patient) {
     const { run, project } = patient;
-    const { all } = await openProviders(patient.host, run);
+    const { all } = await openProviders(patient.host, run, project.settings.remoteClusters);
     const found = await listAll(all, run);
     if (found.length === 0) throw environmentError('none found', { action: 'clparity create' });
     const chosen = project.settings.cluster;

@@ -1,5 +1,6 @@
 import type Docker from 'dockerode';
 import type { LocalCluster } from '../cluster/provider.ts';
+import { inputError } from '../host/errors.ts';
 import type { Host } from '../host/host.ts';
 import { localHost } from '../host/local.ts';
 import type { Run } from '../host/run.ts';
@@ -17,6 +18,7 @@ import { parseReference } from './reference.ts';
 import type { Registry } from './registry.ts';
 import { openImageRegistry, resolveImage } from './resolve.ts';
 import { readTrust, type Trust } from './trust.ts';
+import { imagePlaces, imagesElsewhere, publishImage } from './ways.ts';
 
 /** Where an image is to come from: see Project in pipeline.ts. */
 export interface Source {
@@ -35,6 +37,8 @@ export interface Pinned {
   readonly trust?: Trust;
   /** Its files in the archive that it came from. */
   readonly files?: ImageFiles;
+  /** Opens the registry that it comes from, to read; absent for an archive's. */
+  open?(run: Run): Registry;
   /** Brings it into the daemon. */
   fetch(run: Run): Promise<'pulled' | 'present'>;
 }
@@ -60,7 +64,11 @@ export async function pinImage(
   }
   const options = { host, platform, locks, update, ...(mirror === undefined ? {} : { mirror }) };
   const lock = await resolveImage(reference, options, run);
-  return { lock, docker, ...trust, ...replaced(locks, lock), fetch: (r) => pullImage(docker, lock, host, r, mirror) };
+  return {
+    ...{ lock, docker, ...trust, ...replaced(locks, lock) },
+    ...(lock.origin === 'registry' && { open: (r: Run) => registryOf(lock, from, r) }),
+    fetch: (r) => pullImage(docker, lock, host, r, mirror),
+  };
 }
 
 function replaced(locks: readonly ImageLock[], lock: ImageLock): { before?: ImageLock } {
@@ -94,14 +102,44 @@ export async function findOwn(
   return wanted && { wanted, docker };
 }
 
-/** Brings a pinned image into the daemon, then records it in the lock file. */
-export async function pullPinned(run: Run, { folder }: Source, pinned: Pinned): Promise<'pulled' | 'present'> {
-  const state = await pinned.fetch(run);
+/**
+ * Brings a pinned image into the daemon, then records it in the lock file. For a cluster that pulls from a registry the
+ * daemon is not needed: it is recorded alone.
+ */
+export async function pullPinned(
+  run: Run,
+  { folder }: Source,
+  pinned: Pinned,
+  cluster?: LocalCluster,
+): Promise<'pulled' | 'present'> {
+  const state = cluster?.images?.kind === 'registry' ? 'present' : await pinned.fetch(run);
   await writeLock(folder, pinned.lock);
   return state;
 }
 
-/** Loads a pinned image from the daemon into every node. */
-export function loadPinned(run: Run, pinned: Pinned, cluster: LocalCluster): Promise<NodeImage[]> {
+/** Loads a pinned image from the daemon into every node, or brings it to where else the cluster finds its images. */
+export async function loadPinned(run: Run, pinned: Pinned, cluster: LocalCluster): Promise<NodeImage[]> {
+  const { images } = cluster;
+  if (images?.kind === 'registry') return publishImage(images, pinned.lock, pinned.open, run);
+  if (images) return (await imagesElsewhere(images, cluster, [pinned.lock], run.signal)).flat();
   return loadImage(pinned.docker, cluster, wantedImage(pinned.lock), run);
+}
+
+/** Loads an image of the developer's own from the daemon. A cluster that shares the daemon has it. */
+export async function loadOwn(
+  run: Run,
+  { wanted, docker }: NonNullable<Awaited<ReturnType<typeof findOwn>>>,
+  cluster: LocalCluster,
+): Promise<NodeImage[]> {
+  const { images } = cluster;
+  if (images?.kind === 'registry') {
+    throw inputError(`${cluster.id} takes images from ${images.registry} alone, not from this Docker`, {
+      action: `Push it there yourself: docker tag ${wanted.reference} ${images.registry}/NAME, then docker push.`,
+    });
+  }
+  if (!images) return loadImage(docker, cluster, wanted, run);
+  return imagePlaces(cluster).map((node) => {
+    const names = [...wanted.names.keys()];
+    return { node, state: 'present', names, bytes: 0, diffIds: wanted.diffIds };
+  });
 }

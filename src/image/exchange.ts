@@ -9,7 +9,9 @@ import { type HttpFailure, type RetryOptions, retryAfterMs, retrying } from './r
 export interface Ask {
   readonly url: string;
   readonly what: string;
-  readonly method?: 'GET' | 'HEAD';
+  /** GET when absent; those after HEAD write, and sign in for that. */
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT';
+  readonly body?: string | AsyncIterable<Uint8Array>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -33,24 +35,31 @@ export function openExchange(registry: string, path: string, options: RegistryOp
   const http = openHttp(options);
   const timeoutMs = options.timeoutMs ?? 60_000;
   let authorization: string | undefined;
+  const pushes = (method: Ask['method']) => method !== 'GET' && method !== 'HEAD';
 
-  async function open({ url, what, method = 'GET', headers }: Ask, signal: AbortSignal): Promise<Response> {
+  async function open({ url, what, method = 'GET', headers, body }: Ask, signal: AbortSignal): Promise<Response> {
     const send = () =>
       http.send(url, {
         method,
         signal,
         // Blobs are hashed as they come: nobody on the way is to pack them once more.
         headers: { 'accept-encoding': 'identity', ...headers, ...(authorization ? { authorization } : {}) },
+        ...(body === undefined ? {} : { body, duplex: 'half' }),
       });
     let response = await send();
     if (response.status === 401) {
       const challenge = response.headers.get('www-authenticate') ?? '';
       await response.body?.cancel();
-      authorization = await authorize(challenge, `repository:${path}:pull`, { ...options, registry, http, signal });
+      authorization = await authorize(challenge, `repository:${path}:pull${pushes(method) ? ',push' : ''}`, {
+        ...options,
+        registry,
+        http,
+        signal,
+      });
       response = await send();
     }
     if (response.ok) return response;
-    throw await refusal(response, registry, what);
+    throw await refusal(response, registry, what, pushes(method) ? 'write' : 'read');
   }
 
   const retryOptions = (signal: AbortSignal): RetryOptions => ({
@@ -118,7 +127,12 @@ export async function readLimited(response: Response, what: string): Promise<Buf
   return Buffer.concat(chunks);
 }
 
-async function refusal(response: Response, registry: string, what: string): Promise<ParityError> {
+async function refusal(
+  response: Response,
+  registry: string,
+  what: string,
+  verb: 'read' | 'write',
+): Promise<ParityError> {
   const detail = errorText((await readLimited(response, what)).toString('utf8'));
   const { status } = response;
   const wait = retryAfterMs(response.headers.get('retry-after'));
@@ -130,7 +144,7 @@ async function refusal(response: Response, registry: string, what: string): Prom
     });
   }
   if (status === 401 || status === 403) {
-    return environmentError(`${registry} does not let us read ${what}: ${status}${detail}`, {
+    return environmentError(`${registry} does not let us ${verb} ${what}: ${status}${detail}`, {
       cause,
       action: `Sign in with "docker login ${registry}", or check the name.`,
     });

@@ -3,12 +3,13 @@ import { reportedOnClosed } from './closed-nodes.ts';
 import type { ImageLock, NodeImage } from './model.ts';
 import { checkPlatform, present, wantedImage } from './node-image.ts';
 import { openNodeStore } from './node-store.ts';
+import { imagesElsewhere } from './ways.ts';
 
 /** So many images' names fit into one question to a node. */
 const AT_ONCE = 100;
 
 /**
- * For each image, in order, the nodes that have it whole under production's digest. One question a node. Throws an input
+ * For each image, in order, the nodes (or other places, see imagePlaces) that have it whole under production's digest. One question a node. Throws an input
  * error for an image that isn't for a node's processor: so it is known before anything is pulled.
  */
 export async function imagesOnNodes(
@@ -16,6 +17,7 @@ export async function imagesOnNodes(
   locks: readonly ImageLock[],
   signal: AbortSignal,
 ): Promise<NodeImage[][]> {
+  if (cluster.images) return imagesElsewhere(cluster.images, cluster, locks, signal);
   const found: NodeImage[][] = [];
   const closed = await reportedOnClosed(cluster, signal);
   for (let i = 0; i < locks.length; i += AT_ONCE) {

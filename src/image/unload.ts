@@ -1,6 +1,7 @@
 import { type LocalCluster, openNodes } from '../cluster/provider.ts';
 import type { Run } from '../host/run.ts';
 import { openNodeStore, STAGING } from './node-store.ts';
+import { imagePlaces } from './ways.ts';
 
 /**
  * Takes the image names that we made off every node again; names that others made stay, and so do running containers.
@@ -9,6 +10,11 @@ import { openNodeStore, STAGING } from './node-store.ts';
  */
 export async function unloadImages(cluster: LocalCluster, run: Run): Promise<ReadonlyMap<string, readonly string[]>> {
   const { signal } = run;
+  if (cluster.images) {
+    // What Docker or a registry has others may use too.
+    run.log('info', `Images stay in ${imagePlaces(cluster).join(', ')}`);
+    return new Map();
+  }
   const closed = cluster.nodes.filter((node) => !openNodes(cluster).includes(node));
   for (const { name, closed: why } of closed) {
     run.log('warn', `Images that were loaded into node ${name} stay until its kubelet needs the room: ${why}`);

@@ -75,6 +75,8 @@ export interface ImageChange {
 /** Every change to make, as a value. Preview, dry run and apply read this and nothing else. */
 export interface Plan {
   readonly cluster: string;
+  /** Names the cluster in full where it isn't on this machine, for the question before the write. */
+  readonly elsewhere?: string;
   readonly target: string;
   readonly images: readonly ImageChange[];
   readonly objects: readonly ObjectChange[];

@@ -57,6 +57,12 @@ export function targetFindings(snapshot: Snapshot): Finding[] {
   return findings;
 }
 
+/** Where no packet can be sent nothing is claimed: what the policies enforce there stays unknown. */
+export function unprobedFinding(cluster: string, reason: string): Finding {
+  const title = `No packet was sent in ${cluster}: ${reason}`;
+  return { layer: 'connections', state: 'unknown', title, evidence: ['what is enforced there was not measured'] };
+}
+
 /** The workloads that a Linux cluster can't run: they take no part in images, stand-ins and packets. */
 export function windowsFindings(target: Pick<Snapshot, 'workloads' | 'nodes'>): Finding[] {
   const names = windowsWorkloads(target).map((w) => `${w.namespace}/${w.kind}/${w.name}`);
@@ -71,20 +77,29 @@ export function imageFindings(
   nodes: readonly string[],
   images: readonly NodeImage[],
   facts: string,
+  onNodes = true,
 ): Finding[] {
-  const evidence = [facts, ...images.map((n) => `node ${n.node}: ${n.names.join(', ')}; ${n.diffIds.length} layers`)];
+  const evidence = [
+    facts,
+    ...images.map((n) => `${onNodes ? 'node ' : ''}${n.node}: ${n.names.join(', ')}; ${n.diffIds.length} layers`),
+  ];
   const isRight = (n: NodeImage) =>
-    n.names.includes(`${lock.repository}@${lock.digest}`) && n.diffIds.join() === lock.diffIds.join();
+    n.names.some((name) => name.endsWith(`@${lock.digest}`)) && n.diffIds.join() === lock.diffIds.join();
   const right = new Set(images.filter(isRight).map((n) => n.node));
   const wrong = nodes.filter((node) => !right.has(node));
   const title = `${lock.reference} ${lock.digest} (${lock.platform})`;
   const findings: Finding[] = [
     wrong.length === 0
-      ? { layer: 'base image', state: 'equal', title: `${title} is on every node, bit for bit`, evidence }
+      ? {
+          layer: 'base image',
+          state: 'equal',
+          title: `${title} is ${onNodes ? 'on every node' : `in ${nodes.join(', ')}`}, bit for bit`,
+          evidence,
+        }
       : {
           layer: 'base image',
           state: 'differs',
-          title: `${title} is missing on ${wrong.join(', ')}`,
+          title: `${title} is missing ${onNodes ? 'on' : 'in'} ${wrong.join(', ')}`,
           evidence,
         },
   ];

@@ -10,6 +10,7 @@ export function productionFindings(
   { images, gaps }: Production,
   nodes: readonly string[],
   there: ReadonlyMap<ImageLock, readonly NodeImage[]>,
+  onNodes = true,
 ): Finding[] {
   const layer = 'workload images';
   return [
@@ -19,7 +20,7 @@ export function productionFindings(
         // Pinned by its tag alone where the target doesn't tell what its pods run.
         const guess = reference.includes('@') ? [] : ["its digest is its tag's: the target doesn't tell production's"];
         const facts = [users, ...guess, ...(builtOn ? [builtOnText(builtOn)] : [])].join('; ');
-        const findings = imageFindings(pinned.lock, nodes, there.get(pinned.lock) ?? [], facts);
+        const findings = imageFindings(pinned.lock, nodes, there.get(pinned.lock) ?? [], facts, onNodes);
         return findings.map((finding) => ({ ...finding, layer }));
       }
       if (!platforms) return [];

@@ -55,7 +55,7 @@ export function approveBeside(job: Job): Approve {
 async function askAbout(plan: Plan, { core, run: { signal } }: Job): Promise<boolean | Plan> {
   for (;;) {
     const answer = await choose<'apply' | 'part' | 'cancel'>({
-      title: vscode.l10n.t('Apply {0} to {1}?', changeCount(plan), plan.cluster),
+      title: vscode.l10n.t('Apply {0} to {1}?', changeCount(plan), plan.elsewhere ?? plan.cluster),
       placeholder: vscode.l10n.t('The changes are open below. Nothing is written before you choose Apply.'),
       choices: async () => [
         { label: `$(check) ${vscode.l10n.t('Apply')}`, description: summary(plan), value: 'apply' },
@@ -106,7 +106,7 @@ export function approveRemoval(job: Job): Approve {
     job.run.step(vscode.l10n.t('Waiting for your answer'), async () => {
       const remove = vscode.l10n.t('Remove');
       const answer = await vscode.window.showWarningMessage(
-        vscode.l10n.t('Remove what Container Linux Parity put into {0}?', plan.cluster),
+        vscode.l10n.t('Remove what Container Linux Parity put into {0}?', plan.elsewhere ?? plan.cluster),
         { modal: true, detail: removalDetail(plan) },
         remove,
       );

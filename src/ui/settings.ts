@@ -13,6 +13,7 @@ export function readSettings(config: Pick<vscode.WorkspaceConfiguration, 'get'>)
   const text = (key: string): string | undefined => config.get<string>(key)?.trim() || undefined;
   return {
     host: text('host') ?? DEFAULT_SETTINGS.host,
+    remoteClusters: config.get<Settings['remoteClusters']>('remoteClusters') ?? DEFAULT_SETTINGS.remoteClusters,
     image: text('image') ?? DEFAULT_SETTINGS.image,
     images: config.get<Settings['images']>('images') ?? DEFAULT_SETTINGS.images,
     namespaces: config.get<string[]>('namespaces') ?? DEFAULT_SETTINGS.namespaces,

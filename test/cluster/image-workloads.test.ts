@@ -79,7 +79,7 @@ before(async () => {
   const settings = { ...DEFAULT_SETTINGS, image: base.reference, images: 'workloads' as const };
   project = { host: localHost(), folder: world.folder, settings: { ...settings, snapshot: 'production.yaml' } };
   // The tag is pinned before it moves on: the base is what production runs, not what a build would take now.
-  await pullImages(run, project, [await pinImage(run, project)], () => {});
+  await pullImages(run, project, [await pinImage(run, project)], world.cluster, () => {});
   await pushStandInImage(host, 'base/core', '3.0', { note: 'newer', created: '2026-03-01T00:00:00Z' });
   await pushStandInImage(host, 'base/core', '2.0', { note: 'older', created: '2026-01-01T00:00:00Z' });
 });
@@ -170,7 +170,7 @@ test('a cancel between two images keeps the whole ones and names them; a repeat 
   assert.equal(plan.images.length, 3, 'base, web and api; the pod of the base is no image more');
   assert.match(plan.warnings.join(), /gone:1@.* will not be loaded/);
   assert.match(plan.notMirrored.join(), /shop\/shell:1@.*: a Windows image/);
-  await pullImages(run, project, some.wanted, () => {});
+  await pullImages(run, project, some.wanted, world.cluster, () => {});
   assert.deepEqual(
     (await readLock(world.folder)).map(({ digest, workload }) => [digest, workload]).toSorted(),
     some.wanted.map(({ lock }) => [lock.digest, lock.digest === base.digest ? undefined : true]).toSorted(),
@@ -235,7 +235,7 @@ test('with the registry gone, what was pinned is still known and loaded', onClus
   await world.registry.stop();
   try {
     const some = await chosen();
-    await pullImages(run, project, some.wanted, () => {});
+    await pullImages(run, project, some.wanted, world.cluster, () => {});
     await loadImages(run, some.wanted, world.cluster, () => {});
     assert.deepEqual((await planImages(run, some, world.cluster)).images, []);
     assert.deepEqual((await images(run, project)).images.filter(({ builtOn }) => builtOn?.base === 'chosen').length, 3);

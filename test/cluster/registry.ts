@@ -19,8 +19,10 @@ export interface TestRegistry {
   close(): Promise<void>;
 }
 
-/** Starts Debian's docker-registry, the real program, on a loopback port (a free one by default), data in a temporary folder. */
-export async function startRegistry(options: { readonly port?: number } = {}): Promise<TestRegistry> {
+/** Starts Debian's docker-registry, the real program, on a loopback port (a free one by default; with `everywhere` on all addresses, so that nodes reach it), data in a temporary folder. */
+export async function startRegistry(
+  options: { readonly port?: number; readonly everywhere?: true } = {},
+): Promise<TestRegistry> {
   const program = await debianProgram('docker-registry', 'usr/bin/docker-registry');
   const folder = await mkdtemp(join(tmpdir(), 'clparity-registry-'));
   const host = `127.0.0.1:${options.port ?? (await freePort())}`;
@@ -31,7 +33,7 @@ export async function startRegistry(options: { readonly port?: number } = {}): P
       version: 0.1,
       log: { level: 'error', accesslog: { disabled: true } },
       storage: { filesystem: { rootdirectory: join(folder, 'data') }, delete: { enabled: true } },
-      http: { addr: host },
+      http: { addr: options.everywhere ? host.replace(/^[^:]+/, '') : host },
     }),
   );
   let child: ChildProcess | undefined;
