@@ -81,8 +81,8 @@ async function mend(
     { label: `$(refresh) ${vscode.l10n.t('Run Doctor again')}`, value: { kind: 'again' } },
   ];
   const way = await choose<Way>({
-    title: `${title}: ${detail}`,
-    placeholder: inPaletteWords(fix),
+    title,
+    placeholder: inPaletteWords(fix || detail),
     step: 2,
     totalSteps: 2,
     choices: async () => ways,
