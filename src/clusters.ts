@@ -11,7 +11,7 @@ import type { Project } from './pipeline.ts';
 
 /** A local cluster as pickers show it. */
 export interface ClusterInfo {
-  /** `kind:NAME`, as `--cluster` takes it. */
+  /** `kind:NAME` or `microk8s`, as `--cluster` takes it. */
   readonly id: string;
   readonly nodes: number;
   /** Why it can't be used as it is. */

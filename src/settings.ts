@@ -7,7 +7,7 @@ export interface Settings {
   readonly context?: string;
   /** Path of a snapshot, a manifest or a folder of manifests to be like. Wins over `context`. */
   readonly snapshot?: string;
-  /** `kind:NAME`; when absent, the only local cluster there is. */
+  /** `kind:NAME` or `microk8s`; when absent, the only local cluster there is. */
   readonly cluster?: string;
   /** Clusters elsewhere that may be written to as `remote:CONTEXT`; no other is. */
   readonly remoteClusters: readonly RemoteCluster[];

@@ -38,7 +38,8 @@ export const OPTIONS = {
   context: () =>
     new Option('--context <name>', 'kubeconfig context to be like (read-only, always)').conflicts('snapshot'),
   snapshot: () => new Option('--snapshot <path>', 'snapshot file, manifest, or folder of manifests to be like'),
-  cluster: () => new Option('--cluster <id>', 'local cluster, e.g. kind:dev (default: the only one there is)'),
+  cluster: () =>
+    new Option('--cluster <id>', 'local cluster, e.g. kind:dev or microk8s (default: the only one there is)'),
   remoteUid: () =>
     new Option(
       '--remote-uid <uid>',

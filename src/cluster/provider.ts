@@ -54,7 +54,7 @@ export type ImageWay =
 export interface LocalCluster {
   readonly provider: string;
   readonly name: string;
-  /** `kind:NAME`, as `--cluster` takes it. */
+  /** `kind:NAME` or `microk8s`, as `--cluster` takes it. */
   readonly id: string;
   readonly nodes: readonly LocalNode[];
   /** Through its nodes' containerd when absent. */

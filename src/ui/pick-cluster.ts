@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { ClusterInfo } from '../clusters.ts';
 import { quietRun } from '../host/run.ts';
 import type { Place } from './place.ts';
 import { BACK, type Choice, choose, separator } from './quick-pick.ts';
@@ -23,11 +24,11 @@ export async function pickCluster(place: Place): Promise<ClusterAnswer> {
   return 'chosen';
 }
 
-function lines(clusters: readonly { id: string; nodes: number }[]): Choice<string | typeof CREATE>[] {
+function lines(clusters: readonly ClusterInfo[]): Choice<string | typeof CREATE>[] {
   return [
-    ...clusters.map(({ id, nodes }) => ({
-      label: `$(server-environment) ${id}`,
-      description: plural(nodes, vscode.l10n.t('1 node'), vscode.l10n.t('{0} nodes', nodes)),
+    ...clusters.map(({ id, nodes, fault }) => ({
+      label: `$(${fault ? 'warning' : 'server-environment'}) ${id}`,
+      description: fault ?? plural(nodes, vscode.l10n.t('1 node'), vscode.l10n.t('{0} nodes', nodes)),
       value: id,
     })),
     separator(''),
