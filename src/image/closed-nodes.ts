@@ -8,7 +8,7 @@ import { findImage } from './daemon-image.ts';
 import { layersFrom } from './daemon-layers.ts';
 import type { NodeImage } from './model.ts';
 import { metadataArchive, type WantedImage } from './node-image.ts';
-import { STAGING } from './node-store.ts';
+import { openNodeStore, STAGING } from './node-store.ts';
 
 /** One name for all loads: it can't be taken off a closed node again, so there is one of it at most. */
 const STAGED = `${STAGING}:imported`;
@@ -58,16 +58,31 @@ export async function loadClosed(
   progress({ note: `${cluster.id}'s own importer takes it into ${closed.map(({ name }) => name).join(', ')}` });
   const plain = [...wanted.names.keys()].filter((name) => !name.includes('@'));
   let bytes = 0;
-  for (const name of wanted.texts.size > 0 ? [plain[0] ?? STAGED] : plain) {
-    const layers = await layersFrom(docker, image, wanted, wanted.diffIds, name, run);
-    bytes = layers.bytes;
-    await give(importer, layers.archive, closed, wanted, run.signal);
+  const restore = await marks(cluster, wanted, run.signal);
+  try {
+    for (const name of wanted.texts.size > 0 ? [plain[0] ?? STAGED] : plain) {
+      const layers = await layersFrom(docker, image, wanted, wanted.diffIds, name, run);
+      bytes = layers.bytes;
+      await give(importer, layers.archive, closed, wanted, run.signal);
+    }
+    if (wanted.texts.size > 0) await give(importer, metadataArchive(wanted), closed, wanted, run.signal);
+  } finally {
+    await restore();
   }
-  if (wanted.texts.size > 0) await give(importer, metadataArchive(wanted), closed, wanted, run.signal);
   await untilReported(importer, closed, wanted, run);
   return closed.map(
     ({ name }) => present.find(({ node }) => node === name) ?? nodeImage(name, 'loaded', wanted, bytes),
   );
+}
+
+/** The importer gives to open nodes as well, and takes our mark off the names there: returns what puts it back. */
+async function marks(cluster: LocalCluster, wanted: WantedImage, signal: AbortSignal): Promise<() => Promise<void>> {
+  const stores = openNodes(cluster).map(({ name }) => openNodeStore(cluster, name));
+  const owned = await Promise.all(stores.map((store) => store.names(signal, 'owned')));
+  return async () => {
+    const ours = (i: number) => [...wanted.names.keys()].filter((name) => owned[i]?.has(name));
+    await Promise.all(stores.map((store, i) => store.own(ours(i), signal)));
+  };
 }
 
 /** Kubelet tells its node's images with its status, some ten seconds later; the report after this goes by that. */

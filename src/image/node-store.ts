@@ -52,6 +52,8 @@ export interface NodeStore {
   load(state: NodeState, loading: Loading, signal: AbortSignal): Promise<NodeState>;
   /** Names and digests of all images or of those with our label. */
   names(signal: AbortSignal, owned?: 'owned'): Promise<ReadonlyMap<string, string>>;
+  /** Marks names as ours. */
+  own(names: readonly string[], signal: AbortSignal): Promise<void>;
   /** Ends imports of this store that were cancelled but still run in the node. */
   stopImports(signal: AbortSignal): Promise<void>;
   /** Takes names away; what nothing refers to any more is deleted by containerd in its own time. */
@@ -102,6 +104,9 @@ export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
     async names(signal, owned) {
       const filter = owned ? [`labels."${OWNED.replace('=', '"==')}`] : [];
       return namesIn(await must([...ctr, 'images', 'ls', ...filter], '"ctr images ls"', signal));
+    },
+    async own(names, signal) {
+      for (const name of names) await must([...ctr, 'images', 'label', name, OWNED], '"ctr images label"', signal);
     },
     async stopImports(signal) {
       const { exitCode } = await cluster.exec(node, ['pkill', '-f', `^${token}`], { signal });

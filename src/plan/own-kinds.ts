@@ -1,4 +1,4 @@
-import type { LocalCluster } from '../cluster/provider.ts';
+import { type LocalCluster, openNodes } from '../cluster/provider.ts';
 import type { MissingProxies } from '../policy/dialect/place.ts';
 import { isBefore } from '../policy/engine.ts';
 import type { OwnKinds } from '../policy/translate.ts';
@@ -72,7 +72,7 @@ export function missingProxies(config: Config, envoy: KubeObject | undefined, bu
 
 /** Looks into the agent's own file system, by its process on a node. */
 async function hasEnvoy({ nodes, exec }: Pick<LocalCluster, 'nodes' | 'exec'>, signal: AbortSignal): Promise<boolean> {
-  const [node] = nodes;
+  const [node] = openNodes({ nodes });
   if (!node) return false;
   const script =
     'for p in $(pgrep -x cilium-agent); do test -x /proc/$p/root/usr/bin/cilium-envoy && exit 0; done; exit 1';
