@@ -6,6 +6,7 @@ import { command, type Handler, nothingToAsk } from '../command.ts';
 import { openRendered, openText, RESULT_SCHEME } from '../documents.ts';
 import { snapshots } from '../pick-target.ts';
 import type { Place } from '../place.ts';
+import { openPolicyLine } from '../policy-line.ts';
 import { BACK, type Choice, choose, separator } from '../quick-pick.ts';
 import { isTreeNode, type NodeData } from '../tree/node.ts';
 import type { Ui } from '../ui.ts';
@@ -113,13 +114,12 @@ export const openPolicy = command<string, true>({
   title: () => vscode.l10n.t('Open Policy'),
   needs: {},
   harmless: true,
-  async ask({ folder }, argument, ui) {
+  async ask({ core, folder }, argument, ui) {
     const { policy } = dataOf(argument);
     if (!policy) throw inputError(vscode.l10n.t('Choose a policy in the view first'));
     if (policy.file === undefined) return policy.id;
-    const at = new vscode.Position(Math.max(0, (policy.line ?? 1) - 1), 0);
-    const uri = vscode.Uri.file(resolve(folder.uri.fsPath, policy.file));
-    await vscode.window.showTextDocument(uri, { preview: true, selection: new vscode.Range(at, at) });
+    const target = await core.lastTarget(folder.uri.fsPath);
+    await openPolicyLine({ folder, name: target?.source.name ?? '', target }, policy.file, policy.line);
     ui.log.debug(`opened ${policy.id}`);
     return undefined;
   },
