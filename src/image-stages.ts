@@ -8,7 +8,7 @@ import { inspectPinned } from './image/inspect.ts';
 import { pruneLock } from './image/lock.ts';
 import { imagesOnNodes } from './image/on-nodes.ts';
 import { elsewhere, lookUpProduction, type Production, productionDigests } from './image/production.ts';
-import { imagePlaces } from './image/ways.ts';
+import { imagePlaces } from './image/shared-registry.ts';
 import { holdDockerfiles } from './insight/known-images.ts';
 import type { ImageChange, Plan, ScopedTarget } from './plan/model.ts';
 import { imageFindings } from './report/findings.ts';

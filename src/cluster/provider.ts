@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream';
-import type Docker from 'dockerode';
 import type { Host } from '../host/host.ts';
 import type { Run } from '../host/run.ts';
 import type { Connection } from '../target/rest.ts';
@@ -42,13 +41,11 @@ export interface Importer {
   /** Takes an OCI archive into every node. Returns what went wrong, by node; throws where nothing went out. */
   import(archive: Readable, signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
 }
-/**
- * How images come to a cluster otherwise than through its nodes' containerd: `shared`, its kubelet runs the images of this
- * Docker daemon itself; `registry`, its pods pull from `registry` (`HOST[/PREFIX]`), which we push to.
- */
-export type ImageWay =
-  | { readonly kind: 'shared'; readonly docker: Docker }
-  | { readonly kind: 'registry'; readonly registry: string; readonly host: Host };
+/** A registry (`HOST[/PREFIX]`) that a cluster's pods pull from and that we push to, in the place of its nodes' containerd. */
+export interface SharedRegistry {
+  readonly registry: string;
+  readonly host: Host;
+}
 
 /** A local cluster that its provider has found. Nothing is sent to it by finding it. */
 export interface LocalCluster {
@@ -58,7 +55,7 @@ export interface LocalCluster {
   readonly id: string;
   readonly nodes: readonly LocalNode[];
   /** Through its nodes' containerd when absent. */
-  readonly images?: ImageWay;
+  readonly images?: SharedRegistry;
   /** Why no packets can be sent from its pods' networks, in words; they can when absent. */
   readonly unprobed?: string;
   /** Why it can't be used as it is (stopped, no permission) and what to do about it; `vouch` throws it. */

@@ -33,7 +33,7 @@ function found({ context, registry }: RemoteCluster, host: Host): LocalCluster {
     name: context,
     id: `remote:${context}`,
     nodes: [],
-    ...(registry === undefined ? {} : { images: { kind: 'registry', registry, host } }),
+    ...(registry === undefined ? {} : { images: { registry, host } }),
     unprobed: 'its nodes are not ours to send packets from',
     exec: async (node) => {
       throw inputError(`Nothing can be run in ${node}, a node of the remote cluster ${context}`);

@@ -17,8 +17,8 @@ import { pullImage } from './pull.ts';
 import { parseReference } from './reference.ts';
 import type { Registry } from './registry.ts';
 import { openImageRegistry, resolveImage } from './resolve.ts';
+import { publishImage } from './shared-registry.ts';
 import { readTrust, type Trust } from './trust.ts';
-import { imagePlaces, imagesElsewhere, publishImage } from './ways.ts';
 
 /** Where an image is to come from: see Project in pipeline.ts. */
 export interface Source {
@@ -112,34 +112,29 @@ export async function pullPinned(
   pinned: Pinned,
   cluster?: LocalCluster,
 ): Promise<'pulled' | 'present'> {
-  const state = cluster?.images?.kind === 'registry' ? 'present' : await pinned.fetch(run);
+  const state = cluster?.images ? 'present' : await pinned.fetch(run);
   await writeLock(folder, pinned.lock);
   return state;
 }
 
-/** Loads a pinned image from the daemon into every node, or brings it to where else the cluster finds its images. */
+/** Loads a pinned image from the daemon into every node, or brings it to the registry that the cluster pulls from. */
 export async function loadPinned(run: Run, pinned: Pinned, cluster: LocalCluster): Promise<NodeImage[]> {
   const { images } = cluster;
-  if (images?.kind === 'registry') return publishImage(images, pinned.lock, pinned.open, run);
-  if (images) return (await imagesElsewhere(images, cluster, [pinned.lock], run.signal)).flat();
+  if (images) return publishImage(images, pinned.lock, pinned.open, run);
   return loadImage(pinned.docker, cluster, wantedImage(pinned.lock), run);
 }
 
-/** Loads an image of the developer's own from the daemon. A cluster that shares the daemon has it. */
+/** Loads an image of the developer's own from the daemon; an input error where a cluster takes none from it. */
 export async function loadOwn(
   run: Run,
   { wanted, docker }: NonNullable<Awaited<ReturnType<typeof findOwn>>>,
   cluster: LocalCluster,
 ): Promise<NodeImage[]> {
   const { images } = cluster;
-  if (images?.kind === 'registry') {
+  if (images) {
     throw inputError(`${cluster.id} takes images from ${images.registry} alone, not from this Docker`, {
       action: `Push it there yourself: docker tag ${wanted.reference} ${images.registry}/NAME, then docker push.`,
     });
   }
-  if (!images) return loadImage(docker, cluster, wanted, run);
-  return imagePlaces(cluster).map((node) => {
-    const names = [...wanted.names.keys()];
-    return { node, state: 'present', names, bytes: 0, diffIds: wanted.diffIds };
-  });
+  return loadImage(docker, cluster, wanted, run);
 }

@@ -3,7 +3,7 @@ import { reportedOnClosed } from './closed-nodes.ts';
 import type { ImageLock, NodeImage } from './model.ts';
 import { checkPlatform, present, wantedImage } from './node-image.ts';
 import { openNodeStore } from './node-store.ts';
-import { imagesElsewhere } from './ways.ts';
+import { imagesElsewhere } from './shared-registry.ts';
 
 /** So many images' names fit into one question to a node. */
 const AT_ONCE = 100;

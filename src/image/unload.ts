@@ -1,7 +1,7 @@
 import { type LocalCluster, openNodes } from '../cluster/provider.ts';
 import type { Run } from '../host/run.ts';
 import { openNodeStore, STAGING } from './node-store.ts';
-import { imagePlaces } from './ways.ts';
+import { imagePlaces } from './shared-registry.ts';
 
 /**
  * Takes the image names that we made off every node again; names that others made stay, and so do running containers.

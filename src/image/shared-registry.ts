@@ -1,63 +1,33 @@
-import type { ImageWay, LocalCluster } from '../cluster/provider.ts';
+import type { LocalCluster, SharedRegistry } from '../cluster/provider.ts';
 import { inputError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
-import { findInDaemon } from './daemon-image.ts';
 import { imagesOf, normalisePlatform, parseManifest, platformMismatch } from './manifest.ts';
 import type { ImageLock, NodeImage } from './model.ts';
 import { openPublisher } from './publish.ts';
 import type { Registry } from './registry.ts';
 
-/** The daemon that a cluster shares, as plans and reports name it. */
-const DAEMON = 'Docker';
-
-/** Where a cluster's images are kept: its nodes, the daemon that it shares, or the registry that it pulls from. */
+/** Where a cluster's images are kept: its nodes, or the registry that it pulls from. */
 export function imagePlaces({ nodes, images }: LocalCluster): readonly string[] {
-  if (!images) return nodes.map(({ name }) => name);
-  return [images.kind === 'shared' ? DAEMON : images.registry];
+  return images ? [images.registry] : nodes.map(({ name }) => name);
 }
 
 /** For each image, in order, whether it is where a cluster that doesn't take images through its nodes finds it. */
 export async function imagesElsewhere(
-  way: ImageWay,
+  way: SharedRegistry,
   cluster: LocalCluster,
   locks: readonly ImageLock[],
   signal: AbortSignal,
 ): Promise<NodeImage[][]> {
   const found: NodeImage[][] = [];
   for (const lock of locks) {
-    const image = way.kind === 'shared' ? await inDaemon(way, lock) : await inRegistry(way, cluster, lock, signal);
+    const image = await inRegistry(way, cluster, lock, signal);
     found.push(image ? [image] : []);
   }
   return found;
 }
 
-type Shared = Extract<ImageWay, { kind: 'shared' }>;
-type Pushed = Extract<ImageWay, { kind: 'registry' }>;
-
-async function inDaemon({ docker }: Shared, lock: ImageLock): Promise<NodeImage | undefined> {
-  if (!(await findInDaemon(docker, lock))) return undefined;
-  const { repository, tag, digest, diffIds } = lock;
-  // Docker gives an image its digest's name when it pulls by it; one that came from an archive has none.
-  const names: string[] = [];
-  for (const name of [`${repository}@${digest}`, ...(tag === undefined ? [] : [`${repository}:${tag}`])]) {
-    if (
-      await docker
-        .getImage(name)
-        .inspect()
-        .then(() => true, isAbsent)
-    )
-      names.push(name);
-  }
-  return names.includes(`${repository}@${digest}`) ? { node: DAEMON, state: 'present', names, diffIds } : undefined;
-}
-
-function isAbsent(error: unknown): false {
-  if ((error as { statusCode?: unknown }).statusCode === 404) return false;
-  throw error;
-}
-
 async function inRegistry(
-  { registry, host }: Pushed,
+  { registry, host }: SharedRegistry,
   cluster: LocalCluster,
   lock: ImageLock,
   signal: AbortSignal,
@@ -87,7 +57,7 @@ function checkArchitectures({ nodes }: LocalCluster, { reference, index, platfor
 
 /** Brings a pinned image to the registry that a cluster pulls from; `open` opens the one that it came from. */
 export async function publishImage(
-  { registry, host }: Pushed,
+  { registry, host }: SharedRegistry,
   lock: ImageLock,
   open: ((run: Run) => Registry) | undefined,
   run: Run,
