@@ -1,4 +1,10 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before } from 'node:test';
+import { quietRun } from '../../src/host/run.ts';
+import { makeReport } from '../../src/report/findings.ts';
+import { saveReport } from '../../src/report/store.ts';
+import { readTarget } from '../../src/snapshot/files.ts';
 import { openWorkbench, story, type Workbench } from './workbench.ts';
 
 let bench: Workbench;
@@ -21,7 +27,7 @@ step('a dead Docker daemon is named, with the doctor a click away', async () => 
   await error.locator('.monaco-button', { hasText: 'Show Log' }).waitFor();
   await bench.shot('docker-unreachable');
   await error.locator('.monaco-button', { hasText: 'Run Doctor' }).click();
-  await bench.question(/^Doctor: \d+ of \d+ need your attention/).waitFor();
+  await bench.question(/^Doctor: \d of \d need your attention/).waitFor();
   await bench.line('Docker daemon: needs attention').waitFor();
   await bench.shot('doctor');
 });
@@ -38,6 +44,57 @@ step('what needs no Docker still works: the matrix of a folder of manifests', as
   await bench.run('Container Linux Parity: Show Connection Matrix');
   await bench.page.locator('.tab', { hasText: 'Connection Matrix' }).waitFor();
   await bench.page.locator('.view-line', { hasText: '"groups"' }).waitFor();
+});
+
+step('what a run has left fills it, and the status bar, without any Docker', async () => {
+  await bench.run('View: Show Container Linux Parity');
+  await bench.row('Not compared yet').waitFor();
+  const target = await readTarget('manifests', quietRun(), bench.folder);
+  const report = makeReport({
+    target: 'manifests',
+    cluster: 'kind:none',
+    createdAt: new Date().toISOString(),
+    findings: [
+      {
+        layer: 'connections',
+        state: 'equal',
+        title: 'All 1181 probed connections behave as at the target',
+        evidence: [],
+      },
+    ],
+    changes: [],
+    policies: target.policies.map(({ kind, metadata: { namespace, name } }) => ({
+      ...{
+        policy: `${kind} ${namespace}/${name}`,
+        fidelity: 'exact',
+        objects: [`${namespace}/${name}`],
+        verbatim: true,
+      },
+      ...{ differences: [], differing: 0, notes: [] },
+    })),
+  });
+  await saveReport(bench.folder, report, target);
+  await bench.row('Equal').waitFor();
+  await bench.status('manifests → kind:none: equal').waitFor();
+  await bench.row('Policies').click();
+  await bench.row('shop-web').click();
+  await bench.row('exact').waitFor();
+  await bench.row('exact').click();
+  await bench.page.locator('.tab', { hasText: 'shop-web.yaml' }).waitFor();
+  await bench.shot('view');
+});
+
+step('a rule that goes away at the target shows as drift by itself, by meaning', async () => {
+  const file = join(bench.folder, 'manifests', 'monitoring.yaml');
+  const documents = readFileSync(file, 'utf8').split(/^---$/m);
+  const isRule = (document: string) => /name: statsd/.test(document) && /kind: NetworkPolicy/.test(document);
+  writeFileSync(file, documents.filter((document) => !isRule(document)).join('---'));
+  await bench.status('manifests → kind:none: drifted').waitFor();
+  await bench.row(/Drift.*moved/).waitFor();
+  await bench.row('policy removed').waitFor();
+  await bench.shot('drift');
+  await bench.row('policy removed').click();
+  await bench.preview().locator('h1', { hasText: 'The target since its snapshot' }).waitFor();
 });
 
 step('the walkthrough leads through the first sync', async () => {
