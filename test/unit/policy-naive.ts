@@ -63,6 +63,8 @@ function side(
 function enforced(p: Policy, { engine }: PolicyModel): boolean {
   if (p.inert !== undefined) return false;
   const isCluster = p.source.object.startsWith('ClusterNetworkPolicy');
+  // Cilium refuses a whole ClusterNetworkPolicy in which names stand in a rule that doesn't accept.
+  const isRefused = p.rules.some((r) => r.action !== 'allow' && r.peers?.some(({ type }) => type === 'fqdn'));
   switch (engine.name) {
     case 'npm':
     case 'kindnet':
@@ -72,7 +74,7 @@ function enforced(p: Policy, { engine }: PolicyModel): boolean {
     case 'calico':
       return p.dialect !== 'cilium';
     case 'cilium':
-      return p.dialect === 'kubernetes' || p.dialect === 'cilium' || (p.dialect === 'admin' && isCluster);
+      return p.dialect === 'kubernetes' || p.dialect === 'cilium' || (p.dialect === 'admin' && isCluster && !isRefused);
     default:
       return true;
   }
