@@ -2,8 +2,9 @@ import { inputError, refusedError } from '../host/errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Run } from '../host/run.ts';
 import { connectionOf } from '../target/contexts.ts';
-import { identityOf } from './identity.ts';
-import { type LocalCluster, type Provider, type VouchedCluster, vouchedBy } from './provider.ts';
+import type { KubeObject } from '../target/rest.ts';
+import { type LocalCluster, type LocalNode, type Provider, type VouchedCluster, vouchedBy } from './provider.ts';
+import { seenFromOutside } from './seen.ts';
 
 /** A development cluster elsewhere that may be written to: named by the user, one by one, never found. */
 export interface RemoteCluster {
@@ -50,23 +51,20 @@ async function vouch(
   const entry = allowed.find(({ context }) => context === name);
   if (!entry)
     throw inputError(`${id} is not on the list of remote clusters`, { action: 'See clparity.remoteClusters.' });
-  const refuse = (what: string) =>
+  const refuse = (what: string, cause?: unknown) =>
     refusedError(`${id} is not what the list of remote clusters says: ${what}`, {
+      cause,
       action: `Nothing is written to it. Check the context ${name} and the UID on the list (clparity.remoteClusters, --remote-uid).`,
     });
   const connection = await connectionOf(host, name, run.signal);
   if (URL.parse(connection.server)?.protocol !== 'https:') throw refuse(`${connection.server} is not encrypted`);
   if (connection.insecureSkipTlsVerify) throw refuse('its kubeconfig says not to check who answers');
-  const { uid, version, nodes } = await identityOf(connection, run.signal);
+  const { uid, version, nodes } = await seenFromOutside(connection, run.signal, refuse);
   if (uid === '' || uid !== entry.uid)
     throw refuse(`${connection.server} has kube-system UID ${uid}, not ${entry.uid}`);
   return vouchedBy({
     ...found(entry, host),
-    nodes: nodes.map((node) => ({
-      name: node.name,
-      role: node.isControlPlane ? ('control-plane' as const) : ('worker' as const),
-      ...(node.architecture === undefined ? {} : { architecture: node.architecture }),
-    })),
+    nodes: nodes.map(nodeOf),
     connection,
     uid,
     kubernetesVersion: version,
@@ -76,6 +74,15 @@ async function vouch(
       `${connection.server} has the listed kube-system UID ${uid}, over TLS that was checked`,
     ],
   });
+}
+
+function nodeOf({ metadata, status }: KubeObject): LocalNode {
+  const { architecture } = (status as { nodeInfo?: { architecture?: string } } | undefined)?.nodeInfo ?? {};
+  return {
+    name: metadata.name,
+    role: 'node-role.kubernetes.io/control-plane' in (metadata.labels ?? {}) ? 'control-plane' : 'worker',
+    ...(architecture === undefined ? {} : { architecture }),
+  };
 }
 
 /** Throws `refused` where the target itself is on the list: what is mirrored from is never written to. */
