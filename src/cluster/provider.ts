@@ -62,7 +62,7 @@ export interface LocalCluster {
   readonly fault?: { readonly message: string; readonly action: string };
   /** USUAL_TOOLS where absent. */
   readonly tools?: NodeTools;
-  /** Has to be there where a node is closed. */
+  /** Has to be there where a node is closed and the cluster pulls from no registry of ours. */
   readonly importer?: Importer;
   /**
    * Runs argv inside a node as root, streaming `stdin` in with back-pressure. Resolves whatever the exit code is; rejects

@@ -82,6 +82,7 @@ function nodeOf({ metadata, status }: KubeObject): LocalNode {
     name: metadata.name,
     role: 'node-role.kubernetes.io/control-plane' in (metadata.labels ?? {}) ? 'control-plane' : 'worker',
     ...(architecture === undefined ? {} : { architecture }),
+    closed: 'it is a node of a cluster elsewhere',
   };
 }
 

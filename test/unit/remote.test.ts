@@ -82,7 +82,9 @@ test('a cluster elsewhere is never taken without being named', async () => {
 test('who answers must have the listed UID, over TLS that was checked', async () => {
   const cluster = await vouch(entry('dev'));
   assert.equal(cluster.uid, UID);
-  assert.deepEqual(cluster.nodes, [{ name: 'n1', role: 'worker', architecture: 'arm64' }]);
+  assert.deepEqual(cluster.nodes, [
+    { name: 'n1', role: 'worker', architecture: 'arm64', closed: 'it is a node of a cluster elsewhere' },
+  ]);
   assert.match(
     cluster.elsewhere ?? '',
     new RegExp(`remote:dev, the cluster at ${server.url} with kube-system UID ${UID}`),
