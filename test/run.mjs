@@ -68,7 +68,7 @@ const clusters = {};
 if (wanted('cluster') && prepared('clusters', () => Object.assign(clusters, testClusters()))) {
   // One file at a time: they share the clusters and the daemon. The limit is for a hang, on a busy machine too.
   for (const file of globSync('test/cluster/**/*.test.ts').sort()) {
-    add(await suite(file, [...NODE_TEST, file], { limitMs: minutes(15), env: clusters }));
+    add(await suite(file, [...NODE_TEST, file], { limitMs: minutes(20), env: clusters }));
   }
 }
 

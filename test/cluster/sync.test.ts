@@ -315,7 +315,7 @@ describe('sync, from the command line', onCluster, () => {
 
   test('a scope that leaves out what decides at the target is not called everything', async () => {
     await run(['remove', '--yes']);
-    const result = await sync('part', '--namespace', 'monitoring', '--format', 'text');
+    const result = await sync('shop', '--namespace', 'shop-web', '--namespace', 'shop-api', '--format', 'text');
     assert.equal(result.code, 0, result.stderr);
     assert.match(result.stdout, /connections behave otherwise than at the target/);
     assert.match(result.stdout, /Equal in what was chosen/);
