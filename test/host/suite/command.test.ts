@@ -16,7 +16,7 @@ interface Shown {
 describe('every command', () => {
   const shown: Shown[] = [];
   const { showErrorMessage, showInformationMessage } = vscode.window;
-  const core = { localHost: () => ({ name: 'local' }) } as unknown as Core;
+  const core = { openHost: async () => ({ name: 'local' }) } as unknown as Core;
   let ui: Ui;
 
   before(() => {

@@ -40,6 +40,8 @@ describe('settings', () => {
       host: 'local',
       context: 'prod',
       cluster: 'kind:dev',
+      // Only a person's own settings may add to them: a folder that comes from elsewhere can't.
+      remoteClusters: [],
       image: 'none',
       images: 'base',
       namespaces: ['shop-*'],
