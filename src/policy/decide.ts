@@ -21,8 +21,8 @@ export type Side =
  * Who decides on one side, whatever the port.
  * - A pod reaches itself: its own address is looped back inside its network namespace, where no engine looks ("a Pod
  *   cannot block access to itself"). By way of a service engines differ; that isn't asked here.
- * - Into a pod its own node may always connect, by Kubernetes' text and in every engine (the kubelet's probes). Out of
- *   a pod to its own node, see engine.ts.
+ * - Into a pod its own node may always connect, by Kubernetes' text and in every engine (the kubelet's probes), but for
+ *   rules that deny it outright, see engine.ts. Out of a pod to its own node, see there too.
  */
 export function sideOf(compiled: CompiledModel, from: Endpoint, to: Endpoint, direction: Direction): Side {
   const { semantics, addresses } = compiled;
@@ -34,8 +34,18 @@ export function sideOf(compiled: CompiledModel, from: Endpoint, to: Endpoint, di
   const turns = compiled.turns(own, direction);
   if (turns.length === 0) return { exempt: 'not selected' };
   const passesNode = direction === 'ingress' || semantics.ownNodeEgress;
-  if (passesNode && own.node !== undefined && addresses.nodeOf(peer) === own.node) return { exempt: 'own node' };
+  if (passesNode && own.node !== undefined && addresses.nodeOf(peer) === own.node) {
+    if (!semantics.rulesDenyOwnNode || !turns.some((t) => t.rules.some((r) => isDenial(r, own, peer)))) {
+      return { exempt: 'own node' };
+    }
+    // What its policies don't say doesn't isolate it from its node.
+    return { exempt: undefined, pod: own, peer, turns: turns.map((turn) => ({ ...turn, isolating: [] })) };
+  }
   return { exempt: undefined, pod: own, peer, turns };
+}
+
+function isDenial(rule: CompiledRule, pod: PodEndpoint, peer: Endpoint): boolean {
+  return rule.rule.action === 'deny' && isAbout(rule, pod, peer);
 }
 
 /** Whether a rule is surely about a connection between the two, on whatever port. */

@@ -38,12 +38,23 @@ export function modelOf(snapshot: Snapshot, engineOverride?: EngineName): Policy
     policies,
     tiers: tiersOf(engine.name, policies, calicoTiers(snapshot.policies)),
     namespaces,
-    pods: snapshot.workloads.flatMap(podsOf),
+    pods: snapshot.workloads.flatMap((w) => podsOf(engine.name === 'cilium' ? { ...w, ports: namedOnce(w.ports) } : w)),
     nodes: new Map(snapshot.nodes.map((n) => [n.name, n.addresses])),
     nodeLabels: new Map(snapshot.nodes.flatMap((n) => (n.policyLabels ? [[n.name, n.policyLabels] as const] : []))),
     ...maybe('serviceAccounts', serviceAccounts),
     podRanges: snapshot.ranges.pods,
   };
+}
+
+/**
+ * Cilium keeps one port a name, whatever the protocol: the last that the pod declares (NamedPortMap.AddPort in
+ * pkg/types/portmap.go of v1.20.2; seen on the real engine).
+ */
+function namedOnce(ports: Workload['ports']): Workload['ports'] {
+  const last = new Map(ports.map((port, i) => [port.name?.toLowerCase(), i]));
+  return ports.map(({ name, ...port }, i) =>
+    name === undefined || last.get(name.toLowerCase()) !== i ? port : { name, ...port },
+  );
 }
 
 function podsOf(workload: Workload): PodEndpoint[] {

@@ -14,6 +14,8 @@ export interface EngineSemantics {
   readonly cidrMatchesNodes: boolean;
   /** Whether a pod that is isolated for egress reaches its own node all the same. */
   readonly ownNodeEgress: boolean;
+  /** Whether a rule that denies keeps a pod's own node out, which every default denial lets in. */
+  readonly rulesDenyOwnNode: boolean;
   /** Whether the rules of a direction that a NetworkPolicy's `policyTypes` leaves out are enforced, and isolate. */
   readonly rulesIsolate: boolean;
   /** The dialects that it reads; a policy of another decides nothing there. */
@@ -30,6 +32,7 @@ const SPECIFICATION: EngineSemantics = {
   cidrMatchesPods: true,
   cidrMatchesNodes: true,
   ownNodeEgress: false,
+  rulesDenyOwnNode: false,
   rulesIsolate: false,
   dialects: ['kubernetes', 'admin', 'cilium', 'calico'],
 };
@@ -43,7 +46,8 @@ const SPECIFICATION: EngineSemantics = {
  * - Cilium: `policy-cidr-match-mode` is empty by default and can't be set on AKS (CIDRSelector in pkg/policy/types); "Network policies cannot use ipBlock
  *   to allow access to node or pod IPs" (AKS, azure-cni-powered-by-cilium.md). pkg/k8s/network_policy.go turns
  *   spec.ingress and spec.egress into rules without asking `policyTypes`, which only adds the empty default denies.
- *   ClusterNetworkPolicy: pkg/k8s/cluster_network_policy.go, since 1.20.
+ *   ClusterNetworkPolicy: pkg/k8s/cluster_network_policy.go, since 1.20. Its own node gets in by a rule that comes after all
+ *   others (computePolicyEnforcementAndRules in pkg/policy/repository.go of v1.20.2; seen on the real engine).
  * - NPM: the same page, on moving from NPM to Cilium: NPM allows egress to the own node implicitly.
  */
 const ENGINES: Readonly<Record<EngineName, EngineSemantics>> = {
@@ -60,6 +64,7 @@ const ENGINES: Readonly<Record<EngineName, EngineSemantics>> = {
     title: 'Cilium',
     cidrMatchesPods: false,
     cidrMatchesNodes: false,
+    rulesDenyOwnNode: true,
     rulesIsolate: true,
     dialects: ['kubernetes', 'admin', 'cilium'],
   },

@@ -98,10 +98,10 @@ export async function untilLive(
   wanted: readonly string[],
   gone: readonly string[],
   signal: AbortSignal,
-  patienceMs = 6000,
+  patienceMs = 40_000,
 ): Promise<string[]> {
   const end = Date.now() + patienceMs;
-  const limit = Date.now() + 60_000;
+  const limit = Date.now() + 80_000;
   for (;;) {
     const all = await Promise.all(cluster.nodes.map(({ name }) => progressOf(cluster, name, signal)));
     const missing = wanted.filter((uid) => !all.every((p) => p.has(uid)));

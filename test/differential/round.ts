@@ -3,8 +3,9 @@ import { stringify } from 'yaml';
 import { ParityError } from '../../src/host/errors.ts';
 import { quietRun } from '../../src/host/run.ts';
 import { modelOf } from '../../src/policy/endpoints.ts';
+import { whyIgnored } from '../../src/policy/engine.ts';
 import { evaluator } from '../../src/policy/evaluate.ts';
-import type { Connection, Endpoint, PolicyModel, Verdict } from '../../src/policy/model.ts';
+import type { Connection, Endpoint, Policy, PolicyModel, Verdict } from '../../src/policy/model.ts';
 import { reasonText } from '../../src/policy/reasons.ts';
 import { captureCluster } from '../../src/snapshot/capture.ts';
 import type { PolicyObject, Protocol } from '../../src/snapshot/model.ts';
@@ -47,28 +48,21 @@ export async function playRound(
         disagreements.push(...apiRefusal(policy, error));
       }
     }
-    const uids = new Map(made.map((m) => [m.metadata.uid ?? '', `${m.kind} ${m.metadata.name}`]));
-    const untaken = await untilLive(cluster, [...uids.keys()], [], signal);
     const snapshot = await captureCluster(client, cluster.id, quietRun(signal));
     for (const gap of snapshot.gaps) if (gap.message.startsWith('left out')) disagreements.push(gap.message);
     const model = modelOf(snapshot);
-    disagreements.push(
-      ...refusals(
-        model,
-        untaken.flatMap((uid) => uids.get(uid) ?? []),
-        made,
-      ),
-    );
+    // What is read as refused isn't waited for, only looked for.
+    const [refused, awaited] = [true, false].map((is) => made.filter((m) => isRefused(model, m) === is).map(uidOf));
+    const untaken = [
+      ...(await untilLive(cluster, awaited ?? [], [], signal)),
+      ...(await untilLive(cluster, refused ?? [], [], signal, 0)),
+    ];
+    disagreements.push(...refusals(model, untaken, made));
     const played = await compare(world, model, options);
     return { policies: made.length, ...played, disagreements: [...disagreements, ...played.disagreements] };
   } finally {
     for (const object of made) await client.delete(object, { signal: AbortSignal.timeout(30_000) });
-    await untilLive(
-      cluster,
-      [],
-      made.map((m) => m.metadata.uid ?? ''),
-      AbortSignal.timeout(60_000),
-    );
+    await untilLive(cluster, [], made.map(uidOf), AbortSignal.timeout(90_000));
   }
 }
 
@@ -95,17 +89,28 @@ const EMPTY = {
   gaps: [],
 } as const;
 
-/** Objects of which the agent has no rule though they have some, and those that the model takes for refused. */
+function uidOf({ metadata }: KubeObject): string {
+  return metadata.uid ?? '';
+}
+
+function policiesOf(model: PolicyModel, { kind, metadata }: KubeObject): readonly Policy[] {
+  return model.policies.filter((p) => p.name === metadata.name && p.source.object.split(/[. ]/)[0] === kind);
+}
+
+/** Whether the agent is expected to have nothing of an object: it refuses it, or there is no rule in it. */
+function isRefused(model: PolicyModel, object: KubeObject): boolean {
+  const own = policiesOf(model, object);
+  const isSilent = own.every((p) => p.rules.length === 0 && p.isolates.length === 0);
+  return isSilent || own.some((p) => whyIgnored(p, model.engine) !== undefined);
+}
+
+/** Objects of which the agent has no rule though it should, and those of which it has some though it should not. */
 function refusals(model: PolicyModel, untaken: readonly string[], made: readonly KubeObject[]): string[] {
-  return made.flatMap(({ kind, metadata }) => {
-    const own = model.policies.filter((p) => p.name === metadata.name && p.source.object.split(/[. ]/)[0] === kind);
-    const inert = own.some((p) => p.inert?.startsWith('Cilium refuses'));
-    const taken = !untaken.includes(`${kind} ${metadata.name}`);
-    const silent = own.every((p) => p.rules.length === 0 && p.isolates.length === 0);
-    if (taken !== inert || (silent && !taken)) return [];
-    return [
-      `${kind} ${metadata.name}: ${taken ? 'Cilium takes what is read as refused' : 'Cilium takes no rule of it'}`,
-    ];
+  return made.flatMap((object) => {
+    const taken = !untaken.includes(uidOf(object));
+    if (taken !== isRefused(model, object)) return [];
+    const what = taken ? 'Cilium takes what is read as refused' : 'Cilium takes no rule of it';
+    return [`${object.kind} ${object.metadata.name}: ${what}`];
   });
 }
 

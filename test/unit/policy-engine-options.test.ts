@@ -199,3 +199,30 @@ test("Cilium's options come from its ConfigMap, those that change what policies 
   assert.deepEqual(options({ debug: 'false' }), {});
   assert.equal(options({}), undefined);
 });
+
+test('a rule that denies keeps the own node out under Cilium, a default denial never does', () => {
+  const cilium = (rules: string) =>
+    `{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: shop}, spec: {endpointSelector: {matchLabels: {app: web}}, ${rules}}}`;
+  const own = (text: string, ip = '172.18.0.2') => ask(world(text, { name: 'cilium' }), ip, 'web').allowed;
+  assert.equal(own(cilium('ingress: [{}]')), true);
+  assert.equal(own(cilium('ingressDeny: [{fromEntities: [remote-node]}]')), true);
+  assert.equal(own(cilium('ingressDeny: [{fromEntities: [host]}]')), false);
+  assert.equal(own(cilium('ingressDeny: [{fromEntities: [all], toPorts: [{ports: [{port: "81"}]}]}]')), true);
+  assert.equal(own(cilium('ingress: [{}]'), '172.18.0.3'), false, 'the other node');
+});
+
+test('Cilium knows one port a name: the last that the pod declares, whatever the protocol', () => {
+  const pod = `---
+apiVersion: v1
+kind: Pod
+metadata: {name: two, namespace: shop}
+spec:
+  nodeName: n1
+  containers: [{name: c, ports: [{name: x, containerPort: 80}, {name: x, containerPort: 53, protocol: UDP}]}]
+status: {podIP: 10.244.0.7}
+---
+`;
+  const named = pod + policy('{podSelector: {}, policyTypes: [Ingress], ingress: [{ports: [{port: x}]}]}');
+  assert.equal(ask(world(named, { name: 'kindnet' }), 'web', 'two').allowed, true);
+  assert.equal(ask(world(named, { name: 'cilium' }), 'web', 'two').allowed, false);
+});

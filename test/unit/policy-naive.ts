@@ -39,7 +39,9 @@ function side(
   const chosen = model.policies.filter((p) => enforced(p, model) && subjectOf(p, own, model));
   const heard = (p: Policy) => isolates(p, direction, engine) || rulesOf(p, direction, engine).length > 0;
   const ownNode = own.node !== undefined && nodeOf(model, peer) === own.node;
-  if (ownNode && (direction === 'ingress' || engine === 'npm')) return true;
+  // Under Cilium a rule that denies keeps even the own node out; no default denial does.
+  const isLetIn = ownNode && direction === 'ingress' && engine === 'cilium';
+  if (ownNode && !isLetIn && (direction === 'ingress' || engine === 'npm')) return true;
   for (const tier of [...model.tiers].sort((a, b) => (a.order < b.order ? -1 : 1))) {
     const here = chosen
       .filter((p) => p.tier === tier.name && heard(p))
@@ -55,7 +57,7 @@ function side(
       if (actions.includes('deny')) return false;
       if (actions.includes('allow')) return true;
     }
-    if (tier.otherwise === 'deny' && here.some((p) => isolates(p, direction, engine))) return false;
+    if (!isLetIn && tier.otherwise === 'deny' && here.some((p) => isolates(p, direction, engine))) return false;
   }
   return true;
 }
