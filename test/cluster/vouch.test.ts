@@ -152,7 +152,7 @@ describe('a kind cluster proves itself', onCluster, () => {
     const all = providers(localHost(), docker);
     await assert.rejects(
       findCluster(undefined, all, quietRun(signal)),
-      is('input', new RegExp(`several.*kind:${FORGED}`)),
+      is('input', new RegExp(`has to be said.*kind:${FORGED}`)),
     );
     await assert.rejects(
       findCluster('kind:nope', all, quietRun(signal)),
