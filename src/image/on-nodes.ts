@@ -17,6 +17,7 @@ export async function imagesOnNodes(
   locks: readonly ImageLock[],
   signal: AbortSignal,
 ): Promise<NodeImage[][]> {
+  if (locks.length === 0) return [];
   if (cluster.images) return imagesElsewhere(cluster.images, cluster, locks, signal);
   const found: NodeImage[][] = [];
   const closed = await reportedOnClosed(cluster, signal);
