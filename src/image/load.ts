@@ -68,7 +68,9 @@ export async function loadImage(
 
 /** containerd deletes what nothing refers to in its own time: layers may go right after it was asked for them. */
 function isLayerGone(error: unknown): boolean {
-  return error instanceof ParityError && /failed to extract layer.*not found/.test(error.message);
+  // The first is the transfer service's word for it, the second that of an import by ctr itself.
+  const gone = /failed to extract layer.*not found|content digest sha256:[0-9a-f]+: not found/;
+  return error instanceof ParityError && gone.test(error.message);
 }
 
 async function fill(
