@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import type Docker from 'dockerode';
 import { environmentError, inputError, messageOf } from '../host/errors.ts';
+import { isFile } from '../host/is-file.ts';
 import type { Run } from '../host/run.ts';
 import type { CreateOptions } from './provider.ts';
 
@@ -73,15 +73,6 @@ async function numberedParts(base: string): Promise<string[]> {
   const parts: string[] = [];
   while (await isFile(`${base}.${parts.length}`)) parts.push(`${base}.${parts.length}`);
   return parts;
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isFile();
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
-    throw error;
-  }
 }
 
 async function loadArchive(docker: Docker, name: string, parts: readonly string[], run: Run): Promise<string> {

@@ -1,7 +1,7 @@
-import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import * as vscode from 'vscode';
 import { inputError } from '../host/errors.ts';
+import { isFile } from '../host/is-file.ts';
 import type { Snapshot } from '../snapshot/model.ts';
 
 /** A target as a report names it: a path starts at the folder. */
@@ -33,13 +33,4 @@ async function fileOf({ folder, name }: NamedTarget, file: string): Promise<vsco
     if (await isFile(path)) return vscode.Uri.file(path);
   }
   return undefined;
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isFile();
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
-    throw error;
-  }
 }
