@@ -6,7 +6,7 @@ import { bootstrap } from '../scripts/bootstrap.mjs';
 
 bootstrap();
 const { check, suite } = await import('./suite.mjs');
-const { testClusters, removeTestClusters } = await import('./clusters.mjs');
+const { testClusters, removeTestClusters, filesByClusters } = await import('./clusters.mjs');
 const { ensureChromium } = await import('../scripts/setup.mjs');
 const { installHost } = await import('./host/install.ts');
 const { globSync } = await import('node:fs');
@@ -64,14 +64,20 @@ if (wanted('unit')) {
   });
 }
 
-const clusters = {};
-if (wanted('cluster') && prepared('clusters', () => Object.assign(clusters, testClusters()))) {
+if (wanted('cluster')) {
   // One file at a time: they share the clusters and the daemon. The limit is for a hang, on a busy machine too.
-  for (const file of globSync('test/cluster/**/*.test.ts').sort()) {
-    add(await suite(file, [...NODE_TEST, file], { limitMs: minutes(20), env: clusters }));
+  for (const { variables, files } of filesByClusters(globSync('test/cluster/**/*.test.ts').sort())) {
+    let env = {};
+    const make = () => {
+      env = testClusters(variables);
+    };
+    if (!prepared('clusters', make)) continue;
+    for (const file of files) add(await suite(file, [...NODE_TEST, file], { limitMs: minutes(20), env }));
+    removeTestClusters(variables.filter((variable) => variable !== 'CLPARITY_TEST_CLUSTER'));
   }
 }
 
+const clusters = {};
 const editor = () => {
   ensureChromium();
   installHost();
