@@ -86,7 +86,7 @@ async function exitCode(exec: Docker.Exec, signal: AbortSignal): Promise<number>
   for (let attempt = 0; attempt < 100; attempt++) {
     const { ExitCode, Running } = await exec.inspect({ abortSignal: signal });
     if (!Running && ExitCode !== null) return ExitCode;
-    await sleep(50, undefined, { signal });
+    await sleep(Math.min(50, 2 ** attempt), undefined, { signal });
   }
   throw new Error('Docker does not tell its exit code');
 }

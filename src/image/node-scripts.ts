@@ -6,21 +6,18 @@ export const SEPARATOR = '=====';
 
 /**
  * Everything about a node's images in one go, for a round trip into a node costs more than the questions, and all of them
- * at once: architecture, kubelet's snapshotter, whether its ctr can import by itself (--local; the transfer service,
- * ctr's other way from containerd 2.0 on, takes more than twice as long), kubelet's images, what the names in $names, apart
- * by spaces, stand for, and the unpacked layers (the functions are of node-runtime.ts). The snapshotter is part of the folder's name:
- * …/io.containerd.snapshotter.v1.overlayfs. And whether it reaches this process at $feeder, host/port. Listing names without a filter would take as long as all the rest.
+ * at once: architecture, kubelet's snapshotter, whether it reaches this process at $feeder (host/port), kubelet's images,
+ * what the names in $names, apart by spaces, stand for, and the unpacked layers (the functions are of node-runtime.ts).
+ * Listing names without a filter would take as long as all the rest.
  */
 export const SURVEY = `
 exec 6< <([ -z "$feeder" ] || timeout 1 bash -c "exec 7<>/dev/tcp/$feeder && echo yes" 2>/dev/null || true)
 filters=; for name in $names; do filters="$filters name==$name"; done
 exec 3< <(kubelet_images); kubelet=$!
 exec 4< <(ctr -n k8s.io images ls \${filters:-name==none}); named=$!
-exec 5< <(ctr images import --help | grep -e '--local' || true)
 uname -m
 snapshotter=$(snapshotter)
 echo "$snapshotter"
-if [ -n "$(cat <&5)" ]; then echo --local; else echo; fi
 cat <&6
 echo ${SEPARATOR}
 cat <&3; wait $kubelet
@@ -33,16 +30,19 @@ echo ${SEPARATOR}
 /**
  * Takes in an image, from $feeder where that is set and else from standard input, under a staging name, gives it its names,
  * and surveys the node. Arguments: feeder; a name for the process that imports, by which it can be found and by which the
- * feeder knows it; snapshotter; --local or nothing; the staging name; then
- * lists apart by spaces, of names to give to the staged image, of names to mark as ours and of names that kubelet is to
- * see; the rest is one more archive in base64, which holds production's manifests with their names.
+ * feeder knows it; snapshotter; the staging name; then lists apart by spaces, of names to give to the staged image, of
+ * names to mark as ours and of names that kubelet is to see; the rest is one more archive in base64, which holds production's manifests with their names.
+ *
+ * ctr imports by itself where it can (--local): the transfer service, its other way from containerd 2.0 on, takes more
+ * than twice as long.
  *
  * Names come last: until every layer is unpacked, only the staging name exists, so that a node that dies in the middle
  * has no half image under a name that a pod may ask for. Kubelet's side follows containerd's events, a moment later.
  */
 export const LOAD = `
-feeder=$1 token=$2 snapshotter=$3 local=$4 staging=$5 tags=$6 own=$7 names=$8
-shift 8
+feeder=$1 token=$2 snapshotter=$3 staging=$4 tags=$5 own=$6 names=$7
+shift 7
+local=$(ctr images import --help | grep -o -m 1 -e --local || true)
 import() { (exec -a "$token" "\${ctr[@]}" -n k8s.io images import $local --snapshotter "$snapshotter" - >/dev/null); }
 if [ -n "$feeder" ]; then
   exec 7<>/dev/tcp/$feeder; echo "$token" >&7; import <&7; exec 7>&-

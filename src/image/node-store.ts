@@ -15,8 +15,6 @@ export interface NodeState {
   readonly architecture: string;
   /** containerd's snapshotter, as kubelet uses it. */
   readonly snapshotter: string;
-  /** `--local` where its ctr has that. */
-  readonly local: string;
   /** Whether it reaches the feeder that it was asked about. */
   readonly reaches: boolean;
   /** Those of the names asked for that containerd has, and the digests that they stand for. */
@@ -98,7 +96,7 @@ export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
       const more = metadata ? inArguments(await buffer(metadata)) : [];
       feeder?.offer(token, archive);
       const from = feeder ? address(feeder) : '';
-      const argv = script(LOAD, from, token, state.snapshotter, state.local, staging, ...lists, ...more);
+      const argv = script(LOAD, from, token, state.snapshotter, staging, ...lists, ...more);
       return nodeState(await must(argv, 'The image import', signal, feeder ? undefined : archive), node);
     },
     async names(signal, owned) {
@@ -131,7 +129,7 @@ function inArguments(bytes: Buffer): string[] {
 
 function nodeState(output: string, node: string): NodeState {
   const [facts = '', images = '', names = '', snapshots = ''] = output.split(`${SEPARATOR}\n`);
-  const [architecture = '', snapshotter = '', local = '', reaches = ''] = facts.split('\n').map((line) => line.trim());
+  const [architecture = '', snapshotter = '', reaches = ''] = facts.split('\n').map((line) => line.trim());
   if (snapshotter === '') {
     throw environmentError(`Node ${node} does not tell which containerd snapshotter its kubelet uses`, {
       action: 'Is its container runtime containerd? Other runtimes are not supported.',
@@ -143,7 +141,6 @@ function nodeState(output: string, node: string): NodeState {
   return {
     architecture,
     snapshotter,
-    local,
     reaches: reaches === 'yes',
     names: namesIn(names),
     kubelet: kubeletImages(images, node),

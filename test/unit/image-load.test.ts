@@ -41,7 +41,7 @@ function daemon() {
 
 /** Nodes that answer every question and say that they reach this machine; `load` is what becomes of an import. */
 function clusterOf(load: (node: string) => ReturnType<LocalCluster['exec']>, nodes = ['one']): LocalCluster {
-  const survey = ['x86_64\noverlayfs\n--local\nyes\n', '{"images":[]}\n', '', ''].join(`${SEPARATOR}\n`);
+  const survey = ['x86_64\noverlayfs\nyes\n', '{"images":[]}\n', '', ''].join(`${SEPARATOR}\n`);
   const standIn = {
     id: 'kind:test',
     nodes: nodes.map((name) => ({ name, role: 'worker', hostAddress: '127.0.0.1' })),
