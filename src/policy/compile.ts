@@ -3,6 +3,7 @@ import { type EngineSemantics, semanticsOf, whyIgnored } from './engine.ts';
 import type { Direction, Endpoint, Peer, PodEndpoint, Policy, PolicyModel, Rule, Tier } from './model.ts';
 import { apiServerFinder, isRelative, matchesOne, type PeerContext, peerMatcher, relationOf } from './peers.ts';
 import { holds, knowing, type Truth } from './select.ts';
+import { bySide, byTurn } from './tiers.ts';
 
 /** A rule that is ready to be asked. */
 export interface CompiledRule {
@@ -66,7 +67,8 @@ export function compile(model: PolicyModel): CompiledModel {
     const selected = enforced(pod.namespace)
       .filter((policy) => selects(policy, pod))
       .map(compiled);
-    return { ingress: turnsIn(model.tiers, selected, 'ingress'), egress: turnsIn(model.tiers, selected, 'egress') };
+    const inDirection = (direction: Direction) => turnsIn(model, selected, direction, semantics);
+    return { ingress: inDirection('ingress'), egress: inDirection('egress') };
   });
   return {
     model,
@@ -90,23 +92,17 @@ function sorted(model: PolicyModel) {
     else if (policy.namespace === undefined) everywhere.push(policy);
     else inNamespace.set(policy.namespace, [...(inNamespace.get(policy.namespace) ?? []), policy]);
   }
-  const enforced = memoize((namespace: string) => [...everywhere, ...(inNamespace.get(namespace) ?? [])].sort(byOrder));
+  const enforced = memoize((namespace: string) => [...everywhere, ...(inNamespace.get(namespace) ?? [])].sort(byTurn));
   return { enforced, ignored };
 }
 
-/** Lower first, without an order last, then by name: libcalico-go and felix/calc/policy_sorter.go. */
-function byOrder(a: Policy, b: Policy): number {
-  const [x, y] = [a.order ?? Number.POSITIVE_INFINITY, b.order ?? Number.POSITIVE_INFINITY];
-  if (x !== y) return x < y ? -1 : 1;
-  return compareText(a.name, b.name) || compareText(a.namespace ?? '', b.namespace ?? '');
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function turnsIn(tiers: readonly Tier[], selected: readonly CompiledPolicy[], direction: Direction): Turn[] {
-  return tiers.flatMap((tier) => {
+function turnsIn(
+  { tiers }: PolicyModel,
+  selected: readonly CompiledPolicy[],
+  direction: Direction,
+  { rulesTakeTurns, denialsLast }: EngineSemantics,
+): Turn[] {
+  const turns = tiers.flatMap((tier): Turn | [] => {
     const own = selected.filter(
       (p) => p.policy.tier === tier.name && (p.isolates.includes(direction) || p.rules[direction].length > 0),
     );
@@ -115,9 +111,31 @@ function turnsIn(tiers: readonly Tier[], selected: readonly CompiledPolicy[], di
       tier,
       policies: own.map((p) => p.policy),
       isolating: own.filter((p) => p.isolates.includes(direction)).map((p) => p.policy),
-      rules: own.flatMap((p) => p.rules[direction]),
+      rules:
+        tier.rules === 'ordered' && rulesTakeTurns ? inTurn(own, direction) : own.flatMap((p) => p.rules[direction]),
     };
   });
+  return denialsLast ? endingInDenial(turns) : turns;
+}
+
+/** The turns with every tier's denial of what it leaves undecided put off until all have had their say. */
+function endingInDenial(turns: readonly Turn[]): Turn[] {
+  const early = turns.slice(0, -1).filter(({ tier, isolating }) => tier.otherwise === 'deny' && isolating.length > 0);
+  if (early.length === 0) return [...turns];
+  return [
+    ...turns.map((turn) => (early.includes(turn) ? { ...turn, isolating: [] } : turn)),
+    ...early.map((turn) => ({ ...turn, rules: [] })),
+  ];
+}
+
+/** See EngineSemantics.rulesTakeTurns. */
+function inTurn(policies: readonly CompiledPolicy[], direction: Direction): CompiledRule[] {
+  return policies
+    .flatMap(({ policy, rules }) =>
+      rules[direction].map((compiled, place) => ({ ...compiled, policy, place, compiled })),
+    )
+    .sort(bySide)
+    .map(({ compiled }) => compiled);
 }
 
 interface RuleContext {

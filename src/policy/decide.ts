@@ -97,7 +97,8 @@ function winners(matching: readonly CompiledRule[]): readonly CompiledRule[] {
   return denying.length > 0 ? denying : matching.filter((r) => r.rule.action === 'allow');
 }
 
-function denies({ tier, isolating }: Turn): boolean {
+/** Whether a turn denies what none of its rules decides. */
+export function denies({ tier, isolating }: Turn): boolean {
   return tier.otherwise === 'deny' && isolating.length > 0;
 }
 

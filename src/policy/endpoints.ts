@@ -4,6 +4,7 @@ import { maybe } from '../snapshot/shape.ts';
 import { parseAddress } from './addresses.ts';
 import { calicoTiers } from './dialect/calico-tiers.ts';
 import { parsePolicies } from './dialect/index.ts';
+import { policiesOfEngine } from './engine-policies.ts';
 import type { Endpoint, PodEndpoint, PolicyModel } from './model.ts';
 import { nearest } from './near.ts';
 import { isSame } from './select.ts';
@@ -27,12 +28,8 @@ export function modelOf(snapshot: Snapshot, engineOverride?: EngineName): Policy
   const serviceAccounts =
     snapshot.serviceAccounts &&
     new Map(snapshot.serviceAccounts.map((a) => [`${a.namespace}/${a.name}`, a.policyLabels]));
-  const policies = parsePolicies(snapshot.policies, {
-    services,
-    namespaces,
-    engine,
-    ...maybe('serviceAccounts', serviceAccounts),
-  });
+  const context = { services, namespaces, engine, ...maybe('serviceAccounts', serviceAccounts) };
+  const policies = [...parsePolicies(snapshot.policies, context), ...policiesOfEngine(engine)];
   return {
     engine,
     policies,

@@ -2,6 +2,9 @@ import type { Engine, EngineName } from '../snapshot/model.ts';
 import { identityLabels } from './identity.ts';
 import type { DialectName, Peer, Policy, Rule } from './model.ts';
 
+/** Nodes and addresses outside of the cluster, or these and all pods. */
+export type Strangers = 'nobody' | 'strangers' | 'everyone';
+
 /** In what the engines differ about the same policy. Anything not here, they do alike. */
 export interface EngineSemantics {
   readonly name: EngineName;
@@ -18,6 +21,14 @@ export interface EngineSemantics {
   readonly rulesDenyOwnNode: boolean;
   /** Whether the rules of a direction that a NetworkPolicy's `policyTypes` leaves out are enforced, and isolate. */
   readonly rulesIsolate: boolean;
+  /** Whether the rules of admin policies of one priority take their turns side by side, not policy by policy. */
+  readonly rulesTakeTurns: boolean;
+  /** Whether a pod that is isolated is denied the rest only after the baseline tier, whose rules may still allow it. */
+  readonly denialsLast: boolean;
+  /** Whether `endPort` of a NetworkPolicy counts; where not, its `port` alone does. */
+  readonly portRanges: boolean;
+  /** What a peer that asks for no label to be there means besides the pods that it selects. */
+  readonly strangers: Strangers;
   /** The dialects that it reads; a policy of another decides nothing there. */
   readonly dialects: readonly DialectName[];
   /** Whether selectors see a pod's label of this key; undefined where they see all. */
@@ -34,6 +45,10 @@ const SPECIFICATION: EngineSemantics = {
   ownNodeEgress: false,
   rulesDenyOwnNode: false,
   rulesIsolate: false,
+  rulesTakeTurns: false,
+  denialsLast: false,
+  portRanges: true,
+  strangers: 'nobody',
   dialects: ['kubernetes', 'admin', 'cilium', 'calico'],
 };
 
@@ -43,11 +58,15 @@ const SPECIFICATION: EngineSemantics = {
  *   admin policies; by itself, installed for them, it reads those as well. It looks only at the packet's addresses and at
  *   `policyTypes`. Egress to the own node: evaluated where its dataplane has an input chain, unseen in older releases.
  * - Calico: policy comes first, DefaultEndpointToHostAction after it; ipBlock on nodes is inferred, not documented.
- * - Cilium: `policy-cidr-match-mode` is empty by default and can't be set on AKS (CIDRSelector in pkg/policy/types); "Network policies cannot use ipBlock
- *   to allow access to node or pod IPs" (AKS, azure-cni-powered-by-cilium.md). pkg/k8s/network_policy.go turns
- *   spec.ingress and spec.egress into rules without asking `policyTypes`, which only adds the empty default denies.
- *   ClusterNetworkPolicy: pkg/k8s/cluster_network_policy.go, since 1.20. Its own node gets in by a rule that comes after all
- *   others (computePolicyEnforcementAndRules in pkg/policy/repository.go of v1.20.2; seen on the real engine).
+ * - Cilium: `policy-cidr-match-mode` is empty by default and can't be set on AKS (CIDRSelector in pkg/policy/types);
+ *   "Network policies cannot use ipBlock to allow access to node or pod IPs" (AKS, azure-cni-powered-by-cilium.md).
+ *   pkg/k8s/network_policy.go turns spec.ingress and spec.egress into rules without asking `policyTypes`, which only adds
+ *   the empty default denies. ClusterNetworkPolicy: pkg/k8s/cluster_network_policy.go, since 1.20. Its own node gets in by
+ *   a rule that comes after all others (computePolicyEnforcementAndRules in pkg/policy/repository.go of v1.20.2; seen on
+ *   the real engine). Rules of one priority: the i-th of each policy stand together, and of these deny comes before allow
+ *   and pass (ParseClusterNetworkPolicy; pkg/policy/types/entry.go). What no tier decides is denied at the very end, behind
+ *   Baseline, which may so allow what a NetworkPolicy isolates (addDefaultRule there; seen on the real engine).
+ *   endPort: taken and ignored before port ranges came (cilium#28684).
  * - NPM: the same page, on moving from NPM to Cilium: NPM allows egress to the own node implicitly.
  */
 const ENGINES: Readonly<Record<EngineName, EngineSemantics>> = {
@@ -66,6 +85,8 @@ const ENGINES: Readonly<Record<EngineName, EngineSemantics>> = {
     cidrMatchesNodes: false,
     rulesDenyOwnNode: true,
     rulesIsolate: true,
+    rulesTakeTurns: true,
+    denialsLast: true,
     dialects: ['kubernetes', 'admin', 'cilium'],
   },
   npm: { ...SPECIFICATION, title: 'Azure NPM', ownNodeEgress: true, dialects: ['kubernetes'] },
@@ -76,7 +97,11 @@ const ENGINES: Readonly<Record<EngineName, EngineSemantics>> = {
  * How an engine reads policies; one that isn't known is taken at Kubernetes' word, and each dialect at its own. What its
  * options change counts where they are known: `policy-cidr-match-mode` and `labels` of Cilium's.
  */
-export function semanticsOf({ name, options = {} }: Pick<Engine, 'name' | 'options'>): EngineSemantics {
+export function semanticsOf({
+  name,
+  options = {},
+  version,
+}: Pick<Engine, 'name' | 'options' | 'version'>): EngineSemantics {
   const semantics = { ...ENGINES[name], name };
   if (name !== 'cilium') return semantics;
   const modes = (options['policy-cidr-match-mode'] ?? '').split(/[\s,]+/);
@@ -85,7 +110,18 @@ export function semanticsOf({ name, options = {} }: Pick<Engine, 'name' | 'optio
     cidrMatchesPods: modes.includes('pods'),
     cidrMatchesNodes: modes.includes('nodes'),
     seesLabel: identityLabels(options.labels),
+    portRanges: !isBefore(version, 1, 17),
+    strangers: namesLocalCluster(options, version) ? 'nobody' : isBefore(version, 1, 20) ? 'strangers' : 'everyone',
   };
+}
+
+/**
+ * Whether Cilium adds the own cluster's name to selectors that name none, by which they mean pods alone: its option
+ * `policy-default-local-cluster`, which is on by default since 1.19 and wasn't there before 1.18 (PolicyConfig in
+ * pkg/clustermesh/types/option.go, getEndpointSelector in pkg/k8s/apis/cilium.io/utils/utils.go).
+ */
+export function namesLocalCluster(options: Engine['options'] = {}, version?: string): boolean {
+  return (options['policy-default-local-cluster'] ?? `${!isBefore(version, 1, 19)}`) === 'true';
 }
 
 /** Whether CIDRs of a policy match what has an address inside the cluster: Cilium's don't where nobody knows the engine. */

@@ -1,15 +1,19 @@
 import type { PolicyObject, Protocol } from '../snapshot/model.ts';
+import { maybe } from '../snapshot/shape.ts';
 import { type CompiledModel, compile } from './compile.ts';
 import { conditionsOf, isGivenUp } from './conditions.ts';
 import { allowedPorts, isAbout, sideOf } from './decide.ts';
+import { decidersOf } from './deciders.ts';
 import { calicoTiers } from './dialect/calico-tiers.ts';
 import { parsePolicies } from './dialect/index.ts';
 import { originOf } from './dialect/origin.ts';
 import { whyIgnored } from './engine.ts';
+import { policiesOfEngine } from './engine-policies.ts';
 import { pairsOf } from './fidelity-ends.ts';
 import type { Direction, Endpoint, PodEndpoint, Policy, PolicyModel } from './model.ts';
-import { ALL_PORTS, difference, formatPorts, intersection, type PortRange, PROTOCOLS } from './ports.ts';
+import { ALL_PORTS, difference, formatPorts, intersection, type PortRange, PROTOCOLS, union } from './ports.ts';
 import { tiersOf } from './tiers.ts';
+import { tiesOf } from './ties.ts';
 import { acceptedAs, isAccepted, type LocalWorld, type TranslatedObject } from './translate.ts';
 import { partsOf } from './translate-cells.ts';
 
@@ -49,7 +53,10 @@ const SHOWN = 20;
 
 /** The model of the local cluster once the objects are applied, with the target's pods in it. */
 export function appliedModel(target: PolicyModel, objects: readonly PolicyObject[], local: LocalWorld): PolicyModel {
-  const policies = parsePolicies(objects, { services: [], namespaces: target.namespaces });
+  const { namespaces, serviceAccounts } = target;
+  const { engine } = local;
+  const context = { services: [], namespaces, engine, ...maybe('serviceAccounts', serviceAccounts) };
+  const policies = [...parsePolicies(objects, context), ...policiesOfEngine(engine)];
   const tiers = tiersOf(local.engine.name, policies, calicoTiers(objects));
   const pods = target.pods.map((pod): PodEndpoint => {
     const { node: _, ...rest } = pod;
@@ -60,8 +67,8 @@ export function appliedModel(target: PolicyModel, objects: readonly PolicyObject
 
 /**
  * Compares what the target allows with what the translated objects allow here: between all its groups of pods, and
- * between them and addresses of every class that policies tell apart, on all ports. A difference counts for each policy
- * that has a say at the end where the two clusters decide differently. `acceptWider` as in TranslateInput.
+ * between them and addresses of every class that policies tell apart, on all ports. A difference counts for the policies
+ * whose rules decide it in either cluster; where no rule does, for those that isolate the pod. `acceptWider` as in TranslateInput.
  */
 export function fidelityOf(
   target: PolicyModel,
@@ -94,12 +101,18 @@ export function fidelityOf(
       const [before, after] = [intersection(egress.a, ingress.a), intersection(egress.b, ingress.b)];
       const involved = sides
         .filter((s) => s.differs)
-        .flatMap((s) => [
-          ...concerned(there, pair.from.there, pair.to.there, s.direction),
-          ...concerned(here, pair.from.here, pair.to.here, s.direction).flatMap(
-            (p) => standsFor.get(p.source.object) ?? [],
-          ),
-        ]);
+        .flatMap(({ direction, a, b }) => {
+          const ports = union([...difference(a, b), ...difference(b, a)]);
+          const [x, y] = [
+            decidersOf(there, { from: pair.from.there, to: pair.to.there }, direction, protocol, ports),
+            decidersOf(here, { from: pair.from.here, to: pair.to.here }, direction, protocol, ports),
+          ];
+          const originals = (list: readonly Policy[]) => list.flatMap((p) => standsFor.get(p.source.object) ?? []);
+          const byRule = [...x.byRule, ...originals(y.byRule)];
+          const byDefault = [...x.byDefault, ...originals(y.byDefault)];
+          if (byRule.length + byDefault.length > 0) return byRule.length > 0 ? byRule : byDefault;
+          return concerned(there, pair.from.there, pair.to.there, direction);
+        });
       for (const change of ['wider', 'narrower'] as const) {
         const ports = change === 'wider' ? difference(after, before) : difference(before, after);
         if (ports.length === 0) continue;
@@ -111,6 +124,7 @@ export function fidelityOf(
       }
     }
   }
+  const ties = tiesOf(there);
   const kept = Map.groupBy(here.model.policies, (p) => p.source.object);
   return target.policies.map((policy) => {
     const own = translated.filter((t) => t.from.some((p) => p.source.object === policy.source.object));
@@ -125,7 +139,10 @@ export function fidelityOf(
       missing.filter((c) => !given.includes(c)),
       local,
     );
-    return verdictOf(policy, byPolicy.get(policy) ?? [], own, target, { wider: given.length > 0, notes });
+    const tied = (ties.get(policy) ?? []).map(
+      (p) => `${p.source.object} has the same priority: Kubernetes doesn't define which of the two comes first`,
+    );
+    return verdictOf(policy, byPolicy.get(policy) ?? [], own, target, { wider: given.length > 0, notes, tied });
   });
 }
 
@@ -136,11 +153,11 @@ function verdictOf(
   differences: readonly DifferingConnection[],
   own: readonly TranslatedObject[],
   target: PolicyModel,
-  missing: { readonly wider: boolean; readonly notes: readonly string[] },
+  missing: { readonly wider: boolean; readonly notes: readonly string[]; readonly tied: readonly string[] },
 ): PolicyFidelity {
   const parts = partsOf(policy, target);
   const idle = whyIgnored(policy, target.engine);
-  const caveats = idle === undefined ? (policy.caveats ?? []) : [];
+  const caveats = idle === undefined ? [...(policy.caveats ?? []), ...missing.tied] : [];
   const verbatim = own.length > 0 && own.every((t) => t.verbatim);
   const changes = new Set(own.flatMap(({ note }) => note ?? []));
   const notes = [...(idle === undefined ? [] : [idle]), ...caveats, ...missing.notes, ...changes];

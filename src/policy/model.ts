@@ -51,8 +51,11 @@ export type Entity =
 
 /** The other end of a connection, or (`Rule.self`) the own end. */
 export type Peer =
-  /** `namespaces`: written as a choice of namespaces alone, by a selector that asks for no label to be there. */
-  | { readonly type: 'pods'; readonly match: Selector; readonly namespaces?: 'without' }
+  /**
+   * `strangers`: its selector asks for no label to be there, so that Cilium may take what is no pod for it as well:
+   * always, or where it doesn't add the own cluster's name.
+   */
+  | { readonly type: 'pods'; readonly match: Selector; readonly strangers?: 'always' | 'unlessLocal' }
   | { readonly type: 'nodes'; readonly match: Selector }
   | { readonly type: 'cidr'; readonly cidr: string; readonly except: readonly string[] }
   | { readonly type: 'entity'; readonly entity: Entity }

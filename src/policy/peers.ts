@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { type AddressBook, compileBlock } from './blocks.ts';
-import { cidrMatches, type EngineSemantics } from './engine.ts';
+import { cidrMatches, type EngineSemantics, type Strangers } from './engine.ts';
 import { matchesName } from './fqdn.ts';
 import type { Endpoint, Entity, Peer, PodEndpoint, Policy, PolicyModel, Selector } from './model.ts';
 import { every, holds, type Known, negated, some, type Truth } from './select.ts';
@@ -26,10 +26,13 @@ export function peerMatcher(peer: Peer, policy: Policy, context: PeerContext): P
   const { addresses, semantics } = context;
   switch (peer.type) {
     case 'pods':
-      if (meansEveryone(peer, semantics)) return () => true;
+      if (besidesPods(peer, semantics) === 'everyone') return () => true;
       // Selectors never match hostNetwork pods: engines see them as their node's address, "the most common
       // implementation" (Kubernetes' documentation, NetworkPolicy and hostNetwork pods).
-      return (e) => e.type === 'pod' && !e.hostNetwork && holds(peer.match, context.known(e));
+      return (e) => {
+        if (e.type === 'pod' && !e.hostNetwork) return holds(peer.match, context.known(e));
+        return besidesPods(peer, semantics) === 'strangers';
+      };
     case 'nodes':
       return (e) =>
         addresses.kindOf(e) === 'node' && holds(peer.match, knownOfNode(context.model, addresses.nodeOf(e)));
@@ -59,12 +62,14 @@ export function peerMatcher(peer: Peer, policy: Policy, context: PeerContext): P
 }
 
 /**
- * Whether Cilium takes a peer for everyone: it doesn't hold the `namespaces` of a ClusterNetworkPolicy to pods, so that a
- * selector that asks for no label to be there means the reserved identities as well, `aggregate-cluster` and the world
- * among them (seen in v1.20.2; pkg/k8s/cluster_network_policy.go adds the cluster's name to `pods` alone).
+ * What Cilium takes for a peer besides the pods that it selects, where it asks for no label to be there: the reserved
+ * identities, the world and nodes among them, and where it has `aggregate-cluster` (1.20) with that all pods. It adds the
+ * own cluster's name to selectors, which none of them has, by an option, but never to the `namespaces` of a
+ * ClusterNetworkPolicy (seen in v1.20.2; pkg/k8s/cluster_network_policy.go, parseNetworkPolicyPeer in network_policy.go).
  */
-export function meansEveryone(peer: Extract<Peer, { type: 'pods' }>, { name }: EngineSemantics): boolean {
-  return name === 'cilium' && peer.namespaces === 'without';
+export function besidesPods(peer: Extract<Peer, { type: 'pods' }>, { name, strangers }: EngineSemantics): Strangers {
+  if (name !== 'cilium' || peer.strangers === undefined) return 'nobody';
+  return peer.strangers === 'always' ? 'everyone' : strangers;
 }
 
 function knownOfNode({ nodeLabels }: PolicyModel, node: string | undefined): Known {

@@ -1,11 +1,12 @@
 import { compileBlock } from './blocks.ts';
 import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
-import { type Decision, type Exemption, isNarrowed } from './decide.ts';
+import { type Decision, type Exemption, isAbout, isNarrowed } from './decide.ts';
 import { cidrMatches, enginesFor, semanticsOf } from './engine.ts';
 import type { Connection, Direction, Endpoint, PodEndpoint, Policy, Reason, SideVerdict, Verdict } from './model.ts';
 import { isRelative, peersIn } from './peers.ts';
 import { includes, portMatchText, rangesOf, rulePorts } from './ports.ts';
 import { DEFAULT_TIER } from './tiers.ts';
+import { rivalsOf } from './ties.ts';
 
 /** Why a side has nothing to say. */
 export function exemptReason(
@@ -53,6 +54,7 @@ export function decisionReasons(
   return [
     ...passed.map((rule) => because(`passed on to the next tier by ${placeOf(rule)}`, rule)),
     ...rules.map((rule) => because(`${VERBS[rule.rule.action]} by ${placeOf(rule)}${condition(rule)}`, rule)),
+    ...[...passed, ...rules].flatMap((rule) => undefinedTurns(turns, rule, asked)),
     ...(turn && rules.length === 0 ? defaultReasons(compiled, turn, direction, asked) : []),
     ...(turn === undefined ? [undecided(turns, direction, asked)] : []),
     ...assumptions(
@@ -61,6 +63,18 @@ export function decisionReasons(
     ),
     ...before.flatMap((t) => t.rules.flatMap((rule) => mayDecide(compiled, rule, allowed, asked))),
   ];
+}
+
+/** The rules that an engine may as well have asked first: see tiesOf. */
+function undefinedTurns(turns: readonly Turn[], rule: CompiledRule, { pod, peer, connection }: Asked): Reason[] {
+  const turn = turns.find((t) => t.rules.includes(rule));
+  const isMatch = (r: CompiledRule) => isAbout(r, pod, peer) && speaksOf(r, connection);
+  return (turn ? rivalsOf(turn, rule, isMatch) : []).map((rival) =>
+    because(
+      `${placeOf(rival)} has the same priority, and would have it ${VERBS[rival.rule.action]}: Kubernetes doesn't define which comes first`,
+      rival,
+    ),
+  );
 }
 
 /** Where nobody knows the engine, policies that not every engine reads are taken to count; that is to be said. */

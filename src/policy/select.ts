@@ -93,7 +93,7 @@ export function namespaceLabels(model: Pick<PolicyModel, 'namespaces'>, namespac
 
 /** What `knowing` looks at. */
 type Knowledge = Pick<PolicyModel, 'namespaces' | 'serviceAccounts'> & {
-  readonly engine: Pick<PolicyModel['engine'], 'name' | 'options'>;
+  readonly engine: Pick<PolicyModel['engine'], 'name' | 'options' | 'version'>;
 };
 
 /**

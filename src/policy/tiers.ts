@@ -1,5 +1,5 @@
 import type { EngineName } from '../snapshot/model.ts';
-import type { Policy, Tier } from './model.ts';
+import type { Policy, Rule, Tier } from './model.ts';
 
 /**
  * The tiers that every engine knows, whatever it calls them. Admin and baseline: the tiers of
@@ -25,6 +25,40 @@ export function tiersOf(engine: EngineName, policies: readonly Policy[], more: r
   const known = [ADMIN_TIER, ordered ? CALICO_DEFAULT_TIER : DEFAULT_TIER, BASELINE_TIER];
   const names = new Set(known.map((t) => t.name));
   return [...known, ...more.filter((t) => !names.has(t.name))].sort(byOrder);
+}
+
+/**
+ * Lower first, without an order last, then by name (PolKVLess in felix/calc/policy_sorter.go), where Calico calls a
+ * NetworkPolicy `knp.default.NAME` (libcalico-go/lib/names).
+ */
+export function byTurn(a: Policy, b: Policy): number {
+  const [x, y] = [a.order ?? Number.POSITIVE_INFINITY, b.order ?? Number.POSITIVE_INFINITY];
+  if (x !== y) return x < y ? -1 : 1;
+  return compareText(sortName(a), sortName(b)) || compareText(a.namespace ?? '', b.namespace ?? '');
+}
+
+/** A rule, and its place among those of its policy. */
+interface Placed {
+  readonly rule: Pick<Rule, 'action'>;
+  readonly policy: Pick<Policy, 'order'>;
+  readonly place: number;
+}
+
+const RANK: Readonly<Record<Rule['action'], number>> = { deny: 0, allow: 1, pass: 2 };
+
+/** Rules of policies of one order side by side, the first ones first; of those in the same place one that denies. */
+export function bySide(a: Placed, b: Placed): number {
+  const [x, y] = [a.policy.order ?? Number.POSITIVE_INFINITY, b.policy.order ?? Number.POSITIVE_INFINITY];
+  if (x !== y) return x < y ? -1 : 1;
+  return a.place - b.place || RANK[a.rule.action] - RANK[b.rule.action];
+}
+
+function sortName({ dialect, name }: Policy): string {
+  return dialect === 'kubernetes' ? `knp.default.${name}` : name;
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Two tiers may both be without end, so the difference of their orders says nothing. */

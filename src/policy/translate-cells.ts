@@ -1,7 +1,7 @@
 import { semanticsOf, whyIgnored } from './engine.ts';
 import type { Direction, PodEndpoint, Policy, PolicyModel, Rule, Selector } from './model.ts';
 import { holds, type Known, knowing } from './select.ts';
-import { DEFAULT_TIER } from './tiers.ts';
+import { byTurn, DEFAULT_TIER } from './tiers.ts';
 import { fold, type Part, type Piece } from './translate-fold.ts';
 import type { Lower } from './translate-peers.ts';
 import type { Bound } from './translate-selector.ts';
@@ -109,7 +109,7 @@ export function cellsOf(model: PolicyModel, direction: Direction, lower: Lower):
         from: [...new Set(folded.map((p) => p.policy))],
         direction,
         subject,
-        pieces: fold(folded, model.tiers, destinations(members), part.policy),
+        pieces: fold(folded, model, destinations(members), part.policy),
         direct: whole && within.length === 0,
       };
     });
@@ -128,7 +128,7 @@ export function cellsOf(model: PolicyModel, direction: Direction, lower: Lower):
   return [
     ...ofPlain,
     ...ofSpecial.flatMap(({ first, within, members }): Cell[] => {
-      const pieces = fold(within, model.tiers, destinations(members), first.policy);
+      const pieces = fold(within, model, destinations(members), first.policy);
       if (pieces.some((p) => p.peers === undefined && p.ports === undefined)) return [];
       const rest = [...special.filter((s) => !within.includes(s)), ...plain];
       const subject = narrowed(within, rest, new Set(members));
@@ -139,12 +139,4 @@ export function cellsOf(model: PolicyModel, direction: Direction, lower: Lower):
 
 function isTrue({ policy }: Part, known: Known | undefined): boolean {
   return known !== undefined && holds(policy.subject, known) === true;
-}
-
-/** As the evaluator sorts them: by order, then by name. */
-function byTurn(a: Policy, b: Policy): number {
-  const [x, y] = [a.order ?? Number.POSITIVE_INFINITY, b.order ?? Number.POSITIVE_INFINITY];
-  if (x !== y) return x < y ? -1 : 1;
-  const [n, m] = [`${a.name}\0${a.namespace ?? ''}`, `${b.name}\0${b.namespace ?? ''}`];
-  return n < m ? -1 : n > m ? 1 : 0;
 }

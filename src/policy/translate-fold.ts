@@ -1,5 +1,7 @@
-import type { Direction, Peer, PodEndpoint, Policy, PortMatch, Rule, Tier } from './model.ts';
+import { semanticsOf } from './engine.ts';
+import type { Direction, Peer, PodEndpoint, Policy, PolicyModel, PortMatch, Rule } from './model.ts';
 import { ALL_PORTS, difference, intersection, type PortRange, PROTOCOLS, portsOf, union } from './ports.ts';
+import { bySide } from './tiers.ts';
 import type { Bound } from './translate-selector.ts';
 
 type Ports = readonly PortMatch[] | undefined;
@@ -36,17 +38,20 @@ const LIMIT = 400;
  */
 export function fold(
   parts: readonly Part[],
-  tiers: readonly Tier[],
+  { tiers, engine }: Pick<PolicyModel, 'tiers' | 'engine'>,
   destinations: readonly PodEndpoint[],
   anyone: Policy,
 ): readonly Piece[] {
   const cut = portAlgebra(destinations);
+  const { denialsLast, rulesTakeTurns } = semanticsOf(engine);
+  let isDeniedAtLast = false;
   let open: readonly Piece[] = [{ peers: undefined, ports: undefined, policy: anyone }];
   const allowed: Piece[] = [];
   for (const tier of tiers) {
     const own = parts.filter((p) => p.policy.tier === tier.name);
     if (own.length === 0) continue;
-    const rules = own.flatMap((part) => part.rules.map((rule) => ({ rule, policy: part.policy })));
+    const listed = own.flatMap(({ rules, policy }) => rules.map((rule, place) => ({ rule, policy, place })));
+    const rules = rulesTakeTurns && tier.rules === 'ordered' ? listed.sort(bySide) : listed;
     const isUnion = tier.rules === 'union';
     const known = rules.filter(({ rule }) => rule.action === 'allow' || !rule.narrowedBy?.length);
     const denies = known.filter(({ rule }) => rule.action === 'deny');
@@ -59,10 +64,11 @@ export function fold(
       // What is allowed stays open: to allow it twice does no harm, and to deny it later takes nothing back.
       if (rule.action !== 'allow') open = open.flatMap((o) => cut.without(o, rule, policy)).slice(0, LIMIT);
     }
-    open = isolated ? passed : [...passed, ...open];
+    isDeniedAtLast ||= isolated && denialsLast;
+    open = isolated && !denialsLast ? passed : [...passed, ...open];
     if (open.length === 0) break;
   }
-  return [...allowed, ...open];
+  return isDeniedAtLast ? allowed : [...allowed, ...open];
 }
 
 function portAlgebra(destinations: readonly PodEndpoint[]) {

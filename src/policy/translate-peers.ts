@@ -2,7 +2,7 @@ import { contains, parseAddress } from './addresses.ts';
 import { addressBook, compileBlock } from './blocks.ts';
 import { cidrMatches, type EngineSemantics, semanticsOf } from './engine.ts';
 import type { Peer, PodEndpoint, Policy, PolicyModel, Selector } from './model.ts';
-import { meansEveryone } from './peers.ts';
+import { besidesPods } from './peers.ts';
 import {
   type BlockSet,
   blocksOf,
@@ -47,8 +47,11 @@ export function lowering(model: PolicyModel, services: readonly string[]): Lower
   const inside = uniteBlocks(blocksOf(model.podRanges), blocksOf(services), nodeBlocks(model));
   const lower: Lower = (peer, policy, bound) => {
     switch (peer.type) {
-      case 'pods':
-        return meansEveryone(peer, semantics) ? EVERYBODY : { ...NOBODY, pods: peer.match };
+      case 'pods': {
+        const besides = besidesPods(peer, semantics);
+        if (besides === 'everyone') return EVERYBODY;
+        return { ...(besides === 'nobody' ? NOBODY : EVERYBODY), pods: peer.match };
+      }
       case 'nodes':
         return { ...NOBODY, nodes: bound === 'outer' || (peer.match.op === 'all' && peer.match.of.length === 0) };
       case 'cidr':

@@ -73,7 +73,7 @@ export function translate(whole: TranslateInput, without: ReadonlySet<string> = 
     const [cell] = own;
     const { namespace } = original?.metadata ?? {};
     const isChosen = namespace !== undefined && input.namespaces.includes(namespace);
-    if (original && cell && isChosen && staysVerbatim(cell.policy, own, input, lower)) {
+    if (original && cell && isChosen && staysVerbatim(cell.policy, original, own, input, lower)) {
       results.push({ object: original, from: [cell.policy], verbatim: true });
       taken.add(`${namespace}/${cell.policy.name}`);
     } else rest.push(...own);
@@ -84,6 +84,7 @@ export function translate(whole: TranslateInput, without: ReadonlySet<string> = 
 /** Whether a NetworkPolicy means the same here as at the target. */
 function staysVerbatim(
   policy: Policy,
+  original: PolicyObject,
   cells: readonly Cell[],
   { model, local }: TranslateInput,
   lower: Lower,
@@ -97,6 +98,10 @@ function staysVerbatim(
   if (!labelsAlike) return false;
   const isAlike =
     there?.cidrMatchesPods === locally?.cidrMatchesPods && there?.cidrMatchesNodes === locally?.cidrMatchesNodes;
+  // Read as the target's engine does, the policy itself no longer shows a range.
+  if (there?.portRanges !== locally?.portRanges && JSON.stringify(original.spec).includes('"endPort":')) return false;
+  const meansStrangers = peersOf(policy).some((peer) => peer.type === 'pods' && peer.strangers !== undefined);
+  if (there?.strangers !== locally?.strangers && meansStrangers) return false;
   const parts = (m: PolicyModel) => partsOf(policy, m).map((p) => [p.direction, p.isolates, p.rules.length]);
   if (JSON.stringify(parts(model)) !== JSON.stringify(parts(here))) return false;
   // Where nobody knows the target's addresses, nothing says that a block means anything else than what it says.

@@ -130,16 +130,22 @@ const CILIUM_OPTIONS = [
   'enable-policy',
   'enable-k8s-cluster-network-policy',
   'enable-node-selector-labels',
+  'policy-default-local-cluster',
 ] as const;
 
 /** Undefined where there is no configuration to see; an option that is off or empty is left out. */
 function ciliumOptions(config: EngineFacts['ciliumConfig']): Engine['options'] {
   if (Object.keys(config).length === 0) return undefined;
   const set = CILIUM_OPTIONS.flatMap((key) => (config[key] ? [[key, config[key]] as const] : []));
-  return Object.fromEntries(set.filter(([key, value]) => value !== 'false' && value !== DEFAULTS[key]));
+  return Object.fromEntries(set.filter(([key, value]) => value !== (DEFAULTS[key] ?? 'false')));
 }
 
-const DEFAULTS: Readonly<Record<string, string>> = { 'cluster-name': 'default', 'enable-policy': 'default' };
+/** Empty: it has another default in older versions, and either word is kept. */
+const DEFAULTS: Readonly<Record<string, string>> = {
+  'cluster-name': 'default',
+  'enable-policy': 'default',
+  'policy-default-local-cluster': '',
+};
 
 function withVersion(engine: Engine, agent: AgentFacts): Engine {
   const tag = /:([\w][\w.-]*)(?:@|$)/.exec(agent.image?.split('/').at(-1) ?? '')?.[1];

@@ -5,8 +5,10 @@ import { test } from 'node:test';
 import { modelOf, resolvePeer } from '../../src/policy/endpoints.ts';
 import { evaluator } from '../../src/policy/evaluate.ts';
 import type { PolicyModel } from '../../src/policy/model.ts';
-import type { EngineName, Protocol } from '../../src/snapshot/model.ts';
-import { worldOf } from './policy-world.ts';
+import { snapshotOfObjects } from '../../src/snapshot/manifests.ts';
+import type { EngineName, Protocol, Snapshot } from '../../src/snapshot/model.ts';
+import { objectsIn } from '../../src/snapshot/placed.ts';
+import { parseYaml } from '../../src/snapshot/yaml.ts';
 
 const ROOT = join(import.meta.dirname, '../../../shared/cases/policies');
 const skip = existsSync(ROOT) ? false : 'the shared policy cases are not here (../shared/cases/policies)';
@@ -71,6 +73,14 @@ function disagreements(model: PolicyModel, probes: readonly Probe[]): string[] {
   );
 }
 
+/** As files of a target are read: every kind of workload, Services and service accounts count. */
+function snapshotOf(yaml: string): Snapshot {
+  return snapshotOfObjects(
+    parseYaml(yaml, 'case.yaml').flatMap((document) => objectsIn(document, 'case.yaml')),
+    'case.yaml',
+  );
+}
+
 /** Cases of a dialect that one engine alone enforces are judged as it does. */
 function enginesFor(yaml: string): readonly EngineName[] {
   if (/^apiVersion: *"?cilium\.io\//m.test(yaml)) return ['cilium'];
@@ -82,7 +92,7 @@ function enginesFor(yaml: string): readonly EngineName[] {
 
 const FOLDERS = skip === false ? readdirSync(ROOT, { withFileTypes: true }).filter((d) => d.isDirectory()) : [];
 for (const { item, yaml } of FOLDERS.flatMap(({ name }) => casesIn(name))) {
-  const snapshot = worldOf(yaml);
+  const snapshot = snapshotOf(yaml);
   const probes = probesOf(item);
   for (const engine of enginesFor(yaml)) {
     if (engine === 'cilium' && CIDR_CASES.includes(item.id)) continue;

@@ -42,13 +42,22 @@ function side(
   // Under Cilium a rule that denies keeps even the own node out; no default denial does.
   const isLetIn = ownNode && direction === 'ingress' && engine === 'cilium';
   if (ownNode && !isLetIn && (direction === 'ingress' || engine === 'npm')) return true;
+  const last = (p: Policy) => (p.dialect === 'kubernetes' ? 'knp.default.' : '') + p.name;
+  const strict = ['deny', 'allow', 'pass'];
+  let isDenied = false;
   for (const tier of [...model.tiers].sort((a, b) => (a.order < b.order ? -1 : 1))) {
     const here = chosen
       .filter((p) => p.tier === tier.name && heard(p))
-      .sort((a, b) => (a.order ?? 1e9) - (b.order ?? 1e9) || (a.name < b.name ? -1 : 1));
-    const rules = here
-      .flatMap((p) => rulesOf(p, direction, engine).map((rule) => ({ rule, p })))
-      .filter(({ rule, p }) => matches(rule, p, model, own, peer, to, protocol, port));
+      .sort((a, b) => (a.order ?? 1e9) - (b.order ?? 1e9) || (last(a) < last(b) ? -1 : 1));
+    const all = here.flatMap((p) => rulesOf(p, direction, engine).map((rule, place) => ({ rule, p, place })));
+    if (engine === 'cilium')
+      all.sort(
+        (a, b) =>
+          (a.p.order ?? 1e9) - (b.p.order ?? 1e9) ||
+          a.place - b.place ||
+          strict.indexOf(a.rule.action) - strict.indexOf(b.rule.action),
+      );
+    const rules = all.filter(({ rule, p }) => matches(rule, p, model, own, peer, to, protocol, port));
     const actions = rules.map(({ rule }) => rule.action);
     if (tier.rules === 'ordered') {
       if (actions[0] === 'pass') continue;
@@ -57,9 +66,12 @@ function side(
       if (actions.includes('deny')) return false;
       if (actions.includes('allow')) return true;
     }
-    if (!isLetIn && tier.otherwise === 'deny' && here.some((p) => isolates(p, direction, engine))) return false;
+    if (isLetIn || tier.otherwise !== 'deny' || !here.some((p) => isolates(p, direction, engine))) continue;
+    // Cilium's denials wait for the baseline tier.
+    if (engine !== 'cilium') return false;
+    isDenied = true;
   }
-  return true;
+  return !isDenied;
 }
 
 function enforced(p: Policy, { engine }: PolicyModel): boolean {

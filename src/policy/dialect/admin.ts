@@ -6,7 +6,7 @@ import { onlyKey, parsePorts, parseProtocols } from './admin-ports.ts';
 import type { Dialect } from './index.ts';
 import { cidrAt } from './kubernetes.ts';
 import { fieldOf, groupOf, type Origin, originOf, sourceRef } from './origin.ts';
-import { allOf, parseSelector } from './selector.ts';
+import { ANY, allOf, asksForNone, isAny, parseSelector } from './selector.ts';
 
 const GROUP = 'policy.networking.k8s.io';
 
@@ -154,7 +154,7 @@ function parsePeer(peer: Field, direction: Direction): Peer[] {
     case 'namespaces':
       return [namespacesPeer(mustSelector(value, 'namespace'))];
     case 'pods':
-      return [{ type: 'pods', match: parsePods(value) }];
+      return [podsPeer(value)];
     case 'nodes':
       return [{ type: 'nodes', match: mustSelector(value, 'node') }];
     case 'networks':
@@ -168,9 +168,14 @@ function parsePeer(peer: Field, direction: Direction): Peer[] {
 }
 
 function namespacesPeer(match: Selector): Peer {
-  const tests = match.op === 'all' ? match.of : [match];
-  const without = tests.length > 0 && tests.every((test) => test.op === 'not');
-  return { type: 'pods', match, ...(without && { namespaces: 'without' }) };
+  return { type: 'pods', match, ...(!isAny(match) && asksForNone(match) && { strangers: 'always' }) };
+}
+
+/** An empty namespaceSelector asks for a namespace. */
+function podsPeer(pods: Field): Peer {
+  const match = parsePods(pods);
+  const namespaces = parseSelector(at(pods, 'namespaceSelector'), 'namespace') ?? ANY;
+  return { type: 'pods', match, ...(!isAny(namespaces) && asksForNone(match) && { strangers: 'unlessLocal' }) };
 }
 
 /** Networks and names: 1 to 25, each once. */

@@ -1,7 +1,7 @@
 import type { LabelTest, Selector } from '../model.ts';
 import { holds, type Labels, NAMESPACE_NAME_LABEL } from '../select.ts';
 import type { Expression, ExpressionTest } from './calico-selector.ts';
-import { ANY, allOf } from './selector.ts';
+import { ANY, allOf, isAny } from './selector.ts';
 
 /** Labels that Calico gives endpoints itself (api v3 constants.go, libcalico-go k8s/conversion/constants.go). */
 export const NAMESPACE_LABEL = 'projectcalico.org/namespace';
@@ -43,10 +43,6 @@ function negate(selector: Selector): Selector {
   if (isAny(selector)) return NONE;
   if (isNone(selector)) return ANY;
   return selector.op === 'not' ? selector.of : { op: 'not', of: selector };
-}
-
-function isAny(selector: Selector): boolean {
-  return selector.op === 'all' && selector.of.length === 0;
 }
 
 export function isNone(selector: Selector): boolean {

@@ -71,11 +71,13 @@ export function parseEndpoint(field: Field, scope: Scope): Peer {
   const ofPods = requirements.filter((r) => POD_SOURCES.includes(r.source));
   const named = ofPods.some((r) => r.key === NAMESPACE);
   const implicit = !named && (scope.namespace === undefined || !ofPods.some((r) => r.key.startsWith(NAMESPACE_LABELS)));
-  if (!implicit && requirements.every((r) => r.negated)) {
+  const own = implicit && scope.namespace !== undefined ? [inNamespace(scope.namespace)] : [];
+  const match = allOf(...own, ...requirements.map((r) => podSelector(r, scope)));
+  if (implicit || !requirements.every((r) => r.negated)) return { type: 'pods', match };
+  if (!scope.options) {
     scope.caveat(field.path, 'also matches what is no pod, the world too, unless policy-default-local-cluster is on');
   }
-  const own = implicit && scope.namespace !== undefined ? [inNamespace(scope.namespace)] : [];
-  return { type: 'pods', match: allOf(...own, ...requirements.map((r) => podSelector(r, scope))) };
+  return { type: 'pods', match, strangers: ofPods.some((r) => r.key === CLUSTER) ? 'always' : 'unlessLocal' };
 }
 
 /** One of fromNodes or toNodes: other nodes only, for Cilium adds `reserved:remote-node`. */

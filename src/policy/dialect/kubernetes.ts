@@ -1,20 +1,30 @@
 import type { PolicyObject } from '../../snapshot/model.ts';
 import { at, type Field, isAbsent, items, oneOf, onlyKeys, text, texts } from '../../snapshot/shape.ts';
 import { type AddressRange, contains, parseCidr } from '../addresses.ts';
+import { semanticsOf } from '../engine.ts';
 import type { Direction, Peer, Policy, PortMatch, Rule, Selector } from '../model.ts';
 import { isPort, PROTOCOLS } from '../ports.ts';
 import { DEFAULT_TIER, KUBERNETES_ORDER } from '../tiers.ts';
 import type { Dialect } from './index.ts';
 import { fieldOf, groupOf, type Origin, originOf, sourceRef } from './origin.ts';
-import { ANY, allOf, parseSelector } from './selector.ts';
+import { ANY, allOf, asksForNone, isAny, parseSelector } from './selector.ts';
 
 /** networking.k8s.io/v1. */
 export const KUBERNETES: Dialect = {
   name: 'kubernetes',
   kinds: [{ group: 'networking.k8s.io', kind: 'NetworkPolicy' }],
-  parse: (objects) =>
-    objects.filter((o) => groupOf(o) === 'networking.k8s.io' && o.kind === 'NetworkPolicy').map(parseNetworkPolicy),
+  parse(objects, { engine }) {
+    const own = objects.filter((o) => groupOf(o) === 'networking.k8s.io' && o.kind === 'NetworkPolicy');
+    const policies = own.map(parseNetworkPolicy);
+    return engine === undefined || semanticsOf(engine).portRanges ? policies : policies.map(withoutRanges);
+  },
 };
+
+/** As engines read it that know no `endPort`. */
+function withoutRanges(policy: Policy): Policy {
+  const single = ({ endPort: _, ...match }: PortMatch): PortMatch => match;
+  return { ...policy, rules: policy.rules.map((rule) => ({ ...rule, ports: rule.ports?.map(single) })) };
+}
 
 /**
  * networking.k8s.io/v1 NetworkPolicy. Defaults as the API server's (pkg/apis/networking/v1/defaults.go), checks as its
@@ -83,7 +93,12 @@ function parsePeer(peer: Field, namespace: string): Peer {
     if (podSelector || namespaceSelector) throw peer.fail(peer.path, 'must not hold both an ipBlock and a selector');
     return parseBlock(block);
   }
-  if (namespaceSelector) return { type: 'pods', match: allOf(namespaceSelector, podSelector ?? ANY) };
+  if (namespaceSelector) {
+    const match = allOf(namespaceSelector, podSelector ?? ANY);
+    // An empty namespaceSelector asks for a namespace (processNamespaceSelector in Cilium's pkg/k8s/network_policy.go).
+    const strangers = !isAny(namespaceSelector) && asksForNone(match);
+    return { type: 'pods', match, ...(strangers && { strangers: 'unlessLocal' }) };
+  }
   if (podSelector) return { type: 'pods', match: allOf(inNamespace(namespace), podSelector) };
   throw peer.fail(peer.path, 'is empty: it needs a podSelector, a namespaceSelector or an ipBlock');
 }

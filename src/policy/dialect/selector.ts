@@ -14,6 +14,16 @@ export function allOf(...selectors: readonly Selector[]): Selector {
   return of.length === 1 && only ? only : { op: 'all', of };
 }
 
+/** Whether a selector holds for everything. */
+export function isAny(selector: Selector): boolean {
+  return selector.op === 'all' && selector.of.length === 0;
+}
+
+/** Whether a selector asks for no label to be there. One that holds for everything asks for nothing, and does as well. */
+export function asksForNone(selector: Selector): boolean {
+  return selector.op === 'all' ? selector.of.every(asksForNone) : selector.op === 'not';
+}
+
 /** A label selector of Kubernetes as an expression on the labels of a pod, its namespace, … */
 export function fromLabelSelector(selector: LabelSelector, of: LabelTest['of']): Selector {
   const exact = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => isIn(of, key, [value]));
