@@ -28,3 +28,14 @@ export interface Run {
 export function quietRun(signal: AbortSignal = new AbortController().signal, log: Log = () => {}): Run {
   return { signal, log, step: (_title, work) => work(() => {}) };
 }
+
+/** Waits for all of what runs side by side; the first failure stops the others by `stop`, is waited out and thrown. */
+export async function allOrStop<T extends readonly unknown[]>(
+  work: { readonly [K in keyof T]: Promise<T[K]> },
+  stop: AbortController,
+): Promise<T> {
+  for (const one of work) one.catch((error: unknown) => stop.abort(error));
+  const results = await Promise.allSettled(work);
+  if (stop.signal.aborted) throw stop.signal.reason;
+  return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as unknown as T;
+}

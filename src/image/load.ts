@@ -2,7 +2,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { type LocalCluster, openNodes } from '../cluster/provider.ts';
 import { environmentError, inputError, isCancelled, messageOf, ParityError } from '../host/errors.ts';
-import type { Progress, Run } from '../host/run.ts';
+import { allOrStop, type Progress, type Run } from '../host/run.ts';
 import { loadClosed } from './closed-nodes.ts';
 import { type DaemonImage, findImage } from './daemon-image.ts';
 import { layersFrom } from './daemon-layers.ts';
@@ -191,20 +191,6 @@ function loadingOf(
 /** What the node that lacks most lacks: layers build upon each other, so the others' are among them. */
 function longest(lists: readonly (readonly string[])[]): readonly string[] {
   return lists.reduce((a, b) => (b.length > a.length ? b : a), []);
-}
-
-/** Waits for all; the first failure stops the others, is waited out and thrown. */
-async function allOrStop(work: readonly Promise<unknown>[], stop: AbortController): Promise<void> {
-  let first: unknown;
-  await Promise.all(
-    work.map((one) =>
-      one.catch((error) => {
-        first ??= error;
-        stop.abort(error);
-      }),
-    ),
-  );
-  if (first !== undefined) throw first;
 }
 
 /** Takes names of ours off the nodes again, also after a cancel; what can't be removed is logged by name. */

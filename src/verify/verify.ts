@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WriteClient } from '../apply/client.ts';
 import { openNodes, type VouchedCluster } from '../cluster/provider.ts';
 import { environmentError, isCancelled, messageOf, ParityError } from '../host/errors.ts';
-import type { Run } from '../host/run.ts';
+import { allOrStop, type Run } from '../host/run.ts';
 import type { ScopedTarget } from '../plan/model.ts';
 import { modelOf } from '../policy/endpoints.ts';
 import type { Connection, Endpoint, PolicyModel } from '../policy/model.ts';
@@ -83,23 +83,30 @@ async function onStage<T>(input: VerifyInput, run: Run, scene: Scene<T>): Promis
   });
   let result: T;
   try {
-    const options = { timeoutMs: settings.probeTimeoutMs, signal: run.signal };
     const kit = kitFor(cluster, await pauseImage(cluster, run.signal));
-    const enforcement = await run.step('Check that policies are enforced here', () =>
-      checkEnforcement(client, cluster, kit, options),
-    );
-    for (const line of enforcement.check.evidence) run.log('info', line);
-    if (!enforcement.check.enforced) run.log('error', 'NOTHING ENFORCES NETWORK POLICIES IN THIS CLUSTER');
     const pods: readonly PodObject[] = await client.list(PODS, run.signal);
     // No packet can be sent from a closed node: stand-ins elsewhere play what runs there.
     const usable = pods.filter(({ spec }) => !closed.has(spec?.nodeName ?? ''));
     const cast = castWorkloads(input.target, usable);
-    const players = await run.step('Start stand-ins', async (progress) => {
-      const report = (done: number, total: number) => progress({ done, total, unit: 'items' });
-      const started = await startStandIns(client, input.target, cast, kit, run.signal, report);
-      if (cast.standIns.length > 0) await sleep(SETTLE_MS, undefined, { signal: run.signal });
-      return started;
-    });
+    const stop = new AbortController();
+    const signal = AbortSignal.any([run.signal, stop.signal]);
+    // Both wait for pods and for the engine; neither is in the other's way.
+    const [enforcement, players] = await allOrStop<[Enforcement, Map<string, LocalPod>]>(
+      [
+        run.step('Check that policies are enforced here', () =>
+          checkEnforcement(client, cluster, kit, { timeoutMs: settings.probeTimeoutMs, signal }),
+        ),
+        run.step('Start stand-ins', async (progress) => {
+          const report = (done: number, total: number) => progress({ done, total, unit: 'items' });
+          const started = await startStandIns(client, input.target, cast, kit, signal, report);
+          if (cast.standIns.length > 0) await sleep(SETTLE_MS, undefined, { signal });
+          return started;
+        }),
+      ],
+      stop,
+    );
+    for (const line of enforcement.check.evidence) run.log('info', line);
+    if (!enforcement.check.enforced) run.log('error', 'NOTHING ENFORCES NETWORK POLICIES IN THIS CLUSTER');
     const { target } = input;
     const scoped = modelOf(target);
     const model = target.whole ? modelOf(target.whole) : scoped;
