@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
+import { endDaemon, startDaemon } from './daemon.ts';
 
 /** A second Docker daemon, which keeps images in containerd: it builds, pulls, saves and pushes, and runs nothing. */
 export interface ContainerdStore {
@@ -20,10 +19,10 @@ export async function startContainerdStore(): Promise<ContainerdStore> {
   const places = ['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')];
   const quiet = ['--pidfile', join(folder, 'pid'), '--bridge', 'none', '--iptables=false', '--ip6tables=false'];
   const args = ['-H', `unix://${socket}`, ...places, ...quiet, '--feature', 'containerd-snapshotter=true'];
-  const daemon = spawn('dockerd', args, { stdio: 'ignore' });
+  const daemon = startDaemon('dockerd', args);
   const docker = new Docker({ socketPath: socket, host: '', protocol: 'http' });
   const close = async () => {
-    await ended(daemon);
+    await endDaemon(daemon);
     await rm(folder, { recursive: true, force: true });
   };
   for (let i = 0; ; i++) {
@@ -38,12 +37,4 @@ export async function startContainerdStore(): Promise<ContainerdStore> {
       }
     }
   }
-}
-
-/** Ends a program and waits until it is gone. */
-export async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, 'exit');
-  child.kill();
-  await gone;
 }

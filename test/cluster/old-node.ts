@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalCluster } from '../../src/cluster/provider.ts';
 import { localHost } from '../../src/host/local.ts';
-import { ended } from './containerd-store.ts';
+import { endDaemon, startDaemon } from './daemon.ts';
 import { debianProgram } from './debian.ts';
 
 /** A node of an older release, as far as images go: a real containerd of Debian's with kubelet's side (CRI) on. */
@@ -27,7 +26,7 @@ export async function startOldNode(suite: string, crictl: string): Promise<OldNo
   const config = join(folder, 'config.toml');
   await writeFile(config, 'version = 2\n[plugins."io.containerd.grpc.v1.cri".cni]\n  conf_dir = "/nonexistent"\n');
   const places = ['--root', join(folder, 'root'), '--state', join(folder, 'state'), '--address', socket];
-  const daemon = spawn(containerd, ['--config', config, ...places], { stdio: 'ignore' });
+  const daemon = startDaemon(containerd, ['--config', config, ...places]);
   const host = localHost();
   const env = {
     ...host.env,
@@ -38,7 +37,7 @@ export async function startOldNode(suite: string, crictl: string): Promise<OldNo
   };
   const exec: LocalCluster['exec'] = (_node, argv, options) => host.exec(argv, { ...options, env });
   const close = async () => {
-    await ended(daemon);
+    await endDaemon(daemon);
     await rm(folder, { recursive: true, force: true });
   };
   for (let i = 0; ; i++) {

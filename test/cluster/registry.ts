@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endDaemon, startDaemon } from './daemon.ts';
 import { debianProgram } from './debian.ts';
 
 /** A registry that runs on loopback, empty at first. */
@@ -38,20 +39,15 @@ export async function startRegistry(
   );
   let child: ChildProcess | undefined;
   const stop = async () => {
-    if (child && child.exitCode === null && child.signalCode === null) {
-      const gone = once(child, 'exit');
-      child.kill('SIGTERM');
-      await gone;
-    }
+    if (child) await endDaemon(child);
     child = undefined;
   };
   const restart = async () => {
     await stop();
     // Its log lists every 404, and a push asks for what isn't there.
-    child = spawn(program, ['serve', config], { stdio: 'ignore' });
+    child = startDaemon(program, ['serve', config]);
     await answers(`http://${host}/v2/`, child);
   };
-  process.once('exit', () => child?.kill());
   await restart();
   return {
     host,

@@ -115,14 +115,14 @@ test('silence in the middle of a blob is a broken connection', async () => {
         response.writeHead(206, { 'content-range': `bytes ${from}-1/2` }).end(bytes.subarray(from));
       } else response.writeHead(200).write(bytes.subarray(0, 100_000));
     },
-    { stallMs: 100 },
+    { stallMs: 400 },
   );
   assert.ok((await read(opened.stream(blob, signal))).equals(bytes));
-  const mute = await registry((_request, response) => response.writeHead(200).write('x'), { stallMs: 100 });
+  const mute = await registry((_request, response) => response.writeHead(200).write('x'), { stallMs: 400 });
   await assert.rejects(read(mute.opened.stream(blob, signal)), {
     kind: 'environment',
     message:
-      /Can't reach the registry 127\.0\.0\.1:\d+ for .*@sha256:.*: no byte for 0\.1 s, 1 of 600000 bytes had come/,
+      /Can't reach the registry 127\.0\.0\.1:\d+ for .*@sha256:.*: no byte for 0\.4 s, 1 of 600000 bytes had come/,
   });
 });
 
