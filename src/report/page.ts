@@ -38,20 +38,40 @@ export function matrixPage(model: PolicyModel, title: string, before = ''): stri
 /** A page whose policy (CSP) lets nothing but its own style through. `body`: HTML. */
 export function htmlDocument(title: string, body: readonly string[]): string {
   const hash = createHash('sha256').update(STYLE).digest('base64');
+  return htmlPage({ title, policy: `default-src 'none'; style-src 'sha256-${hash}'`, style: STYLE }, body);
+}
+
+/** What stands above a page. */
+export interface PageHead {
+  readonly title: string;
+  /** The content security policy. */
+  readonly policy: string;
+  readonly style: string;
+  /** By which the policy knows the style; without one it has to know it by its digest. */
+  readonly nonce?: string;
+}
+
+/** A whole page. `main` and what comes `after` it, such as scripts: HTML; empty parts are left out. */
+export function htmlPage(
+  { title, policy, style, nonce }: PageHead,
+  main: readonly string[],
+  after: readonly string[] = [],
+): string {
   return [
     '<!DOCTYPE html>',
     '<html lang="en">',
     '<head>',
     '<meta charset="utf-8">',
-    `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-${hash}'">`,
+    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
     '<meta name="viewport" content="width=device-width">',
     `<title>${escaped(title)}</title>`,
-    `<style>${STYLE}</style>`,
+    `<style${nonce === undefined ? '' : ` nonce="${nonce}"`}>${style}</style>`,
     '</head>',
     '<body>',
     '<main>',
-    ...body.filter((part) => part !== ''),
+    ...main.filter((part) => part !== ''),
     '</main>',
+    ...after,
     '</body>',
     '</html>',
     '',

@@ -12,6 +12,7 @@ import { graphSvg } from './graph.ts';
 import { gridOf, MOST_ITEMS } from './grid.ts';
 import { changesHtml, headlineHtml, lines, tableHtml, titleOf } from './html.ts';
 import type { Finding, Report } from './model.ts';
+import { htmlPage } from './page.ts';
 import { VIEW_STYLE } from './view-style.ts';
 
 /** What makes the page the editor's: the script that drives it, and the nonce by which the page's policy knows it. */
@@ -84,35 +85,25 @@ function page(report: Report, drawn: Drawn | undefined, { script, nonce, state }
   const policy = `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'`;
   // Data in a page: only what could end the element has to be written otherwise.
   const data = JSON.stringify({ state, grid: drawn?.data ?? null }).replaceAll('<', '\\u003c');
-  return [
-    '<!DOCTYPE html>',
-    '<html lang="en">',
-    '<head>',
-    '<meta charset="utf-8">',
-    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
-    '<meta name="viewport" content="width=device-width">',
-    `<title>${escaped(title)}</title>`,
-    `<style nonce="${nonce}">${VIEW_STYLE}</style>`,
-    '</head>',
-    '<body>',
-    '<main>',
-    `<h1>${escaped(title)}</h1>`,
-    headlineHtml(report),
-    TOOLS,
-    '<h2>Layers</h2>',
-    tableHtml(['Layer', 'State', 'What', 'Evidence'], report.findings.map(findingRow)),
-    ...differencesHtml(report.verify?.differences ?? []),
-    ...(drawn
-      ? connectionsHtml(drawn)
-      : ["<p>The target of this report was not kept, so its matrix can't be drawn.</p>"]),
-    changesHtml(report),
-    '</main>',
-    `<script nonce="${nonce}" type="application/json" id="data">${data}</script>`,
-    `<script nonce="${nonce}">${script}</script>`,
-    '</body>',
-    '</html>',
-    '',
-  ].join('\n');
+  return htmlPage(
+    { title, policy, style: VIEW_STYLE, nonce },
+    [
+      `<h1>${escaped(title)}</h1>`,
+      headlineHtml(report),
+      TOOLS,
+      '<h2>Layers</h2>',
+      tableHtml(['Layer', 'State', 'What', 'Evidence'], report.findings.map(findingRow)),
+      ...differencesHtml(report.verify?.differences ?? []),
+      ...(drawn
+        ? connectionsHtml(drawn)
+        : ["<p>The target of this report was not kept, so its matrix can't be drawn.</p>"]),
+      changesHtml(report),
+    ],
+    [
+      `<script nonce="${nonce}" type="application/json" id="data">${data}</script>`,
+      `<script nonce="${nonce}">${script}</script>`,
+    ],
+  );
 }
 
 const TOOLS = `<div class="tools" role="group" aria-label="Actions">
