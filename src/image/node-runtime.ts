@@ -15,9 +15,14 @@ ctr() { command "\${ctr[@]}" "$@"; }
 ${tools.crictl ? withCrictl(tools.crictl) : BY_LABELS}`;
 }
 
+/** By itself it waits two seconds for an answer (cri-tools, cmd/crictl/main.go): too few on a busy machine. */
+function crictlFunction(crictl: NonNullable<NodeTools['crictl']>): string {
+  return `crictl() { command ${crictl.map(quoted).join(' ')} --timeout 60s "$@"; }`;
+}
+
 function withCrictl(crictl: NonNullable<NodeTools['crictl']>): string {
   return `
-crictl() { command ${crictl.map(quoted).join(' ')} "$@"; }
+${crictlFunction(crictl)}
 snapshotter() { crictl imagefsinfo -o json | sed -n 's/.*snapshotter\\.v1\\.\\([A-Za-z0-9._-]*\\)".*/\\1/p' | head -n 1; }
 kubelet_images() { crictl images -o json; }
 kubelet_sees() { crictl inspecti "$1" >/dev/null 2>&1; }
@@ -67,7 +72,7 @@ const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
  */
 export function sandboxScript({ tools = USUAL_TOOLS }: Pick<LocalCluster, 'tools'>): string {
   if (tools.crictl) {
-    return `crictl() { command ${tools.crictl.map(quoted).join(' ')} "$@"; }
+    return `${crictlFunction(tools.crictl)}
 ids=$(crictl pods --state ready -q) && { [ -z "$ids" ] || crictl inspectp -o json $ids; }`;
   }
   return `ctr() { ${tools.ctr.map(quoted).join(' ')} -n k8s.io "$@"; }
