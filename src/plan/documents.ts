@@ -7,6 +7,8 @@ import type { ObjectRef, Plan } from './model.ts';
 export interface PlanDocument {
   /** E.g. `create NetworkPolicy shop/web`. */
   readonly label: string;
+  /** Where it stands among the others, such as `shop/NetworkPolicy/web.yaml`: no two are alike. */
+  readonly path: string;
   readonly before: string;
   readonly after: string;
 }
@@ -15,6 +17,7 @@ export interface PlanDocument {
 export function planDocuments({ objects }: Pick<Plan, 'objects'>): PlanDocument[] {
   return objects.map((change) => ({
     label: `${change.action} ${titleOf(change)}`,
+    path: pathOf(change),
     before: yamlOf(change.before),
     after: yamlOf(change.after),
   }));
@@ -24,6 +27,12 @@ export function planDocuments({ objects }: Pick<Plan, 'objects'>): PlanDocument[
 export function titleOf({ apiVersion, kind, namespace, name }: ObjectRef): string {
   if (apiVersion === 'v1') return `${kind} ${name}`;
   return originOf({ apiVersion, kind, metadata: { name, ...(namespace !== undefined && { namespace }) } }).object;
+}
+
+/** By the kind as titleOf has it: Kubernetes and Calico both have a NetworkPolicy. */
+function pathOf(ref: ObjectRef): string {
+  const [kind] = titleOf(ref).split(' ');
+  return [ref.namespace, kind, `${ref.name}.yaml`].filter((part) => part !== undefined).join('/');
 }
 
 /** An object as YAML that kubectl reads the same way (version 1.1: `y` and `on` are quoted); empty for none. */

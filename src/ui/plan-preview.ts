@@ -9,8 +9,7 @@ import { plural } from './text.ts';
 
 /** Opens every object's before and after in the multi-file diff editor. Gives the tab's title; nothing to show: undefined. */
 export async function openPlan(core: Core, documents: Documents, plan: Plan): Promise<string | undefined> {
-  const resources = core.planDocuments(plan).map(({ before, after }, i) => {
-    const path = pathOf(plan.objects[i]);
+  const resources = core.planDocuments(plan).map(({ path, before, after }) => {
     const old = before === '' ? undefined : documents.put(PLAN_SCHEME, path, before, 'before');
     const next = after === '' ? undefined : documents.put(PLAN_SCHEME, path, after, 'after');
     return [vscode.Uri.from({ scheme: PLAN_SCHEME, path: `/${path}` }), old, next];
@@ -19,11 +18,6 @@ export async function openPlan(core: Core, documents: Documents, plan: Plan): Pr
   const title = vscode.l10n.t('Plan for {0}', plan.cluster);
   await vscode.commands.executeCommand('vscode.changes', title, resources);
   return title;
-}
-
-/** Where an object stands in the preview: "shop/NetworkPolicy/web.yaml". */
-function pathOf(change: ObjectChange | undefined): string {
-  return [change?.namespace, change?.kind, `${change?.name}.yaml`].filter((part) => part !== undefined).join('/');
 }
 
 /** Takes a preview off the screen once it has been decided on: it would only show what was. */

@@ -88,6 +88,20 @@ test('both sides of a change are whole manifests; a side that is not there is em
   assert.deepEqual(parse(web?.after ?? ''), plan.objects[1]?.after);
 });
 
+test('policies of one name that two dialects have stand apart in the preview', () => {
+  const create = (apiVersion: string, kind: string, namespace?: string) =>
+    ({ action: 'create', apiVersion, kind, name: 'web', ...(namespace && { namespace }) }) as const;
+  const objects = [
+    create('networking.k8s.io/v1', 'NetworkPolicy', 'shop'),
+    create('projectcalico.org/v3', 'NetworkPolicy', 'shop'),
+    create('v1', 'Namespace'),
+  ];
+  assert.deepEqual(
+    planDocuments({ objects }).map(({ path }) => path),
+    ['shop/NetworkPolicy/web.yaml', 'shop/NetworkPolicy.projectcalico.org/web.yaml', 'Namespace/web.yaml'],
+  );
+});
+
 test('a line diff gives back both texts', () => {
   for (const [a, b] of [
     ['a\nb\nc', 'a\nc\nd'],

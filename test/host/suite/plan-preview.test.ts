@@ -24,6 +24,7 @@ const plan: Plan = {
 const planDocuments: Core['planDocuments'] = ({ objects }) =>
   objects.map(({ action, kind, namespace, name }) => ({
     label: `${kind} ${namespace ? `${namespace}/` : ''}${name}`,
+    path: [namespace, kind, `${name}.yaml`].filter(Boolean).join('/'),
     before: action === 'create' ? '' : `name: ${name}\nold: true\n`,
     after: action === 'delete' ? '' : `name: ${name}\n`,
   }));
