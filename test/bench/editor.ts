@@ -48,9 +48,13 @@ export function* benchEditor(vsix: string): Generator<EditorMeasurement> {
 
 function medians(what: string): Readonly<Record<string, number>> {
   const rounds = Array.from({ length: ROUNDS }, (): Record<string, number> => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['test/bench/editor-once.cjs', what], {
-      encoding: 'utf8',
-    });
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ['--expose-gc', 'test/bench/editor-once.cjs', what],
+      {
+        encoding: 'utf8',
+      },
+    );
     if (status !== 0) throw new Error(`measuring ${what} failed: ${stderr}`);
     return JSON.parse(stdout);
   });
