@@ -2,6 +2,7 @@ import { lastApply } from './apply/history.ts';
 import type { Drift } from './drift/model.ts';
 import { inputError } from './host/errors.ts';
 import { readLock } from './image/lock.ts';
+import type { ImageLock } from './image/model.ts';
 import type { Project } from './pipeline.ts';
 import { yamlOf } from './plan/documents.ts';
 import { fidelityLines } from './plan/fidelity-text.ts';
@@ -44,6 +45,8 @@ export interface ImageSummary {
   readonly digest: string;
   /** ISO 8601. */
   readonly pinnedAt?: string;
+  /** ISO 8601. */
+  readonly built?: string;
   readonly os?: string;
   readonly endOfLife?: string;
   readonly state: FindingState;
@@ -100,7 +103,13 @@ export async function overview({ folder, settings }: Pick<Project, 'folder' | 's
   return {
     ...(report && { report: reportSummary(report) }),
     ...(target && { target: targetSummary(target) }),
-    ...(image && { image: imageSummary(image, report, locks.find((l) => l.digest === image.digest)?.resolvedAt) }),
+    ...(image && {
+      image: imageSummary(
+        image,
+        report,
+        locks.find((l) => l.digest === image.digest),
+      ),
+    }),
     policies: target ? grouped(policySummaries(target.policies, report?.policies ?? []), policyState) : [],
     workloads: target ? grouped(workloadSummaries(target.workloads, report), ({ state }) => state) : [],
     ...(drift && { drift }),
@@ -138,14 +147,15 @@ function targetSummary({ source, engine, namespaces, gaps }: Snapshot): TargetSu
 function imageSummary(
   image: { reference: string; digest: string; os?: string; endOfLife?: string },
   report: Report | undefined,
-  pinnedAt: string | undefined,
+  pin: ImageLock | undefined,
 ): ImageSummary {
   const { reference, digest, os, endOfLife } = image;
   const finding = report?.findings.find(({ layer, title }) => layer === 'base image' && title.includes(digest));
   return {
     reference,
     digest,
-    ...(pinnedAt !== undefined && { pinnedAt }),
+    ...(pin && { pinnedAt: pin.resolvedAt }),
+    ...(pin?.created !== undefined && { built: pin.created }),
     ...(os !== undefined && { os }),
     ...(endOfLife !== undefined && { endOfLife }),
     state: finding?.state ?? 'unknown',

@@ -187,6 +187,7 @@ function lockOf(
     diffIds: config.diffIds,
     size: manifest.layers.reduce((sum, layer) => sum + layer.size, 0),
     resolvedAt: new Date().toISOString(),
+    ...(config.created === undefined ? {} : { created: config.created }),
     ...(index === undefined ? {} : { index }),
     manifest: text,
     origin: 'archive',

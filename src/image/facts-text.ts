@@ -11,6 +11,7 @@ export function factsText(facts: ImageFacts, now = new Date()): string {
     ['os', osText(facts.os), facts.os.evidence],
     ['architecture', facts.architecture.value ?? 'unknown', facts.architecture.evidence],
     ['size', facts.size.value === null ? 'unknown' : megabytes(facts.size.value), facts.size.evidence],
+    ['built', builtText(facts.built), facts.built.evidence],
     ['packages', countText(facts.packages), facts.packages.evidence],
     ['end of life', endText(facts.endOfLife, now), facts.endOfLife.evidence],
     ['signature', signaturesText(facts.signatures), facts.signatures.evidence],
@@ -27,6 +28,7 @@ export function factsText(facts: ImageFacts, now = new Date()): string {
 export function factsLine(facts: ImageFacts, now = new Date()): string {
   return [
     osText(facts.os),
+    `built: ${builtText(facts.built)}`,
     `packages: ${countText(facts.packages)}`,
     `end of life: ${endText(facts.endOfLife, now)}`,
     `signature: ${signaturesText(facts.signatures)}`,
@@ -37,6 +39,8 @@ function osText({ value }: ImageFacts['os']): string {
   if (value === null) return 'unknown OS';
   return value.version === null ? value.name : `${value.name} (${value.version})`;
 }
+
+const builtText = ({ value }: Fact<string>) => value?.slice(0, 10) ?? 'unknown';
 
 const countText = ({ value }: Fact<readonly Package[]>) => (value === null ? 'unknown' : String(value.length));
 

@@ -32,6 +32,8 @@ export interface ImageFacts extends ContentFacts {
   readonly architecture: Fact<string>;
   /** Compressed bytes of all layers. */
   readonly size: Fact<number>;
+  /** When it was built, ISO 8601. */
+  readonly built: Fact<string>;
   /** ISO 8601 date after which the publisher mends nothing any more. */
   readonly endOfLife: Fact<string>;
   /** Every signature found; an empty list where there is none. */
@@ -49,13 +51,17 @@ export interface FactSources {
 
 /** Everything that can be known about a pinned image. Doesn't fail for what can't be read: that is `unknown`. */
 export async function imageFacts(lock: ImageLock, sources: FactSources, run: Run): Promise<ImageFacts> {
-  const { reference, digest, manifestDigest, platform, size } = lock;
+  const { reference, digest, manifestDigest, configDigest, platform, size, created } = lock;
   const content = await contentFacts(sources.files, run);
   return {
     reference,
     digest,
     manifestDigest,
     architecture: { value: platform.split('/').slice(1).join('/'), evidence: `manifest ${manifestDigest}` },
+    built: {
+      value: created ?? null,
+      evidence: `config ${configDigest}${created === undefined ? ' gives no date' : ''}`,
+    },
     size: { value: size, evidence: `manifest ${manifestDigest}, all layers, compressed` },
     ...content,
     ...(await publisherFacts(lock, sources, run)),

@@ -86,6 +86,8 @@ export interface ImageConfig {
   /** os/architecture[/variant]. */
   readonly platform: string;
   readonly diffIds: readonly string[];
+  /** When it was built, ISO 8601; absent where the builder left that out, as builds that can be repeated do. */
+  readonly created?: string;
 }
 
 /** Reads an image's config. Throws an `input` error naming `what` where it isn't one. */
@@ -103,7 +105,14 @@ export function parseConfig(text: string, what: string): ImageConfig {
       action: 'Is this a container image, and not a Helm chart or another artifact?',
     });
   }
-  return { platform: platformText(json), diffIds };
+  const created = buildDate(json.created);
+  return { platform: platformText(json), diffIds, ...(created === undefined ? {} : { created }) };
+}
+
+/** Dates before containers are what tools write for "none": the zero of Go's clock, of Unix, of zip. */
+function buildDate(value: unknown): string | undefined {
+  const at = typeof value === 'string' ? Date.parse(value) : Number.NaN;
+  return at > Date.UTC(2000) ? new Date(at).toISOString() : undefined;
 }
 
 function platformText(value: Readonly<Record<string, unknown>>): string {

@@ -16,6 +16,8 @@ export interface ImageLock {
   /** Compressed size in bytes, of all layers. */
   readonly size: number;
   readonly resolvedAt: string;
+  /** When it was built, ISO 8601, by its config; absent where that doesn't tell. */
+  readonly created?: string;
   /** The exact bytes of the index (absent for a single manifest) and of the platform's manifest, as text. */
   readonly index?: string;
   readonly manifest: string;

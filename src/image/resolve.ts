@@ -96,6 +96,7 @@ async function lookUp(
     diffIds: config.diffIds,
     size: manifest.layers.reduce((sum, layer) => sum + layer.size, 0),
     resolvedAt: new Date().toISOString(),
+    ...(config.created === undefined ? {} : { created: config.created }),
     ...(own ? {} : { index: top.text }),
     manifest: found.text,
     origin: 'registry',

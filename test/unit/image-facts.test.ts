@@ -12,6 +12,7 @@ import { compareImages } from '../../src/image/difference.ts';
 import { imageFacts } from '../../src/image/facts.ts';
 import { differenceText, factsLine, factsText, pullText } from '../../src/image/facts-text.ts';
 import { registryFiles } from '../../src/image/image-files.ts';
+import { parseConfig } from '../../src/image/manifest.ts';
 import type { ImageLock } from '../../src/image/model.ts';
 import { parseReference } from '../../src/image/reference.ts';
 import { openRegistry, type Registry, type RegistryOptions } from '../../src/image/registry.ts';
@@ -86,6 +87,8 @@ test('everything there is to know, with where it comes from', async () => {
   );
   assert.equal(facts.packages.evidence, `/var/lib/rpm/rpmdb.sqlite in ${layers}`);
   assert.equal(facts.architecture.value, 'amd64');
+  const { configDigest } = await lockOf('full');
+  assert.deepEqual(facts.built, { value: '2026-05-20T08:00:00.000Z', evidence: `config ${configDigest}` });
   assert.deepEqual(facts.endOfLife, { value: '2027-05-31', evidence: `lifecycle referrer ${life} at ${server.host}` });
   const [first] = facts.signatures.value ?? [];
   assert.deepEqual(
@@ -94,10 +97,18 @@ test('everything there is to know, with where it comes from', async () => {
   );
   assert.equal(
     factsLine(facts, NOW),
-    'Microsoft Azure Linux 3.0 (3.0); packages: 3; end of life: 2027-05-31; signature: verified (Notary Project, CN=Test signer ec)',
+    'Microsoft Azure Linux 3.0 (3.0); built: 2026-05-20; packages: 3; end of life: 2027-05-31; signature: verified (Notary Project, CN=Test signer ec)',
   );
   assert.match(factsText(facts, new Date('2028-01-01')), /end of life {2}2027-05-31: has passed\n.*lifecycle referrer/);
   assert.deepEqual(await leftOver(), []);
+});
+
+test('a date of before containers is none: builds that can be repeated write one', () => {
+  const built = (created: unknown) => parseConfig(JSON.stringify({ created, rootfs: { diff_ids: [] } }), 'it').created;
+  assert.equal(built('2026-05-20T10:00:00.123456789+02:00'), '2026-05-20T08:00:00.123Z');
+  for (const none of ['0001-01-01T00:00:00Z', '1970-01-01T00:00:00Z', 'soon', 5, undefined]) {
+    assert.equal(built(none), undefined, String(none));
+  }
 });
 
 test('an end of life that only the referrer itself tells; the newest one counts', async () => {
@@ -136,7 +147,10 @@ test("a signature by cosign's tag, by no key that is known, for another image", 
 test('nothing there is nothing claimed', async () => {
   await putImage(server, 'bare', [{ 'bin/sh': 'x' }]);
   const facts = await factsOf(await lockOf('bare'), await trustIn('root.pem'));
-  assert.equal(factsLine(facts, NOW), 'unknown OS; packages: unknown; end of life: unknown; signature: none found');
+  assert.equal(
+    factsLine(facts, NOW),
+    'unknown OS; built: 2026-05-20; packages: unknown; end of life: unknown; signature: none found',
+  );
   assert.match(facts.packages.evidence, /no package database in the layers at/);
   assert.match(facts.endOfLife.evidence, /no lifecycle among referrers of sha256:\w+ and sha256:\w+ at/);
 });

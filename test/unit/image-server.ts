@@ -67,6 +67,7 @@ export async function putImage(
   const config = JSON.stringify({
     os: 'linux',
     architecture: 'amd64',
+    created: '2026-05-20T08:00:00Z',
     rootfs: { type: 'layers', diff_ids: tars.map(digestOf) },
   });
   const manifest = JSON.stringify({

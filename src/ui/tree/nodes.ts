@@ -110,7 +110,7 @@ function clusterNode({ folder, overview: { report, undo }, settings }: Branch): 
 }
 
 function imageNode({ folder }: Branch, image: ImageSummary): TreeNode {
-  const { reference, digest, os, pinnedAt, endOfLife, state, title } = image;
+  const { reference, digest, os, built, pinnedAt, endOfLife, state, title } = image;
   const over = endOfLife !== undefined && Date.parse(endOfLife) < Date.now();
   const end =
     endOfLife === undefined
@@ -123,12 +123,22 @@ function imageNode({ folder }: Branch, image: ImageSummary): TreeNode {
     description: [
       shortReference(reference),
       digest.replace(/^sha256:/, '').slice(0, 12),
-      pinnedAt && vscode.l10n.t('pinned {0}', sinceText(pinnedAt)),
+      built
+        ? vscode.l10n.t('built {0}', sinceText(built))
+        : pinnedAt && vscode.l10n.t('pinned {0}', sinceText(pinnedAt)),
       end,
     ]
       .filter(Boolean)
       .join(' · '),
-    tooltip: [reference, digest, os, pinnedAt && vscode.l10n.t('pinned {0}', dateText(pinnedAt)), end, title]
+    tooltip: [
+      reference,
+      digest,
+      os,
+      built && vscode.l10n.t('built {0}', dateText(built)),
+      pinnedAt && vscode.l10n.t('pinned {0}', dateText(pinnedAt)),
+      end,
+      title,
+    ]
       .filter(Boolean)
       .join('\n'),
     icon: over
