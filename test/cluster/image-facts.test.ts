@@ -49,7 +49,10 @@ test(
     const { reference, digest } = await pushStandInImage(registry.host, 'told', '3.0', { note: 'told' });
     const facts = await image(run, project({ image: reference }));
     assert.equal(facts.digest, digest);
-    assert.equal(factsLine(facts), `${OS}; built: 2026-01-01; packages: unknown; end of life: unknown; signature: none found`);
+    assert.equal(
+      factsLine(facts),
+      `${OS}; built: 2026-01-01; packages: unknown; end of life: unknown; signature: none found`,
+    );
     assert.match(facts.os.evidence, /the layers at 127\.0\.0\.1/);
     assert.deepEqual(await readLock(folder), [], 'nothing is pinned by looking');
     await pull(run, project({ image: reference }));
