@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { type CompiledModel, type CompiledRule, compile, type Turn } from './compile.ts';
+import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
 import { type Decision, decide, isAbout, sideOf } from './decide.ts';
 import { newPolicy } from './isolation.ts';
 import { labelSteps, tellingLabels } from './labels.ts';
@@ -20,10 +20,10 @@ export interface Change {
   readonly or?: string;
 }
 
-/** A change, and what becomes of the model by it. */
+/** A change, and what becomes of the policies by it. */
 interface Step {
   readonly change: Change;
-  readonly model: PolicyModel;
+  readonly policies: readonly Policy[];
 }
 
 /** What is to become of one side of a connection. */
@@ -51,7 +51,7 @@ const MOST_STEPS = 8;
  * side to allow it, an allowed one needs one side to deny. Each list was evaluated: the changed policies do turn the
  * verdict. Undefined where no policy could.
  */
-export function changesTo(model: PolicyModel, connection: Connection, allowed: boolean): Change[] | undefined {
+export function changesTo(model: CompiledModel, connection: Connection, allowed: boolean): Change[] | undefined {
   const sides: Direction[] = ['ingress', 'egress'];
   if (allowed) {
     const all = sides.map((direction) => turned(model, { connection, direction, allowed }));
@@ -65,18 +65,17 @@ export function changesTo(model: PolicyModel, connection: Connection, allowed: b
 }
 
 /** One side, step by step, until it is as wished. */
-function turned(model: PolicyModel, wish: Wish): Change[] | undefined {
+function turned(model: CompiledModel, wish: Wish): Change[] | undefined {
   const changes: Change[] = [];
-  for (let now = model; changes.length < MOST_STEPS; ) {
-    const compiled = compile(now);
+  for (let compiled = model; changes.length < MOST_STEPS; ) {
     const { from, to } = wish.connection;
     const side = sideOf(compiled, from, to, wish.direction);
     if (side.exempt !== undefined) {
       if (wish.allowed) return changes;
-      const step = side.exempt === 'not selected' ? newPolicy(now, wish.connection, wish.direction) : undefined;
+      const step = side.exempt === 'not selected' ? newPolicy(compiled, wish.connection, wish.direction) : undefined;
       if (!step) return undefined;
       changes.push(step.change);
-      now = step.model;
+      compiled = compiled.replacing(step.policies);
       continue;
     }
     const decision = decide(side.turns, side.pod, side.peer, wish.connection);
@@ -84,7 +83,7 @@ function turned(model: PolicyModel, wish: Wish): Change[] | undefined {
     const step = nextStep({ compiled, turns: side.turns, pod: side.pod, peer: side.peer, decision, wish });
     if (!step) return undefined;
     changes.push(step.change);
-    now = step.model;
+    compiled = compiled.replacing(step.policies);
   }
   return undefined;
 }
@@ -93,7 +92,7 @@ function nextStep(asked: Asked): Step | undefined {
   const { compiled, decision, wish } = asked;
   const [rule] = decision.rules;
   if (rule) return overruled(asked, rule) ?? taken(asked, rule);
-  if (!wish.allowed) return newPolicy(compiled.model, wish.connection, wish.direction);
+  if (!wish.allowed) return newPolicy(compiled, wish.connection, wish.direction);
   return withPort(asked) ?? added(asked);
 }
 
@@ -120,7 +119,7 @@ function taken({ compiled, wish, peer }: Asked, { rule, policy }: CompiledRule):
     source: rule.source,
   };
   const rules = policy.rules.filter((r) => r !== rule);
-  return { change, model: replaced(compiled.model, policy, { ...policy, rules }) };
+  return { change, policies: replaced(compiled.model, policy, { ...policy, rules }) };
 }
 
 /** The port, where a rule is about the two already. */
@@ -140,7 +139,7 @@ function withPort(asked: Asked): Step | undefined {
     yaml: portYaml(policy, wish.connection),
     source: rule.source,
   };
-  return { change, model: replaced(compiled.model, policy, { ...policy, rules }) };
+  return { change, policies: replaced(compiled.model, policy, { ...policy, rules }) };
 }
 
 function isPlain({ rule }: CompiledRule): boolean {
@@ -196,9 +195,9 @@ function withRule(asked: Asked, policy: Policy, how: string): Step | undefined {
     yaml: stringify([written.yaml]),
     source: policy.source,
   };
-  return { change, model: replaced(model, policy, { ...policy, rules: [written.rule, ...policy.rules] }) };
+  return { change, policies: replaced(model, policy, { ...policy, rules: [written.rule, ...policy.rules] }) };
 }
 
-function replaced(model: PolicyModel, old: Policy, policy: Policy): PolicyModel {
-  return { ...model, policies: model.policies.map((p) => (p === old ? policy : p)) };
+function replaced({ policies }: PolicyModel, old: Policy, policy: Policy): Policy[] {
+  return policies.map((p) => (p === old ? policy : p));
 }

@@ -44,6 +44,8 @@ export interface CompiledModel {
   isApiServer(endpoint: Endpoint): Truth;
   /** Whether a policy's subject is the pod. */
   selects(policy: Policy, pod: PodEndpoint): boolean;
+  /** The same cluster under other policies; what is known of its pods and of policies that stay is kept. */
+  replacing(policies: readonly Policy[]): CompiledModel;
 }
 
 interface CompiledPolicy {
@@ -60,9 +62,26 @@ export function compile(model: PolicyModel): CompiledModel {
   const isApiServer = apiServerFinder(model, addresses);
   const peerContext: PeerContext = { model, semantics, addresses, known, isApiServer };
   const context: RuleContext = { semantics, matcherOf: matchers(peerContext) };
-  const compiled = memoize((policy: Policy) => compilePolicy(policy, context));
-  const { enforced, ignored } = sorted(model);
-  const selects = (policy: Policy, pod: PodEndpoint) => holds(policy.subject, known(pod)) === true;
+  const { engine } = model;
+  return underPolicies(model, {
+    semantics,
+    addresses,
+    isApiServer,
+    selects: (policy, pod) => holds(policy.subject, known(pod)) === true,
+    compiled: memoize((policy) => compilePolicy(policy, context)),
+    ignoring: memoize((policy) => ({ why: whyIgnored(policy, engine) })),
+  });
+}
+
+/** What holds of a cluster whatever its policies, and of each policy whatever the others. */
+interface Shared extends Pick<CompiledModel, 'semantics' | 'addresses' | 'isApiServer' | 'selects'> {
+  compiled(policy: Policy): CompiledPolicy;
+  ignoring(policy: Policy): { readonly why: string | undefined };
+}
+
+function underPolicies(model: PolicyModel, shared: Shared): CompiledModel {
+  const { semantics, addresses, isApiServer, selects, compiled } = shared;
+  const { enforced, ignored } = sorted(model, shared);
   const turnsOf = memoize((pod: PodEndpoint) => {
     const selected = enforced(pod.namespace)
       .filter((policy) => selects(policy, pod))
@@ -78,19 +97,20 @@ export function compile(model: PolicyModel): CompiledModel {
     turns: (pod, direction) => turnsOf(pod)[direction],
     isApiServer,
     selects,
+    replacing: (policies) => underPolicies({ ...model, policies }, shared),
   };
 }
 
 /** The policies that may select a pod of a namespace, each tier's in their order, and those that count for nothing. */
-function sorted(model: PolicyModel) {
+function sorted({ policies }: PolicyModel, { ignoring }: Shared) {
   const ignored: IgnoredPolicy[] = [];
   const everywhere: Policy[] = [];
   const inNamespace = new Map<string, Policy[]>();
-  for (const policy of model.policies) {
-    const why = whyIgnored(policy, model.engine);
+  for (const policy of policies) {
+    const { why } = ignoring(policy);
     if (why !== undefined) ignored.push({ policy, why });
     else if (policy.namespace === undefined) everywhere.push(policy);
-    else inNamespace.set(policy.namespace, [...(inNamespace.get(policy.namespace) ?? []), policy]);
+    else if (!inNamespace.get(policy.namespace)?.push(policy)) inNamespace.set(policy.namespace, [policy]);
   }
   const enforced = memoize((namespace: string) => [...everywhere, ...(inNamespace.get(namespace) ?? [])].sort(byTurn));
   return { enforced, ignored };

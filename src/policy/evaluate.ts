@@ -15,7 +15,11 @@ export function evaluate(model: PolicyModel, connection: Connection): Verdict {
  * connections of a cluster costs little. Throws an input error for a port outside 1 to 65535.
  */
 export function evaluator(model: PolicyModel): (connection: Connection) => Verdict {
-  const compiled = compile(model);
+  return evaluatorOf(compile(model));
+}
+
+/** `evaluator` for a model that is prepared already. */
+export function evaluatorOf(compiled: CompiledModel): (connection: Connection) => Verdict {
   return (connection) => {
     const { port } = connection;
     if (!isPort(port)) throw inputError(`${port} is not a port: 1 to 65535`);

@@ -1,7 +1,8 @@
 import type { EngineName, Protocol } from '../snapshot/model.ts';
 import { type Change, changesTo } from './advice.ts';
+import { compile } from './compile.ts';
 import { type Pair, resolvePairs } from './endpoints.ts';
-import { evaluator } from './evaluate.ts';
+import { evaluatorOf } from './evaluate.ts';
 import type { PolicyModel, SideVerdict } from './model.ts';
 import { reasonText } from './reasons.ts';
 
@@ -32,7 +33,8 @@ export interface Explanation {
 
 /** Why a connection is allowed or denied. Peers as `resolvePeer` takes them; throws its input errors. */
 export function explain(model: PolicyModel, from: string, to: string, protocol: Protocol, port: number): Explanation {
-  const ask = evaluator(model);
+  const compiled = compile(model);
+  const ask = evaluatorOf(compiled);
   const pairs = resolvePairs(model, from, to).map((pair) => {
     const { allowed, egress, ingress } = ask({ ...pair, protocol, port });
     // Read once: the answer is a plain value.
@@ -44,7 +46,7 @@ export function explain(model: PolicyModel, from: string, to: string, protocol: 
   const cases = [...alike.values()].flatMap(([first, ...rest]) => {
     if (!first) return [];
     const { pair, ...verdict } = first;
-    const change = changesTo(model, { ...pair, protocol, port }, !verdict.allowed);
+    const change = changesTo(compiled, { ...pair, protocol, port }, !verdict.allowed);
     return [{ from: pair.from.id, to: pair.to.id, pairs: rest.length + 1, ...verdict, ...(change && { change }) }];
   });
   const allowed = new Set(cases.map((c) => c.allowed));

@@ -37,10 +37,12 @@ interface Prefix {
  */
 export function identityLabels(option = ''): (key: string) => boolean {
   const added = option.split(/\s+/).filter((p) => p !== '');
-  const prefixes = [...DEFAULTS, ...added].flatMap((text) => parsePrefix(text) ?? []);
   const onlyListed = added.some((text) => !bare(text).startsWith('!'));
   const known = new Map<string, boolean>();
+  // An engine's semantics are looked at far more often than its labels.
+  let prefixes: readonly Prefix[] | undefined;
   return (key) => {
+    prefixes ??= [...DEFAULTS, ...added].flatMap((text) => parsePrefix(text) ?? []);
     const found = known.get(key) ?? isTaken(key, prefixes, onlyListed);
     known.set(key, found);
     return found;

@@ -1,10 +1,10 @@
 import { stringify } from 'yaml';
 import type { PolicyObject } from '../snapshot/model.ts';
 import type { Change } from './advice.ts';
-import { compile } from './compile.ts';
+import type { CompiledModel } from './compile.ts';
 import { parsePolicies } from './dialect/index.ts';
 import { tellingLabels } from './labels.ts';
-import type { Connection, Direction, PodEndpoint, PolicyModel } from './model.ts';
+import type { Connection, Direction, PodEndpoint, Policy } from './model.ts';
 import type { Labels } from './select.ts';
 import { DEFAULT_TIER } from './tiers.ts';
 import { isSelectable, writeRule } from './write-rule.ts';
@@ -18,10 +18,11 @@ const KUBERNETES = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' }
  * Kubernetes' own can only isolate the pod. Undefined where policies don't speak for the pod.
  */
 export function newPolicy(
-  model: PolicyModel,
+  compiled: CompiledModel,
   connection: Connection,
   direction: Direction,
-): { readonly change: Change; readonly model: PolicyModel } | undefined {
+): { readonly change: Change; readonly policies: readonly Policy[] } | undefined {
+  const { model } = compiled;
   const { from, to, protocol, port } = connection;
   const [own, peer] = direction === 'egress' ? [from, to] : [to, from];
   if (!isSelectable(own)) return undefined;
@@ -29,7 +30,7 @@ export function newPolicy(
   const name = `deny-${direction}-${own.name}`.slice(0, 63).replace(/[^a-z0-9]+$/, '');
   const metadata = { name, namespace: own.namespace };
   const request = { direction, action: 'deny', peer, labels: tellingLabels(model, peer), protocol, port } as const;
-  const narrow = narrowest(model, direction, own, labels);
+  const narrow = narrowest(compiled, direction, own, labels);
   const kind = narrow && `${narrow.type.kind}.${narrow.type.apiVersion.split('/')[0]}`;
   const written =
     kind && writeRule(model, { ...metadata, source: { object: `${kind} ${metadata.namespace}/${name}` } }, request);
@@ -40,12 +41,12 @@ export function newPolicy(
   const policies = parsePolicies([object], { services: [], namespaces: model.namespaces });
   const wide = written ? '' : `; it denies all ${direction} of ${own.namespace}/${own.workload} that no rule allows`;
   const change: Change = { direction, text: `add this policy${wide}`, yaml: stringify(object) };
-  return { change, model: { ...model, policies: [...model.policies, ...policies] } };
+  return { change, policies: [...model.policies, ...policies] };
 }
 
 /** Undefined where the engine has no kind of its own that denies. */
-function narrowest(model: PolicyModel, direction: Direction, own: PodEndpoint, labels: Labels) {
-  const { engine } = model;
+function narrowest(compiled: CompiledModel, direction: Direction, own: PodEndpoint, labels: Labels) {
+  const { engine } = compiled.model;
   if (engine.name === 'cilium') {
     const spec = { endpointSelector: selectorOf(labels), enableDefaultDeny: { [direction]: false } };
     return { type: CILIUM, spec, rest: [] };
@@ -55,7 +56,6 @@ function narrowest(model: PolicyModel, direction: Direction, own: PodEndpoint, l
   const spec = { order: 0, selector: selector.join(' && ') || 'all()', types: typesOf(direction) };
   // Calico denies what no rule of the tier decides, once a policy of it selects the pod; where another does already, to
   // pass would take the word from it.
-  const compiled = compile(model);
   const decided = compiled.turns(own, direction).some(({ tier }) => tier.name === DEFAULT_TIER.name);
   return { type: CALICO, spec, rest: decided ? [] : [{ action: 'Pass' }] };
 }

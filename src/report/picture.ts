@@ -18,6 +18,9 @@ const VERDICT_WORDS: Readonly<Record<CellVerdict, string>> = {
   self: 'itself',
 };
 
+const LEGEND = ['all', 'some', 'none'] as const;
+const LEGEND_STEP = 160;
+
 /** The matrix as an SVG file of its own: rows connect to columns. Shapes say what colours say. */
 export function matrixSvg(matrix: Matrix): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n${gridSvg(gridOf(matrix))}\n`;
@@ -30,7 +33,8 @@ export function gridSvg(grid: Grid, linkOf?: LinkOf): string {
   const band = grid.collapsed ? 0 : Math.min(namespaces, 24) * CHARACTER + 14;
   const left = band + longest * CHARACTER + 14;
   const top = longest * CHARACTER + 30;
-  const [width, height] = [left + grid.items.length * CELL + 10, top + grid.items.length * CELL + 34];
+  const size = grid.items.length * CELL;
+  const [width, height] = [Math.max(left + size + 10, LEGEND.length * LEGEND_STEP), top + size + 34];
   const what = grid.collapsed ? 'namespaces' : 'groups of pods';
   const title = `Who may reach whom: ${grid.items.length} ${what}, engine ${grid.engine}`;
   return [
@@ -89,11 +93,10 @@ function bands({ items }: Grid, left: number, top: number): string[] {
 }
 
 function legend(y: number): string[] {
-  const verdicts = Object.entries(VERDICT_WORDS).filter(([verdict]) => verdict !== 'self');
-  return verdicts.map(
-    ([verdict, words], i) =>
-      `<use href="#cell-${verdict}" x="${6 + i * 150}" y="${y - 13}"/><text x="${28 + i * 150}" y="${y}">${words}</text>`,
-  );
+  return LEGEND.map((verdict, i) => {
+    const x = i * LEGEND_STEP;
+    return `<use href="#cell-${verdict}" x="${6 + x}" y="${y - 13}"/><text x="${28 + x}" y="${y}">${VERDICT_WORDS[verdict]}</text>`;
+  });
 }
 
 export function clipped(label: string): string {

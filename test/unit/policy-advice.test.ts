@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse, stringify } from 'yaml';
 import { quietRun } from '../../src/host/run.ts';
-import { type Change, changesTo } from '../../src/policy/advice.ts';
+import { type Change, changesTo as changesOf } from '../../src/policy/advice.ts';
+import { compile } from '../../src/policy/compile.ts';
 import { modelOf, resolvePeer } from '../../src/policy/endpoints.ts';
 import { evaluate } from '../../src/policy/evaluate.ts';
 import { explain, explainText } from '../../src/policy/explain.ts';
@@ -14,6 +15,9 @@ import type { EngineName, PolicyObject, Snapshot } from '../../src/snapshot/mode
 import { ADDRESSES, models, PORTS } from './policy-models.ts';
 import { worldOf } from './policy-world.ts';
 import fc from './random.ts';
+
+const changesTo = (model: PolicyModel, connection: Connection, allowed: boolean) =>
+  changesOf(compile(model), connection, allowed);
 
 const PODS = `
 kind: Namespace
