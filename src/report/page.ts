@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { matrix as matrixOf } from '../policy/matrix.ts';
 import type { PolicyModel } from '../policy/model.ts';
 import { escaped, htmlList } from './escape.ts';
-import { graphSvg } from './graph.ts';
-import { gridOf, MOST_ITEMS } from './grid.ts';
+import { graphHtml } from './graph.ts';
+import { gridOf } from './grid.ts';
 import { gridSvg } from './picture.ts';
 import { whySections } from './why.ts';
 
@@ -26,9 +26,7 @@ export function matrixPage(model: PolicyModel, title: string, before = ''): stri
     `<p>Rows connect to columns; engine ${escaped(matrix.engine)}. Each cell leads to what decides it.</p>`,
     `<div class="wide">${gridSvg(grid, why.linkOf)}</div>`,
     '<h2>Allowed connections</h2>',
-    grid.items.length > MOST_ITEMS
-      ? `<p>${grid.items.length} namespaces are too many to draw as a graph: the matrix above has them all.</p>`
-      : `<div class="wide">${graphSvg(grid)}</div>`,
+    graphHtml(grid),
     ...(matrix.ignored.length === 0 ? [] : ['<h2>Policies that decide nothing</h2>', htmlList(matrix.ignored)]),
     '<h2>Why</h2>',
     ...why.sections,

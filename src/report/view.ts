@@ -8,8 +8,8 @@ import type { ProbeResult } from '../verify/model.ts';
 import { type GridData, gridData } from './connections-data.ts';
 import { escaped, htmlList } from './escape.ts';
 import { explainCell, explanationHtml, placeHtml } from './explained.ts';
-import { graphSvg } from './graph.ts';
-import { gridOf, MOST_ITEMS } from './grid.ts';
+import { graphHtml } from './graph.ts';
+import { gridOf } from './grid.ts';
 import { changesHtml, headlineHtml, lines, tableHtml, titleOf } from './html.ts';
 import type { Finding, Report } from './model.ts';
 import { htmlPage } from './page.ts';
@@ -148,7 +148,6 @@ function differenceRow({ from, to, protocol, port, expected, measured, detail, b
 
 function connectionsHtml({ matrix, data }: Drawn): string[] {
   const { engine, ignored } = matrix;
-  const small = gridOf(matrix);
   const what = data.collapsed ? 'namespaces' : 'groups of pods';
   return [
     '<h2 id="who">Who may reach whom</h2>',
@@ -159,9 +158,7 @@ function connectionsHtml({ matrix, data }: Drawn): string[] {
     '<form id="ask" class="tools" hidden><label>Protocol<select id="protocol"><option>TCP</option><option>UDP</option><option>SCTP</option></select></label><label>Port<input id="port" type="number" min="1" max="65535" required></label><button type="submit">Explain this port</button></form>',
     '<section id="detail" class="detail" aria-label="Explanation" tabindex="-1"></section>',
     '<h2>Allowed connections</h2>',
-    small.items.length > MOST_ITEMS
-      ? `<p>${small.items.length} namespaces are too many to draw as a graph: the matrix has them all.</p>`
-      : `<div class="wide" tabindex="0" role="region" aria-label="Graph of allowed connections">${graphSvg(small)}</div>`,
+    graphHtml(gridOf(matrix), 'Graph of allowed connections'),
     ...(ignored.length === 0 ? [] : ['<h2>Policies that decide nothing</h2>', htmlList(ignored)]),
   ];
 }

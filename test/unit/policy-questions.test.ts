@@ -6,6 +6,7 @@ import { explain } from '../../src/policy/explain.ts';
 import { matrix } from '../../src/policy/matrix.ts';
 import { podsOf, policiesOf, selectionText, unmatched } from '../../src/policy/selection.ts';
 import { diffMarkdown, diffText } from '../../src/report/diff-text.ts';
+import { graphHtml } from '../../src/report/graph.ts';
 import { gridOf } from '../../src/report/grid.ts';
 import { junitXml } from '../../src/report/junit.ts';
 import { matrixPage } from '../../src/report/page.ts';
@@ -196,6 +197,25 @@ test('the page: from a cell to the rule and its line', () => {
   assert.match(section, /TCP 8080 denied: ingress: NetworkPolicy shop\/web selects .*\(world\.yaml:\d+\)/);
   const links = [...page.matchAll(/href="#(pair-[\w-]+)"/g)].map((m) => m[1]);
   for (const id of links) assert.ok(page.includes(`<section id="${id}">`), id);
+});
+
+test('the graph: one line a pair, with two heads where it is the same both ways; none where nobody could follow', () => {
+  const pods = (count: number) =>
+    Array.from({ length: count }, (_, i) => `kind: Pod\nmetadata: {name: p${i}, namespace: ns, labels: {app: a${i}}}\n`);
+  const policy =
+    '{kind: NetworkPolicy, metadata: {name: deny, namespace: ns}, spec: {podSelector: {matchLabels: {app: a0}}}}';
+  const html = (count: number) => graphHtml(gridOf(matrix(modelFrom([...pods(count), policy].join('---\n')))), 'Graph');
+  const paths = html(3).match(/<path [^>]*data-verdict="all"[^>]*>/g) ?? [];
+  assert.deepEqual(
+    paths.map((path) => [/marker-start/.test(path), /data-from="ns\/Pod\/(p\d)"/.exec(path)?.[1]]),
+    [
+      [false, 'p0'],
+      [false, 'p0'],
+      [true, 'p1'],
+    ],
+  );
+  assert.match(html(3), /role="region" aria-label="Graph"><svg .*aria-label="Allowed connections: 4 between 3/);
+  assert.equal(html(40), '<p>780 lines are too many to follow in a graph: the matrix has them all.</p>');
 });
 
 test('many workloads: namespaces stand for them', () => {
