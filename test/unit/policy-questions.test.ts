@@ -201,7 +201,10 @@ test('the page: from a cell to the rule and its line', () => {
 
 test('the graph: one line a pair, with two heads where it is the same both ways; none where nobody could follow', () => {
   const pods = (count: number) =>
-    Array.from({ length: count }, (_, i) => `kind: Pod\nmetadata: {name: p${i}, namespace: ns, labels: {app: a${i}}}\n`);
+    Array.from(
+      { length: count },
+      (_, i) => `kind: Pod\nmetadata: {name: p${i}, namespace: ns, labels: {app: a${i}}}\n`,
+    );
   const policy =
     '{kind: NetworkPolicy, metadata: {name: deny, namespace: ns}, spec: {podSelector: {matchLabels: {app: a0}}}}';
   const html = (count: number) => graphHtml(gridOf(matrix(modelFrom([...pods(count), policy].join('---\n')))), 'Graph');
