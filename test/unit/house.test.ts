@@ -10,6 +10,7 @@ interface Manifest {
   readonly bin: Readonly<Record<string, string>>;
   readonly icon: string;
   readonly license: string;
+  readonly l10n: string;
   readonly scripts: Readonly<Record<string, string>>;
   readonly dependencies?: unknown;
   readonly devDependencies: Readonly<Record<string, string>>;
@@ -21,6 +22,9 @@ interface Manifest {
     readonly views: Readonly<Record<string, readonly { readonly id: string; readonly icon: string }[]>>;
     readonly viewsWelcome: readonly { readonly view: string; readonly contents: string; readonly when: string }[];
     readonly menus: Readonly<Record<string, readonly { readonly command: string; readonly when: string }[]>>;
+    readonly languageModelTools: readonly { readonly name: string }[];
+    readonly jsonValidation: readonly { readonly url: string }[];
+    readonly yamlValidation: readonly { readonly url: string }[];
     readonly walkthroughs: readonly { readonly steps: readonly { readonly completionEvents: readonly string[] }[] }[];
   };
 }
@@ -133,6 +137,38 @@ test('every text that the manifest names has a wording, and no wording is left o
   const wordings = Object.keys(JSON.parse(text('package.nls.json')));
   const named = [...text('package.json').matchAll(/"%([\w.]+)%"/g)].map(([, key]) => key);
   assert.deepEqual([...new Set(named)].toSorted(), wordings.toSorted());
+});
+
+test('every text of the UI can be translated: by the bundle, and none stands there by itself', () => {
+  execFileSync(process.execPath, ['scripts/l10n.mjs', '--check'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  assert.ok(existsSync(`${manifest.l10n}/bundle.l10n.json`));
+  const shown =
+    /\b(label|title|description|detail|tooltip|place[hH]older|prompt|openLabel|saveLabel|message): *(?!'(HTML|Markdown|JSON)')(['"]|`)(?!\3)([^'"`]*)/g;
+  const said = /\bshow(?:Information|Warning|Error)Message\(\s*['"`]/;
+  const bare = source
+    .filter((path) => path.startsWith('src/ui/'))
+    .flatMap((path) => {
+      // What is put in is somebody's name, or translated where it is made.
+      const texts = [...text(path).matchAll(shown)].map(([, , , , words = '']) =>
+        words.replace(/\$\{.*|\$\([\w-]*\)/g, ''),
+      );
+      return texts.some((words) => /\p{L}{2}/u.test(words)) || said.test(text(path)) ? [path] : [];
+    });
+  assert.deepEqual(bare, []);
+});
+
+test("the editor calls what the code makes: tools, the report's page, schemas", async () => {
+  const { REPORT_VIEW } = await import('../../src/ui/report-panel.ts');
+  const { languageModelTools, jsonValidation, yamlValidation } = manifest.contributes;
+  const registered = [...text('src/ui/tools.ts').matchAll(/registerTool\('(\w+)'/g)].map(([, name]) => name);
+  assert.deepEqual(
+    languageModelTools.map(({ name }) => name),
+    registered,
+  );
+  assert.ok(manifest.activationEvents.includes(`onWebviewPanel:${REPORT_VIEW}`));
+  const schemas = tracked.filter((path) => path.startsWith('schemas/'));
+  const named = new Set([...jsonValidation, ...yamlValidation].map(({ url }) => url.replace('./', '')));
+  assert.deepEqual([...named].toSorted(), schemas);
 });
 
 test('the package holds what the manifest names', () => {
