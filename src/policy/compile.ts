@@ -81,7 +81,9 @@ interface Shared extends Pick<CompiledModel, 'semantics' | 'addresses' | 'isApiS
 
 function underPolicies(model: PolicyModel, shared: Shared): CompiledModel {
   const { semantics, addresses, isApiServer, selects, compiled } = shared;
-  const { enforced, ignored } = sorted(model, shared);
+  const { policies } = model;
+  const enforced = memoize((namespace: string) => enforcedIn(namespace, policies, shared));
+  let ignored: readonly IgnoredPolicy[] | undefined;
   const turnsOf = memoize((pod: PodEndpoint) => {
     const selected = enforced(pod.namespace)
       .filter((policy) => selects(policy, pod))
@@ -93,27 +95,29 @@ function underPolicies(model: PolicyModel, shared: Shared): CompiledModel {
     model,
     semantics,
     addresses,
-    ignored,
+    get ignored() {
+      ignored ??= ignoredOf(policies, shared);
+      return ignored;
+    },
     turns: (pod, direction) => turnsOf(pod)[direction],
     isApiServer,
     selects,
-    replacing: (policies) => underPolicies({ ...model, policies }, shared),
+    replacing: (others) => underPolicies({ ...model, policies: others }, shared),
   };
 }
 
-/** The policies that may select a pod of a namespace, each tier's in their order, and those that count for nothing. */
-function sorted({ policies }: PolicyModel, { ignoring }: Shared) {
-  const ignored: IgnoredPolicy[] = [];
-  const everywhere: Policy[] = [];
-  const inNamespace = new Map<string, Policy[]>();
-  for (const policy of policies) {
+/** The policies that may select a pod of a namespace, in their order. */
+function enforcedIn(namespace: string, policies: readonly Policy[], { ignoring }: Shared): Policy[] {
+  const isThere = (policy: Policy) => policy.namespace === undefined || policy.namespace === namespace;
+  return policies.filter((policy) => isThere(policy) && ignoring(policy).why === undefined).sort(byTurn);
+}
+
+/** Those that count for nothing. */
+function ignoredOf(policies: readonly Policy[], { ignoring }: Shared): IgnoredPolicy[] {
+  return policies.flatMap((policy) => {
     const { why } = ignoring(policy);
-    if (why !== undefined) ignored.push({ policy, why });
-    else if (policy.namespace === undefined) everywhere.push(policy);
-    else if (!inNamespace.get(policy.namespace)?.push(policy)) inNamespace.set(policy.namespace, [policy]);
-  }
-  const enforced = memoize((namespace: string) => [...everywhere, ...(inNamespace.get(namespace) ?? [])].sort(byTurn));
-  return { enforced, ignored };
+    return why === undefined ? [] : [{ policy, why }];
+  });
 }
 
 function turnsIn(

@@ -1,6 +1,6 @@
 import type { EngineName, Protocol } from '../snapshot/model.ts';
 import { type Change, changesTo } from './advice.ts';
-import { compile } from './compile.ts';
+import { type CompiledModel, compile } from './compile.ts';
 import { type Pair, resolvePairs } from './endpoints.ts';
 import { evaluatorOf } from './evaluate.ts';
 import type { PolicyModel, SideVerdict } from './model.ts';
@@ -33,8 +33,24 @@ export interface Explanation {
 
 /** Why a connection is allowed or denied. Peers as `resolvePeer` takes them; throws its input errors. */
 export function explain(model: PolicyModel, from: string, to: string, protocol: Protocol, port: number): Explanation {
+  return explainer(model)(from, to, protocol, port);
+}
+
+/** Prepares a model to be asked `explain` about many connections. */
+export function explainer(model: PolicyModel): (...asked: Asked) => Explanation {
   const compiled = compile(model);
   const ask = evaluatorOf(compiled);
+  return (...asked) => explainWith(compiled, ask, asked);
+}
+
+type Asked = readonly [from: string, to: string, protocol: Protocol, port: number];
+
+function explainWith(
+  compiled: CompiledModel,
+  ask: ReturnType<typeof evaluatorOf>,
+  [from, to, protocol, port]: Asked,
+): Explanation {
+  const { model } = compiled;
   const pairs = resolvePairs(model, from, to).map((pair) => {
     const { allowed, egress, ingress } = ask({ ...pair, protocol, port });
     // Read once: the answer is a plain value.

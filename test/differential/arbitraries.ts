@@ -347,15 +347,15 @@ function held(specs: readonly Json[]): Pick<PolicyObject, 'spec' | 'specs'> {
   return specs.length === 1 ? { spec: specs[0] } : { specs };
 }
 
-/** Some policies at once, mixed of the kinds; those that take turns by priority each have one of their own. */
-export function policies(kinds: readonly Kind[], most: number): Arb<readonly PolicyObject[]> {
+/** Some policies at once, mixed of the kinds; those that take turns by priority each have one of their own, without `ties`. */
+export function policies(kinds: readonly Kind[], most: number, ties = false): Arb<readonly PolicyObject[]> {
   return fc.array(fc.constantFrom(...kinds), { minLength: 1, maxLength: most }).chain((chosen) =>
     fc
       .shuffledSubarray(
         [...chosen.keys()].map((i) => 10 * i),
         { minLength: chosen.length },
       )
-      .chain((order) => fc.tuple(...chosen.map((kind, i) => policy(kind, `diff-${i}`, order[i] ?? i)))),
+      .chain((order) => fc.tuple(...chosen.map((kind, i) => policy(kind, `diff-${i}`, ties ? 5 : (order[i] ?? i))))),
   );
 }
 

@@ -113,12 +113,8 @@ export async function untilLive(
   }
 }
 
-/** Switches on what Cilium leaves off by default: SCTP, and ClusterNetworkPolicy with the rights to read it. */
-export async function enableAdminPolicies(
-  cluster: VouchedCluster,
-  client: WriteClient,
-  signal: AbortSignal,
-): Promise<void> {
+/** Makes ClusterNetworkPolicy a kind that can be written, and that Cilium may read. */
+export async function serveAdminPolicies(client: WriteClient, signal: AbortSignal): Promise<void> {
   const apply = (object: Parameters<WriteClient['apply']>[0]) => client.apply(object, { signal });
   const group = 'policy.networking.k8s.io';
   await apply({
@@ -159,9 +155,20 @@ export async function enableAdminPolicies(
       namespace: 'kube-system',
     })),
   });
+}
+
+/** What Cilium leaves off by default and admin policies and SCTP need. */
+export const ADMIN_OPTIONS = { 'enable-k8s-cluster-network-policy': 'true', 'enable-sctp': 'true' };
+
+/** Gives Cilium's agents their options; they start anew where these change anything. */
+export async function setOptions(
+  cluster: VouchedCluster,
+  options: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<void> {
   const [first] = cluster.nodes.filter((n) => n.role === 'control-plane');
   const kubectl = 'kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system';
-  const data = JSON.stringify({ data: { 'enable-k8s-cluster-network-policy': 'true', 'enable-sctp': 'true' } });
+  const data = JSON.stringify({ data: options });
   const lines = [
     // A cluster that was played in before has them.
     `case "$(${kubectl} patch configmap cilium-config --type merge -p '${data}')" in *'no change'*) exit 0;; esac`,

@@ -1,14 +1,15 @@
 // Plays random worlds and policies in the kind cluster that CLPARITY_TEST_CLUSTER names; see run.mjs.
 //   --seed=N (where to begin; the day by default), --worlds=N, --rounds=N (sets of policies a world), --only=N (that
 //   round alone), --policies=N (at most in a set), --kinds=NetworkPolicy,…, --no-admin (the agent's options stay as they
-//   are: no ClusterNetworkPolicy, no SCTP)
+//   are: no ClusterNetworkPolicy, no SCTP), --options=enable-policy=always,… (of Cilium's agent, besides; they stay),
+//   --ties (ClusterNetworkPolicies of equal priority)
 // Prints a JSON object a round, and what disagrees with its policies as YAML. Exit code 1 where something did.
 import fc from 'fast-check';
 import { stringify } from 'yaml';
 import { withClient } from '../../src/apply/client.ts';
 import { openTestCluster } from '../cluster/test-cluster.ts';
 import { type Kind, policies } from './arbitraries.ts';
-import { enableAdminPolicies } from './engine.ts';
+import { ADMIN_OPTIONS, serveAdminPolicies, setOptions } from './engine.ts';
 import { playRound } from './round.ts';
 import { openWorld } from './world.ts';
 
@@ -26,12 +27,16 @@ const first = Number(option('seed', `${Math.floor(Date.now() / 86_400_000)}`));
 const signal = AbortSignal.timeout(6 * 3_600_000);
 
 const cluster = await openTestCluster();
-if (admin) await withClient(cluster, (client) => enableAdminPolicies(cluster, client, signal));
+if (admin) await withClient(cluster, (client) => serveAdminPolicies(client, signal));
+const more = option('options', '')
+  .split(',')
+  .flatMap((pair) => (pair === '' ? [] : [pair.split('=')]));
+await setOptions(cluster, { ...(admin && ADMIN_OPTIONS), ...Object.fromEntries(more) }, signal);
 const sum = { policies: 0, probes: 0, allowed: 0, undecided: 0, disagreements: 0 };
 for (let seed = first; seed < first + Number(option('worlds', '1')); seed++) {
   const world = await openWorld(cluster, seed, 8, signal);
   try {
-    const sets = fc.sample(policies(kinds, Number(option('policies', '5'))), {
+    const sets = fc.sample(policies(kinds, Number(option('policies', '5')), process.argv.includes('--ties')), {
       seed,
       numRuns: Number(option('rounds', '20')),
     });

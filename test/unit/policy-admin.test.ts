@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { parse } from 'yaml';
 import { ParityError } from '../../src/host/errors.ts';
 import { ADMIN } from '../../src/policy/dialect/admin.ts';
+import { canonicalPolicy } from '../../src/policy/dialect/canonical.ts';
 import { resolvePeer } from '../../src/policy/endpoints.ts';
 import { evaluate } from '../../src/policy/evaluate.ts';
 import type { Policy, PolicyModel } from '../../src/policy/model.ts';
@@ -188,6 +189,18 @@ test('a baseline policy is called default, and a name is at most 100 characters'
   );
   const long = `{priority: 1, ${ALL}, ingress: [{name: ${'a'.repeat(101)}, action: Deny, ${FROM}}]}`;
   assert.throws(() => policy('AdminNetworkPolicy', long), /p\.yaml:7: .*spec\.ingress\[0\]\.name must not be longer/);
+});
+
+test('what the CRDs of v1alpha1 fill in makes no difference: a protocol is TCP', () => {
+  const written = object('AdminNetworkPolicy', {
+    egress: [{ ports: [{ portRange: { start: 1, end: 2 } }, { portNumber: { port: 3, protocol: 'UDP' } }] }],
+  });
+  const stored = {
+    egress: [
+      { ports: [{ portRange: { end: 2, protocol: 'TCP', start: 1 } }, { portNumber: { port: 3, protocol: 'UDP' } }] },
+    ],
+  };
+  assert.equal(JSON.stringify(canonicalPolicy(written).spec), JSON.stringify(stored));
 });
 
 test('names in a rule that does not allow are a caveat; objects of other groups are none of ours', () => {

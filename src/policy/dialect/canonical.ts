@@ -13,7 +13,7 @@ export function canonicalPolicy(object: Pick<PolicyObject, 'apiVersion' | 'spec'
 } {
   const group = object.apiVersion.split('/')[0] ?? '';
   if (group === 'networking.k8s.io') return { spec: canonicalSpec(object.spec) };
-  const form = group.endsWith('projectcalico.org') ? calicoForm : withFamilies;
+  const form = group.endsWith('projectcalico.org') ? calicoForm : withDefaults;
   return Object.fromEntries(
     Object.entries({ spec: object.spec, specs: object.specs })
       .filter(([, part]) => part !== undefined && part !== null)
@@ -33,12 +33,14 @@ function calicoForm(spec: unknown): unknown {
   );
 }
 
-/** Cilium's CRDs give ICMP types a family. */
-function withFamilies(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withFamilies);
+/** Cilium's CRDs give ICMP types a family, those of AdminNetworkPolicy (v1alpha1) port numbers and ranges a protocol. */
+function withDefaults(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withDefaults);
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).map(([key, v]): [string, unknown] => {
-    if (key !== 'icmps' || !Array.isArray(v)) return [key, withFamilies(v)];
+    if (key === 'portNumber' || key === 'portRange')
+      return [key, rebuilt({ protocol: 'TCP', ...(v as Json) }, () => true)];
+    if (key !== 'icmps' || !Array.isArray(v)) return [key, withDefaults(v)];
     return [
       key,
       (v as Json[]).map((icmp) => ({ ...icmp, fields: (icmp.fields as Json[] | undefined)?.map(familyOf) })),
