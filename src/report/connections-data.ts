@@ -1,6 +1,6 @@
 import type { Matrix } from '../policy/matrix.ts';
 import type { ProbeResult } from '../verify/model.ts';
-import { type CellVerdict, gridOf } from './grid.ts';
+import { type CellVerdict, type Grid, gridOf } from './grid.ts';
 
 /** More groups than this stand for their namespaces, in a grid that draws only what is on screen. */
 const MOST_DRAWN = 1000;
@@ -34,22 +34,17 @@ export function gridData(matrix: Matrix, differences: readonly ProbeResult[], mo
     ids: grid.items.map(({ id }) => id),
     rows: grid.cells.map((row) => row.map(placeOf)),
     answers,
-    differing: differing(
-      matrix,
-      differences,
-      grid.items.map(({ id }) => id),
-      grid.collapsed,
-    ),
+    differing: differingCells(matrix, differences, grid),
   };
 }
 
-function differing(
+/** The cells of a grid in which packets met something else here than the target's policies say. */
+export function differingCells(
   { groups }: Matrix,
   differences: readonly ProbeResult[],
-  ids: readonly string[],
-  collapsed: boolean,
+  { items, collapsed }: Pick<Grid, 'items' | 'collapsed'>,
 ): GridData['differing'] {
-  const number = new Map(ids.map((id, i) => [id, i]));
+  const number = new Map(items.map(({ id }, i) => [id, i]));
   const itemOf = new Map<string, number | undefined>(
     groups.flatMap(({ id, namespace, workloads }) =>
       workloads.map((workload) => [`${namespace}/${workload}`, number.get(collapsed ? namespace : id)] as const),

@@ -1,6 +1,7 @@
 import { modelOf } from '../policy/endpoints.ts';
 import { reasonText } from '../policy/reasons.ts';
 import type { Snapshot } from '../snapshot/model.ts';
+import type { ProbeResult } from '../verify/model.ts';
 import { escaped, htmlList } from './escape.ts';
 import { headline } from './markdown.ts';
 import type { Finding, Report } from './model.ts';
@@ -12,6 +13,7 @@ export function reportPage(report: Report, target: Snapshot | undefined): string
   const differences = report.verify?.differences ?? [];
   const body = [
     headlineHtml(report),
+    '<h2>Layers</h2>',
     layersHtml(report.findings),
     ...(differences.length === 0
       ? []
@@ -19,15 +21,26 @@ export function reportPage(report: Report, target: Snapshot | undefined): string
           '<h2>Connections that differ</h2>',
           tableHtml(
             ['From', 'To', 'Port', 'Target', 'Here', 'Why'],
-            differences.map(({ from, to, protocol, port, expected, measured, because }) =>
-              [from, to, `${protocol} ${port}`, expected, measured, because.map(reasonText).join('\n')].map(lines),
+            differences.map((one) =>
+              [
+                ...[one.from, one.to, `${one.protocol} ${one.port}`, one.expected],
+                ...[measuredText(one), one.because.map(reasonText).join('\n')],
+              ].map(lines),
             ),
           ),
         ]),
     changesHtml(report),
   ].join('\n');
-  if (target) return matrixPage(modelOf(target), title, body);
-  return htmlDocument(title, [`<h1>${escaped(title)}</h1>`, body]);
+  if (target) return matrixPage(modelOf(target), title, body, differences);
+  return htmlDocument(title, [`<h1>${escaped(title)}</h1>`, body, NOT_KEPT]);
+}
+
+/** What stands in the place of a matrix that can't be drawn. */
+export const NOT_KEPT = "<p>The target of this report was not kept, so its matrix can't be drawn.</p>";
+
+/** What a packet met, with what came back where that was neither. */
+export function measuredText({ measured, detail }: Pick<ProbeResult, 'measured' | 'detail'>): string {
+  return detail === undefined ? measured : `${measured}: ${detail}`;
 }
 
 /** What a report is called, as a page. */

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { matrix as matrixOf } from '../policy/matrix.ts';
 import type { PolicyModel } from '../policy/model.ts';
+import type { ProbeResult } from '../verify/model.ts';
+import { differingCells } from './connections-data.ts';
 import { escaped, htmlList } from './escape.ts';
 import { graphHtml } from './graph.ts';
 import { gridOf } from './grid.ts';
@@ -13,18 +15,24 @@ const STYLE = `body{font:14px/1.5 system-ui,sans-serif;margin:2rem auto;max-widt
 /**
  * A page of its own: the matrix and the graph, and below for each cell the rules that decide it, with file and line.
  * Where cells are too many, they lead to the policies of the namespace that decides. No script and no resource.
- * `before` is HTML of the caller.
+ * `before` is HTML of the caller; cells of `differences` are marked.
  */
-export function matrixPage(model: PolicyModel, title: string, before = ''): string {
+export function matrixPage(
+  model: PolicyModel,
+  title: string,
+  before = '',
+  differences: readonly ProbeResult[] = [],
+): string {
   const matrix = matrixOf(model);
   const grid = gridOf(matrix);
+  const differing = differingCells(matrix, differences, grid);
   const why = whySections(model, matrix, grid);
   return htmlDocument(title, [
     `<h1>${escaped(title)}</h1>`,
     before,
     '<h2>Who may reach whom</h2>',
-    `<p>Rows connect to columns; engine ${escaped(matrix.engine)}. Each cell leads to what decides it.</p>`,
-    `<div class="wide">${gridSvg(grid, why.linkOf)}</div>`,
+    `<p>Rows connect to columns; engine ${escaped(matrix.engine)}. Each cell leads to what decides it.${differing.length > 0 ? ' ! packets met something else here.' : ''}</p>`,
+    `<div class="wide">${gridSvg(grid, { linkOf: why.linkOf, differing })}</div>`,
     '<h2>Allowed connections</h2>',
     graphHtml(grid),
     ...(matrix.ignored.length === 0 ? [] : ['<h2>Policies that decide nothing</h2>', htmlList(matrix.ignored)]),

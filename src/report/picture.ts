@@ -1,4 +1,5 @@
 import type { Matrix } from '../policy/matrix.ts';
+import type { GridData } from './connections-data.ts';
 import { escaped } from './escape.ts';
 import { type CellVerdict, type Grid, type GridCell, gridOf } from './grid.ts';
 
@@ -26,8 +27,17 @@ export function matrixSvg(matrix: Matrix): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n${gridSvg(gridOf(matrix))}\n`;
 }
 
-/** A grid as an SVG element, for a page; `linkOf` makes its cells links. No style attribute, no script, no resource. */
-export function gridSvg(grid: Grid, linkOf?: LinkOf): string {
+/** What a page adds to a grid's picture. */
+export interface GridMarks {
+  /** Makes its cells links. */
+  readonly linkOf?: LinkOf;
+  /** Cells where packets met something else here, and what. */
+  readonly differing?: GridData['differing'];
+}
+
+/** A grid as an SVG element, for a page. No style attribute, no script, no resource. */
+export function gridSvg(grid: Grid, { linkOf, differing = [] }: GridMarks = {}): string {
+  const measured = new Map(differing.map(([row, column, what]) => [`${row} ${column}`, what]));
   const longest = Math.max(8, ...grid.items.map(({ label }) => clipped(label).length));
   const namespaces = Math.max(0, ...grid.items.map(({ namespace }) => namespace.length));
   const band = grid.collapsed ? 0 : Math.min(namespaces, 24) * CHARACTER + 14;
@@ -40,7 +50,7 @@ export function gridSvg(grid: Grid, linkOf?: LinkOf): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${round(width)}" height="${round(height)}" viewBox="0 0 ${round(width)} ${round(height)}" role="${linkOf ? 'group' : 'img'}" aria-label="${escaped(title)}">`,
     `<title>${escaped(title)}</title>`,
-    `<desc>Rows connect to columns. A dot: all ports. Half a dot: some. A cross: denied.</desc>`,
+    `<desc>Rows connect to columns. A dot: all ports. Half a dot: some. A cross: denied.${differing.length > 0 ? ' An exclamation mark: packets met something else here.' : ''}</desc>`,
     SYMBOLS,
     `<rect width="100%" height="100%" fill="#ffffff"/>`,
     `<g ${FONT}>`,
@@ -54,7 +64,10 @@ export function gridSvg(grid: Grid, linkOf?: LinkOf): string {
     ...legend(round(height - 12)),
     '</g>',
     ...grid.cells.flatMap((row, i) =>
-      row.map((cell, j) => cellSvg(cell, round(left + j * CELL), round(top + i * CELL), linkOf?.(cell))),
+      row.map((cell, j) => {
+        const place = { x: round(left + j * CELL), y: round(top + i * CELL) };
+        return cellSvg(cell, place, linkOf?.(cell), measured.get(`${i} ${j}`));
+      }),
     ),
     '</svg>',
   ].join('\n');
@@ -66,13 +79,18 @@ const SYMBOLS = `<defs>
 <g id="cell-some"><rect width="17" height="17" fill="#eef4fb" stroke="#8a8a8a" stroke-width="0.5"/><circle cx="8.5" cy="8.5" r="4.5" fill="none" stroke="#1e3a8a" stroke-width="1.2"/><path d="M8.5 4 A4.5 4.5 0 0 0 8.5 13 Z" fill="#1e3a8a"/></g>
 <g id="cell-none"><rect width="17" height="17" fill="#fdecec" stroke="#8a8a8a" stroke-width="0.5"/><path d="M5 5 L12 12 M12 5 L5 12" stroke="#9f1239" stroke-width="1.6"/></g>
 <g id="cell-self"><rect width="17" height="17" fill="#f2f2f2" stroke="#8a8a8a" stroke-width="0.5"/><path d="M6 8.5 H11" stroke="#8a8a8a" stroke-width="1.2"/></g>
+<g id="cell-differs"><rect width="17" height="17" fill="#fde68a" stroke="#1a1a1a" stroke-width="1.5"/><path d="M8.5 3 V10 M8.5 12.5 V14.5" stroke="#1a1a1a" stroke-width="2"/></g>
 </defs>`;
 
-function cellSvg(cell: GridCell, x: number, y: number, link: string | undefined): string {
-  const { from, to, verdict, text } = cell;
-  const words = escaped(`${from.id} to ${to.id}: ${text}`);
+function cellSvg(
+  { from, to, verdict, text }: GridCell,
+  { x, y }: { readonly x: number; readonly y: number },
+  link: string | undefined,
+  measured: string | undefined,
+): string {
+  const words = escaped(`${from.id} to ${to.id}: ${text}${measured === undefined ? '' : `; measured: ${measured}`}`);
   const data = `data-from="${escaped(from.id)}" data-to="${escaped(to.id)}" data-verdict="${verdict}"`;
-  const shape = `<g ${data}><title>${words}</title><use href="#cell-${verdict}" x="${x}" y="${y}"/></g>`;
+  const shape = `<g ${data}><title>${words}</title><use href="#cell-${measured === undefined ? verdict : 'differs'}" x="${x}" y="${y}"/></g>`;
   return link === undefined ? shape : `<a href="${escaped(link)}" aria-label="${words}">${shape}</a>`;
 }
 

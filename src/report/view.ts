@@ -10,7 +10,7 @@ import { escaped, htmlList } from './escape.ts';
 import { explainCell, explanationHtml, placeHtml } from './explained.ts';
 import { graphHtml } from './graph.ts';
 import { gridOf } from './grid.ts';
-import { changesHtml, headlineHtml, lines, tableHtml, titleOf } from './html.ts';
+import { changesHtml, headlineHtml, lines, measuredText, NOT_KEPT, tableHtml, titleOf } from './html.ts';
 import type { Finding, Report } from './model.ts';
 import { htmlPage } from './page.ts';
 import { VIEW_STYLE } from './view-style.ts';
@@ -94,9 +94,7 @@ function page(report: Report, drawn: Drawn | undefined, { script, nonce, state }
       '<h2>Layers</h2>',
       tableHtml(['Layer', 'State', 'What', 'Evidence'], report.findings.map(findingRow)),
       ...differencesHtml(report.verify?.differences ?? []),
-      ...(drawn
-        ? connectionsHtml(drawn)
-        : ["<p>The target of this report was not kept, so its matrix can't be drawn.</p>"]),
+      ...(drawn ? connectionsHtml(drawn) : [NOT_KEPT]),
       changesHtml(report),
     ],
     [
@@ -131,7 +129,8 @@ function differencesHtml(differences: readonly ProbeResult[]): string[] {
   ];
 }
 
-function differenceRow({ from, to, protocol, port, expected, measured, detail, because }: ProbeResult): string[] {
+function differenceRow(one: ProbeResult): string[] {
+  const { from, to, protocol, port, expected, because } = one;
   const why = because.map(({ text, source }) => `<li>${escaped(text)}${placeHtml(source)}</li>`).join('');
   const name = escaped(`Explain ${from} to ${to}, ${protocol} ${port}`);
   const data = `data-from="${escaped(from)}" data-to="${escaped(to)}" data-protocol="${protocol}" data-port="${port}"`;
@@ -140,7 +139,7 @@ function differenceRow({ from, to, protocol, port, expected, measured, detail, b
     escaped(to),
     `${protocol} ${port}`,
     expected,
-    escaped(detail === undefined ? measured : `${measured}: ${detail}`),
+    escaped(measuredText(one)),
     `<ul>${why}</ul>`,
     `<button type="button" class="ask" aria-label="${name}" ${data}>Explain</button>`,
   ];

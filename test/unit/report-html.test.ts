@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { quietRun } from '../../src/host/run.ts';
+import { reportPage } from '../../src/report/html.ts';
+import type { Report } from '../../src/report/model.ts';
+import { reportView } from '../../src/report/view.ts';
+import { readTarget } from '../../src/snapshot/files.ts';
+
+const [FROM, TO] = ['shop-web/Deployment/storefront', 'shop-data/StatefulSet/postgres'];
+const report: Report = {
+  schema: 'clparity/report/v1',
+  equal: false,
+  target: 'manifests',
+  cluster: 'kind:dev',
+  createdAt: '2026-01-01T00:00:00.000Z',
+  findings: [{ layer: 'connections', state: 'differs', title: '1 of 2 differs', evidence: ['seen <twice>'] }],
+  changes: ['created NetworkPolicy shop-web/allow-web'],
+  verify: {
+    enforcement: { enforced: true, evidence: [] },
+    differences: [
+      {
+        ...{ from: FROM, to: TO, protocol: 'TCP', port: 5432, expected: 'denied', measured: 'unreachable' },
+        ...{ detail: 'no route', because: [{ text: 'NetworkPolicy shop-data/db selects it' }] },
+      },
+    ],
+    ...{ byScope: [], standIns: [], ownPods: [], notProbed: [], left: [] },
+    counts: { TCP: { probed: 2, agreed: 1 }, UDP: { probed: 0, agreed: 0 }, SCTP: { probed: 0, agreed: 0 } },
+  },
+};
+
+test("the file that is exported says what the editor's page says", async () => {
+  const target = await readTarget('test/fixtures/shop', quietRun());
+  const file = reportPage(report, target);
+  const page = reportView(report, target).html({ script: '', nonce: 'n', state: {} });
+  const titles = (html: string) => [...html.matchAll(/<h[12][^>]*>([^<]*)/g)].map(([, title]) => title);
+  // The rules behind each cell stand in the file; the page asks for them.
+  assert.deepEqual(
+    titles(file)
+      .filter((title) => title !== 'Why')
+      .toSorted(),
+    titles(page).toSorted(),
+  );
+  const told = ['seen &lt;twice&gt;', 'unreachable: no route', 'NetworkPolicy shop-data/db selects it', FROM, TO];
+  for (const words of [...told, 'created NetworkPolicy shop-web/allow-web', '2026-01-01T00:00:00.000Z']) {
+    assert.ok(file.includes(words) && page.includes(words), words);
+  }
+  const measured = 'TCP 5432 denied at the target, unreachable here';
+  assert.ok(page.includes(measured));
+  assert.match(file, new RegExp(`measured: ${measured}</title><use href="#cell-differs"`));
+  assert.equal(file.split('href="#cell-differs"').length, 2, 'no other cell is marked');
+});
+
+test('both say so where the target was not kept', () => {
+  const words = "The target of this report was not kept, so its matrix can't be drawn.";
+  assert.ok(reportPage(report, undefined).includes(words));
+  assert.ok(reportView(report, undefined).html({ script: '', nonce: 'n', state: {} }).includes(words));
+});
