@@ -3,6 +3,8 @@ import { inputError, messageOf } from '../host/errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Run } from '../host/run.ts';
 import { connectDocker, pingDocker } from '../image/docker.ts';
+import { K3D, MINIKUBE } from './container-kinds.ts';
+import { containerProvider } from './containers.ts';
 import { kindProvider } from './kind.ts';
 import type { NewestPatch } from './kind-image.ts';
 import { microk8sProvider } from './microk8s.ts';
@@ -17,7 +19,9 @@ export function providers(
   newestPatch: NewestPatch = async () => undefined,
 ): Provider[] {
   return [
-    ...(docker ? [kindProvider(host, docker, newestPatch)] : []),
+    ...(docker
+      ? [kindProvider(host, docker, newestPatch), containerProvider(docker, K3D), containerProvider(docker, MINIKUBE)]
+      : []),
     microk8sProvider(host),
     remoteProvider(host, remotes),
   ];

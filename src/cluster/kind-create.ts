@@ -4,9 +4,10 @@ import { stringify } from 'yaml';
 import { environmentError, inputError, messageOf, ParityError } from '../host/errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Run } from '../host/run.ts';
-import { kindClusters } from './kind-containers.ts';
+import { KIND } from './container-kinds.ts';
 import { engineManifest, installEngine } from './kind-engine.ts';
 import { chooseNodeImage, type NewestPatch } from './kind-image.ts';
+import { containerClusters } from './node-containers.ts';
 import type { CreateOptions } from './provider.ts';
 
 /** Docker is where we look for it afterwards, whatever the environment prefers. */
@@ -25,7 +26,7 @@ export async function createKindCluster(
   run: Run,
 ): Promise<void> {
   const { name } = options;
-  if ((await kindClusters(docker, run)).some((cluster) => cluster.name === name)) {
+  if ((await containerClusters(docker, KIND, run)).some((cluster) => cluster.name === name)) {
     throw inputError(`There is a kind cluster ${name} already`, {
       action: `Use it with "--cluster kind:${name}", or choose another name.`,
     });

@@ -1,32 +1,23 @@
 import type Docker from 'dockerode';
 import type { Host } from '../host/host.ts';
 import type { Run } from '../host/run.ts';
-import { execInContainer } from '../image/docker.ts';
-import { kindClusters } from './kind-containers.ts';
+import { KIND } from './container-kinds.ts';
+import { vouchForContainers } from './container-vouch.ts';
+import { listContainerClusters } from './containers.ts';
 import { createKindCluster } from './kind-create.ts';
 import type { NewestPatch } from './kind-image.ts';
-import { vouchForKind } from './kind-vouch.ts';
-import type { LocalCluster, Provider } from './provider.ts';
+import type { Provider } from './provider.ts';
 
 /**
  * kind on Docker: clusters are found by their containers' labels, never by the user's kubeconfig. `newestPatch` is asked
  * for the public node image's tag when a cluster is made and no suitable image is at hand.
  */
 export function kindProvider(host: Host, docker: Docker, newestPatch: NewestPatch): Provider {
-  const list = async (run: Run): Promise<LocalCluster[]> => {
-    const clusters = await kindClusters(docker, run);
-    return clusters.map(({ name, running }) => ({
-      provider: 'kind',
-      name,
-      id: `kind:${name}`,
-      nodes: running,
-      exec: (node, argv, options) => execInContainer(docker, node, argv, options),
-    }));
-  };
+  const list = (run: Run) => listContainerClusters(docker, KIND, run);
   return {
     name: 'kind',
     list,
-    vouch: (cluster, run) => vouchForKind(docker, cluster, run),
+    vouch: (cluster, run) => vouchForContainers(docker, KIND, cluster, run),
     async create(options, run) {
       await createKindCluster(host, docker, options, newestPatch, run);
       const made = (await list(run)).find((cluster) => cluster.name === options.name);

@@ -3,6 +3,7 @@ import type { Host } from '../host/host.ts';
 import type { Microk8s } from './microk8s-cli.ts';
 import { type NodeObject, nodeObjects } from './microk8s-nodes.ts';
 import type { Importer, LocalNode } from './provider.ts';
+import { reportedImages } from './seen.ts';
 
 /**
  * `microk8s images import`, which posts the archive to every node's cluster agent. It needs no root, and holds the whole
@@ -11,13 +12,7 @@ import type { Importer, LocalNode } from './provider.ts';
 export function microk8sImporter(host: Host, program: Microk8s, nodes: readonly LocalNode[]): Importer {
   return {
     async reported(signal) {
-      const objects = await nodeObjects(host, program, signal);
-      return new Map(
-        objects.map(({ metadata, status }) => [
-          metadata.name,
-          new Set((status?.images ?? []).flatMap(({ names = [] }) => names)),
-        ]),
-      );
+      return reportedImages(await nodeObjects(host, program, signal));
     },
     async import(archive, signal) {
       const argv = [program, 'images', 'import'];

@@ -34,6 +34,18 @@ export async function seenFromOutside(connection: Connection, signal: AbortSigna
   }
 }
 
+/** The image names that kubelets report, by node. */
+export function reportedImages(
+  nodes: readonly { readonly metadata: { readonly name: string }; readonly status?: unknown }[],
+): ReadonlyMap<string, ReadonlySet<string>> {
+  return new Map(
+    nodes.map(({ metadata, status }) => {
+      const { images = [] } = (status ?? {}) as { images?: readonly { names?: readonly string[] }[] };
+      return [metadata.name, new Set(images.flatMap(({ names = [] }) => names))];
+    }),
+  );
+}
+
 /** The parts of an administrator's kubeconfig of one cluster and one user. */
 interface AdminConfig {
   readonly server: string | undefined;

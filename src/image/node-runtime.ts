@@ -16,14 +16,19 @@ ${tools.crictl ? withCrictl(tools.crictl) : BY_LABELS}`;
 }
 
 /** By itself it waits two seconds for an answer (cri-tools, cmd/crictl/main.go): too few on a busy machine. */
-function crictlFunction(crictl: NonNullable<NodeTools['crictl']>): string {
+export function crictlFunction(crictl: NonNullable<NodeTools['crictl']>): string {
   return `crictl() { command ${crictl.map(quoted).join(' ')} --timeout 60s "$@"; }`;
 }
+
+/** kubelet's snapshotter, for any shell. */
+export const SNAPSHOTTER = `
+snapshotter() { crictl imagefsinfo -o json | sed -n 's/.*snapshotter\\.v1\\.\\([A-Za-z0-9._-]*\\)".*/\\1/p' | head -n 1; }
+`;
 
 function withCrictl(crictl: NonNullable<NodeTools['crictl']>): string {
   return `
 ${crictlFunction(crictl)}
-snapshotter() { crictl imagefsinfo -o json | sed -n 's/.*snapshotter\\.v1\\.\\([A-Za-z0-9._-]*\\)".*/\\1/p' | head -n 1; }
+${SNAPSHOTTER}
 kubelet_images() { crictl images -o json; }
 kubelet_sees() { crictl inspecti "$1" >/dev/null 2>&1; }
 `;

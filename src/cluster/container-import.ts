@@ -1,0 +1,69 @@
+import { PassThrough, type Readable } from 'node:stream';
+import type { Run } from '../host/run.ts';
+import { crictlFunction, SNAPSHOTTER } from '../image/node-runtime.ts';
+import { writeTo } from '../image/stream.ts';
+import { openTransport, readClient } from '../target/rest.ts';
+import { type Importer, type LocalNode, USUAL_TOOLS, type VouchedCluster } from './provider.ts';
+import { reportedImages } from './seen.ts';
+
+const NODES = { group: '', version: 'v1', plural: 'nodes' };
+/** What loading needs in a node, and what sending packets does. */
+const NEEDED = ['bash', 'timeout', 'perl', 'nsenter'];
+
+/**
+ * Says of each node what its image lacks, as k3s's do, which hold busybox and little else. Packets are sent where every
+ * node has all; where some lack it, from none: half a proof would pass for one.
+ */
+export async function withClosed(cluster: VouchedCluster, { signal }: Run): Promise<VouchedCluster> {
+  const script = `for p in ${NEEDED.join(' ')}; do command -v $p >/dev/null || echo $p; done`;
+  const nodes = await Promise.all(
+    cluster.nodes.map(async (node): Promise<LocalNode> => {
+      const { stdout } = await cluster.exec(node.name, ['sh', '-c', script], { signal });
+      const lacks = stdout.trim().split(/\s+/).filter(Boolean).join(', ');
+      return lacks === '' ? node : { ...node, closed: `its image has no ${lacks}` };
+    }),
+  );
+  const closed = nodes.filter((node) => node.closed !== undefined);
+  if (closed.length === 0) return { ...cluster, nodes };
+  const why = closed.map((node) => `${node.name}: ${node.closed}`).join('; ');
+  return { ...cluster, nodes, unprobed: `its nodes have not what sends them (${why})` };
+}
+
+/** Each node's own `ctr`, by nothing but a POSIX shell, into kubelet's snapshotter. All nodes at once, at the slowest's pace. */
+export function containerImporter({ nodes, exec, connection }: VouchedCluster): Importer {
+  const script = `set -eu
+${crictlFunction(USUAL_TOOLS.crictl ?? ['crictl'])}
+${SNAPSHOTTER}
+local=$(ctr images import --help | grep -o -e --local | head -n 1 || true)
+exec ctr -n k8s.io images import $local --snapshotter "$(snapshotter)" - >/dev/null`;
+  return {
+    async reported(signal) {
+      const client = readClient(openTransport(connection));
+      try {
+        return reportedImages(await client.list(NODES, signal));
+      } finally {
+        await client.close();
+      }
+    },
+    async import(archive, signal) {
+      const inputs = nodes.map(() => new PassThrough());
+      const failures = new Map<string, string>();
+      const taking = nodes.map(async ({ name }, i) => {
+        const stdin = inputs[i] as Readable;
+        const { exitCode, stderr } = await exec(name, ['sh', '-c', script], { signal, stdin });
+        if (exitCode !== 0) failures.set(name, stderr.trim().slice(-300) || `exit code ${exitCode}`);
+      });
+      const feeding = async () => {
+        for await (const chunk of archive) await Promise.all(inputs.map((input) => writeTo(input, chunk as Buffer)));
+        for (const input of inputs) input.end();
+      };
+      try {
+        await Promise.all([feeding(), ...taking]);
+      } finally {
+        archive.destroy();
+        for (const input of inputs) input.destroy();
+      }
+      return failures;
+    },
+  };
+}

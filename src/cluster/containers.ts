@@ -1,0 +1,40 @@
+import type Docker from 'dockerode';
+import type { Run } from '../host/run.ts';
+import { execInContainer } from '../image/docker.ts';
+import { containerImporter, withClosed } from './container-import.ts';
+import { vouchForContainers } from './container-vouch.ts';
+import { type ContainerKind, containerClusters } from './node-containers.ts';
+import type { LocalCluster, Provider } from './provider.ts';
+
+/** The clusters of a tool whose nodes are containers, found by these containers' labels, never by the user's kubeconfig. */
+export async function listContainerClusters(docker: Docker, kind: ContainerKind, run: Run): Promise<LocalCluster[]> {
+  const clusters = await containerClusters(docker, kind, run);
+  return clusters.map(({ name, running, stopped }) => ({
+    provider: kind.provider,
+    name,
+    id: `${kind.provider}:${name}`,
+    nodes: running,
+    ...(running.length === 0 && {
+      fault: {
+        message: `${kind.provider}:${name} is stopped`,
+        action: `Start it: "docker start ${stopped.join(' ')}".`,
+      },
+    }),
+    exec: (node, argv, options) => execInContainer(docker, node, argv, options),
+  }));
+}
+
+/**
+ * Such a tool whose nodes may lack what kind's have: each node without bash is closed, so that its images come by its own
+ * `ctr`, and without perl as well no packets are sent.
+ */
+export function containerProvider(docker: Docker, kind: ContainerKind): Provider {
+  return {
+    name: kind.provider,
+    list: (run) => listContainerClusters(docker, kind, run),
+    async vouch(cluster, run) {
+      const vouched = await withClosed(await vouchForContainers(docker, kind, cluster, run), run);
+      return { ...vouched, importer: containerImporter(vouched) };
+    },
+  };
+}
