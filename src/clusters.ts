@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { DESKTOP } from './cluster/desktop.ts';
 import { listAll, openProviders } from './cluster/index.ts';
 import type { CreateOptions, EngineChoice } from './cluster/provider.ts';
 import { environmentError, inputError } from './host/errors.ts';
@@ -22,7 +23,7 @@ export interface ClusterInfo {
 export async function listClusters(run: Run, { host, settings }: Project): Promise<ClusterInfo[]> {
   const { all, askDocker } = await openProviders(host, run, settings.remoteClusters);
   const found = await listAll(all, run);
-  if (found.length === 0) await askDocker();
+  if (found.every(({ provider }) => provider === DESKTOP)) await askDocker();
   return found.map(({ id, nodes, fault }) => ({ id, nodes: nodes.length, ...(fault && { fault: fault.message }) }));
 }
 

@@ -50,7 +50,7 @@ export { junitXml } from './report/junit.ts';
 export { renderMarkdown } from './report/markdown.ts';
 export type { Report } from './report/model.ts';
 export { matrixSvg } from './report/picture.ts';
-export { lastDrift, lastLocal, lastReport, lastTarget } from './report/store.ts';
+export { keptReports, lastDrift, lastLocal, lastReport, lastTarget, reportOf } from './report/store.ts';
 export { renderText } from './report/text.ts';
 export { type ReportView, reportView } from './report/view.ts';
 export { snapshotCounts, writeSnapshot } from './snapshot/file.ts';

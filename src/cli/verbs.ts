@@ -1,12 +1,12 @@
 import { resolve } from 'node:path';
 import { Option } from 'commander';
 import type * as Core from '../core.ts';
-import { inputError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import type { Approve, Project } from '../pipeline.ts';
 import { registerChangeVerbs } from './change-verbs.ts';
+import { registerKeptVerbs } from './kept-verbs.ts';
 import { type Flags, LOCAL, type OptionName, SCOPE, TARGET } from './options.ts';
-import { registerPolicyVerbs, writeFileIn } from './policy-verbs.ts';
+import { registerPolicyVerbs } from './policy-verbs.ts';
 
 /** What a verb works with. */
 export interface Verb {
@@ -151,25 +151,6 @@ export function registerVerbs(verb: Register): void {
     },
   );
   registerPolicyVerbs(verb);
-  verb(
-    'report',
-    'show the last report of this folder',
-    [],
-    async (v) => {
-      const { markdown, html } = v.flags as { markdown?: boolean; html?: string };
-      if (markdown && v.flags.format === 'json') throw inputError('--markdown and --format json contradict each other');
-      const value = await v.core.lastReport(v.project.folder);
-      if (html !== undefined)
-        await writeFileIn(v, html, v.core.reportPage(value, await v.core.lastTarget(v.project.folder)));
-      if (markdown) v.show(value, () => v.core.renderMarkdown(value));
-      else v.show(value, (colour) => v.core.renderText(value, colour));
-      return value.equal ? 0 : 1;
-    },
-    [
-      new Option('--markdown', 'as Markdown, piped or not').implies({ format: 'text' }),
-      new Option('--html <file>', 'also as a page, with the picture of the policies'),
-    ],
-  );
   verb('remove', 'take everything of ours out of the local cluster', [...LOCAL, 'dryRun', 'yes'], async (v) => {
     const dryRun: Approve = async (plan) => {
       showPlan(v, plan);
@@ -180,6 +161,7 @@ export function registerVerbs(verb: Register): void {
     return 0;
   });
   registerChangeVerbs(verb);
+  registerKeptVerbs(verb);
   verb(
     'create [name]',
     "make a kind cluster of the target's Kubernetes minor version",

@@ -5,6 +5,7 @@ import type { Run } from '../host/run.ts';
 import { connectDocker, pingDocker } from '../image/docker.ts';
 import { K3D, MINIKUBE } from './container-kinds.ts';
 import { containerProvider } from './containers.ts';
+import { DESKTOP, desktopProvider } from './desktop.ts';
 import { kindProvider } from './kind.ts';
 import type { NewestPatch } from './kind-image.ts';
 import { microk8sProvider } from './microk8s.ts';
@@ -23,6 +24,7 @@ export function providers(
       ? [kindProvider(host, docker, newestPatch), containerProvider(docker, K3D), containerProvider(docker, MINIKUBE)]
       : []),
     microk8sProvider(host),
+    desktopProvider(host),
     remoteProvider(host, remotes),
   ];
 }
@@ -83,8 +85,8 @@ export async function findCluster(id: string | undefined, from: readonly Provide
       action: 'Make one with "clparity create".',
     });
   }
-  // One that isn't on this machine is never taken without being named.
-  const [first, second] = all.filter(({ provider }) => provider !== 'remote');
+  // One that isn't on this machine, or that can only be named, is never taken without being named.
+  const [first, second] = all.filter(({ provider }) => provider !== 'remote' && provider !== DESKTOP);
   if (id === undefined && first && !second) return first;
   const ofProvider = all.filter((cluster) => cluster.provider === id);
   const found = all.find((cluster) => cluster.id === id) ?? (ofProvider.length === 1 ? ofProvider[0] : undefined);

@@ -1,3 +1,4 @@
+import { DESKTOP } from '../cluster/desktop.ts';
 import { listAll, openProviders } from '../cluster/index.ts';
 import type { LocalCluster, Provider } from '../cluster/provider.ts';
 import { environmentError, ParityError } from '../host/errors.ts';
@@ -22,16 +23,19 @@ export const localClusters: Check = {
     const found = await listAll(all, run);
     if (found.length === 0) throw environmentError('none found', { action: 'clparity create' });
     const chosen = project.settings.cluster;
-    const looked = found.filter(({ id }) => chosen === undefined || id === chosen);
+    const looked = found.filter(({ id, provider }) => (chosen === undefined ? provider !== DESKTOP : id === chosen));
     const faults = await Promise.all(
       looked.map((cluster) => {
         const provider = all.find(({ name }) => name === cluster.provider);
         return provider ? sickNodes(provider, cluster, patient) : [];
       }),
     );
-    return [{ detail: found.map(({ id, nodes }) => `${id} (${nodes.length} nodes)`).join(', ') }, ...faults.flat()];
+    return [{ detail: found.map(lineOf).join(', ') }, ...faults.flat()];
   },
 };
+
+const lineOf = ({ id, provider, nodes }: LocalCluster) =>
+  provider === DESKTOP ? `${id} (found, not supported)` : `${id} (${nodes.length} nodes)`;
 
 const NODES = { group: '', version: 'v1', plural: 'nodes' };
 

@@ -132,7 +132,8 @@ function nodeState(output: string, node: string): NodeState {
   const [architecture = '', snapshotter = '', reaches = ''] = facts.split('\n').map((line) => line.trim());
   if (snapshotter === '') {
     throw environmentError(`Node ${node} does not tell which containerd snapshotter its kubelet uses`, {
-      action: 'Is its container runtime containerd? Other runtimes are not supported.',
+      action:
+        'Is its container runtime containerd? Others are not supported (minikube: "minikube start --container-runtime=containerd"); policies alone go by "clparity mirror".',
     });
   }
   // KEY PARENT KIND; only what is committed can be built upon.

@@ -1,4 +1,5 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Drift } from '../drift/model.ts';
 import { inputError, messageOf } from '../host/errors.ts';
@@ -10,6 +11,8 @@ const REPORT = 'report.json';
 const TARGET = 'target.json';
 const LOCAL = 'local.json';
 const DRIFT = 'drift.json';
+/** The last report of each target and cluster, beside the very last one. */
+const PAIRS = 'reports';
 
 /** Makes the project folder's `.clparity`, which ignores itself in git. */
 export async function projectFolder(folder: string): Promise<string> {
@@ -30,7 +33,52 @@ export async function saveReport(folder: string, report: Report, target?: Snapsh
   const file = await replaceFile(join(dir, REPORT), JSON.stringify(report, null, 2));
   if (target) await replaceFile(join(dir, TARGET), JSON.stringify(target));
   if (local) await replaceFile(join(dir, LOCAL), JSON.stringify(local));
+  await mkdir(join(dir, PAIRS), { recursive: true });
+  await replaceFile(join(dir, PAIRS, pairFile(report)), JSON.stringify(report, null, 2));
   return file;
+}
+
+/** Readable as far as a file's name may be, and the pair's own by a digest of both. */
+function pairFile({ target, cluster }: Pick<Report, 'target' | 'cluster'>): string {
+  const readable = `${target}-${cluster}`.replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 80);
+  const digest = createHash('sha256')
+    .update(JSON.stringify([target, cluster]))
+    .digest('hex')
+    .slice(0, 12);
+  return `${readable}-${digest}.json`;
+}
+
+/** The last report of each target and cluster that this folder compared, the newest first. */
+export async function keptReports(folder: string): Promise<Report[]> {
+  const last = await reportIfAny(folder);
+  let files: string[] = [];
+  try {
+    files = (await readdir(join(folder, FOLDER, PAIRS))).filter((name) => name.endsWith('.json'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const all = await Promise.all(files.map((name) => readReport(folder, join(PAIRS, name))));
+  const kept = all.filter((report) => report !== undefined);
+  // Of a version that kept the last one alone.
+  const older = last && !kept.some((report) => pairFile(report) === pairFile(last)) ? [last] : [];
+  return [...older, ...kept].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+}
+
+/** The last report of a target, of a cluster or of both. Throws an input error that lists what there is. */
+export async function reportOf(folder: string, wanted: { target?: string; cluster?: string }): Promise<Report> {
+  if (wanted.target === undefined && wanted.cluster === undefined) return lastReport(folder);
+  const all = await keptReports(folder);
+  const found = all.find(
+    ({ target, cluster }) => (wanted.target ?? target) === target && (wanted.cluster ?? cluster) === cluster,
+  );
+  if (found) return found;
+  const what = [wanted.target && `target ${wanted.target}`, wanted.cluster && `cluster ${wanted.cluster}`];
+  throw inputError(`There is no report of ${what.filter(Boolean).join(' and ')} in ${folder}`, {
+    action:
+      all.length === 0
+        ? 'Run "clparity sync" or "clparity verify" first.'
+        : `It has ${all.map(({ target, cluster }) => `${target} with ${cluster}`).join(', ')}.`,
+  });
 }
 
 /** Writes a file in one go: whoever reads it finds the old text or the new one. */
@@ -72,11 +120,15 @@ async function kept<T>(folder: string, name: string): Promise<T | undefined> {
 }
 
 /** The last report of this folder; undefined where there is none. Throws an input error where it isn't one. */
-export async function reportIfAny(folder: string): Promise<Report | undefined> {
-  const value = await kept<Partial<Report> | null>(folder, REPORT);
+export function reportIfAny(folder: string): Promise<Report | undefined> {
+  return readReport(folder, REPORT);
+}
+
+async function readReport(folder: string, name: string): Promise<Report | undefined> {
+  const value = await kept<Partial<Report> | null>(folder, name);
   if (value === undefined) return undefined;
   if (value?.schema === 'clparity/report/v1') return value as Report;
-  throw inputError(`${join(folder, FOLDER, REPORT)} is not a report of this version`, {
+  throw inputError(`${join(folder, FOLDER, name)} is not a report of this version`, {
     action: 'Run "clparity verify" to make a new one.',
   });
 }

@@ -6,11 +6,12 @@ import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import Docker from 'dockerode';
-import { findCluster, providers } from '../../src/cluster/index.ts';
+import { findCluster, listAll, providers } from '../../src/cluster/index.ts';
 import { bestNodeImage, chooseNodeImage } from '../../src/cluster/kind-image.ts';
 import { ParityError } from '../../src/host/errors.ts';
 import { localHost } from '../../src/host/local.ts';
 import { quietRun } from '../../src/host/run.ts';
+import { said, standInHost } from './stand-in-host.ts';
 
 const none = async () => undefined;
 
@@ -90,4 +91,31 @@ test('an archive is loaded, whole or in parts, named by its base or its first pa
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test("a desktop's own Kubernetes is named with the reason and the way out, and never taken unasked", async () => {
+  const kubeconfig =
+    'contexts: [{name: docker-desktop, context: {cluster: c}}, {name: colima-x, context: {cluster: c}}]';
+  const host = standInHost({
+    env: { KUBECONFIG: '/k' },
+    files: { '/k': kubeconfig },
+    exec: () => said(''),
+  });
+  const all = providers(host, undefined);
+  const found = await listAll(all, quietRun());
+  assert.deepEqual(
+    found.map(({ id }) => id),
+    ['desktop:docker-desktop', 'desktop:colima-x'],
+  );
+  await assert.rejects(findCluster(undefined, all, quietRun()), /has to be said/);
+  const [first] = found;
+  const provider = all.find(({ name }) => name === 'desktop');
+  assert.ok(first && provider);
+  await assert.rejects(
+    provider.vouch(first, quietRun()),
+    (error) =>
+      error instanceof ParityError &&
+      /Docker Desktop's own Kubernetes .* not supported/.test(error.message) &&
+      /remote:docker-desktop/.test(error.action ?? ''),
+  );
 });

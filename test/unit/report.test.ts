@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ParityError } from '../../src/host/errors.ts';
 import type { ImageLock, NodeImage } from '../../src/image/model.ts';
 import {
   imageFindings,
@@ -14,7 +15,7 @@ import {
 } from '../../src/report/findings.ts';
 import { renderMarkdown } from '../../src/report/markdown.ts';
 import type { Report } from '../../src/report/model.ts';
-import { lastReport, saveReport } from '../../src/report/store.ts';
+import { keptReports, lastReport, reportOf, saveReport } from '../../src/report/store.ts';
 import { renderText } from '../../src/report/text.ts';
 import type { Snapshot } from '../../src/snapshot/model.ts';
 import type { VerifyResult } from '../../src/verify/model.ts';
@@ -180,6 +181,31 @@ test('differences name connection, rule and line', () => {
 
 test('the text says when the report was made', () => {
   assert.match(renderText(report(), false), /^Made 2026-01-01T00:00:00\.000Z$/m);
+});
+
+test('the last report of each target and cluster is kept, and one of an older layout is still read', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'clparity-'));
+  try {
+    const of = (target: string, cluster: string, day: number) => ({
+      ...report(),
+      target,
+      cluster,
+      createdAt: `2026-01-0${day}T00:00:00.000Z`,
+    });
+    const [a, b, newer] = [of('aks/x', 'kind:a', 1), of('aks/x', 'kind:b', 2), of('aks/x', 'kind:a', 3)];
+    for (const one of [a, b, newer]) await saveReport(folder, one);
+    assert.deepEqual(await keptReports(folder), [newer, b]);
+    assert.deepEqual(await reportOf(folder, { cluster: 'kind:b' }), b);
+    assert.deepEqual(await reportOf(folder, {}), newer);
+    await assert.rejects(
+      reportOf(folder, { target: 'other' }),
+      (error) => error instanceof ParityError && /aks\/x with kind:b/.test(error.action ?? ''),
+    );
+    await rm(join(folder, '.clparity', 'reports'), { recursive: true });
+    assert.deepEqual(await keptReports(folder), [newer]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 test('the last report is kept in the folder, ignored by git, and a foreign file is refused', async () => {

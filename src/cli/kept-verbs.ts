@@ -1,0 +1,57 @@
+import { Option } from 'commander';
+import { inputError } from '../host/errors.ts';
+import { LOCAL } from './options.ts';
+import { writeFileIn } from './policy-verbs.ts';
+import type { Register } from './verbs.ts';
+
+/** The verbs that show what there is: reports that were kept, targets and clusters to choose from. */
+export function registerKeptVerbs(verb: Register): void {
+  verb(
+    'report',
+    'show the last report of this folder, or of a target and a cluster',
+    ['cluster'],
+    async (v) => {
+      const { markdown, html, target } = v.flags as { markdown?: boolean; html?: string; target?: string };
+      if (markdown && v.flags.format === 'json') throw inputError('--markdown and --format json contradict each other');
+      const { folder, settings } = v.project;
+      const { cluster } = settings;
+      const value = await v.core.reportOf(folder, { ...(target && { target }), ...(cluster && { cluster }) });
+      if (html !== undefined) {
+        // Only the very last report's target is kept whole.
+        const isLast = (await v.core.lastReport(folder)).createdAt === value.createdAt;
+        await writeFileIn(v, html, v.core.reportPage(value, isLast ? await v.core.lastTarget(folder) : undefined));
+      }
+      if (markdown) v.show(value, () => v.core.renderMarkdown(value));
+      else v.show(value, (colour) => v.core.renderText(value, colour));
+      return value.equal ? 0 : 1;
+    },
+    [
+      new Option('--target <name>', 'of this target, as "clparity reports" names it'),
+      new Option('--markdown', 'as Markdown, piped or not').implies({ format: 'text' }),
+      new Option('--html <file>', 'also as a page, with the picture of the policies'),
+    ],
+  );
+  verb('reports', 'list the last report of each target and cluster that this folder compared', [], async (v) => {
+    const all = (await v.core.keptReports(v.project.folder)).map(({ target, cluster, createdAt, equal }) => ({
+      target,
+      cluster,
+      createdAt,
+      equal,
+    }));
+    v.show(all, () =>
+      all.length === 0
+        ? 'There is no report here yet.'
+        : all.map((r) => `${r.equal ? '=' : '!'} ${r.target} with ${r.cluster}, ${r.createdAt}`).join('\n'),
+    );
+    return 0;
+  });
+  verb('clusters', 'list the local clusters that are found here, and what is wrong with them', LOCAL, async (v) => {
+    const all = await v.core.listClusters(v.run, v.project);
+    v.show(all, () =>
+      all.length === 0
+        ? 'There is no local cluster here: make one with "clparity create".'
+        : all.map((c) => `${c.fault ? '!' : '='} ${c.id}: ${c.fault ?? `${c.nodes} nodes`}`).join('\n'),
+    );
+    return 0;
+  });
+}
