@@ -1,5 +1,5 @@
-// Bundles into dist/: extension.js (a stub with the UI), core.js (everything heavy) and cli.js; the first and last load
-// core.js when they first need it; report.js drives the report's page. --production minifies; --tests bundles test/host into dist-test/ instead, --bench what
+// Bundles into dist/: extension.js (what starts), ui.js (the rest of the UI), core.js (everything heavy) and cli.js; what a
+// bundle needs later it loads when it first needs it; report.js drives the report's page. --production minifies; --tests bundles test/host into dist-test/ instead, --bench what
 // test/bench measures.
 import { globSync, rmSync, statSync } from 'node:fs';
 import { build } from 'esbuild';
@@ -9,10 +9,10 @@ const tests = process.argv.includes('--tests');
 const bench = process.argv.includes('--bench');
 
 /** What core.ts exports stays in core.js. (Imports of types have vanished before this is asked.) */
-const coreApart = {
-  name: 'core-apart',
-  setup: (b) => b.onResolve({ filter: /\/core\.ts$/ }, () => ({ path: './core.js', external: true })),
-};
+const coreApart = apart('core', /\/core\.ts$/);
+
+/** And what the UI first needs when somebody does something, in ui.js. */
+const lateApart = apart('ui', /\/late\.ts$/);
 
 /** Every file of the UI would copy VS Code's API, name by name, for itself: one copy serves them all. */
 const apiOnce = {
@@ -54,9 +54,10 @@ const common = {
   metafile: true,
 };
 
-// `vscode` resolves in extension.js alone: anything that core or cli import from it fails the build.
+// `vscode` resolves in extension.js and ui.js alone: anything that core or cli import from it fails the build.
 const product = [
-  { entryPoints: ['src/extension.ts'], plugins: [coreApart, apiOnce] },
+  { entryPoints: ['src/extension.ts'], plugins: [coreApart, lateApart, apiOnce] },
+  { entryPoints: { ui: 'src/ui/late.ts' }, plugins: [coreApart, apiOnce] },
   { entryPoints: ['src/core.ts'], plugins: [leftOut] },
   { entryPoints: ['src/cli.ts'], plugins: [coreApart] },
   // Stands inside the page, so it carries no map.
@@ -83,6 +84,15 @@ for (const options of tests ? [suites] : bench ? [measured] : product) {
 }
 if (out === 'dist') {
   for (const file of globSync('dist/*.js')) console.log(`${file} ${Math.ceil(statSync(file).size / 1024)} KiB`);
+}
+
+/** What is left to another bundle, which is loaded where it is imported. */
+function apart(bundle, filter) {
+  const setup = (b) =>
+    b.onResolve({ filter }, ({ kind }) =>
+      kind === 'entry-point' ? undefined : { path: `./${bundle}.js`, external: true },
+    );
+  return { name: `${bundle}-apart`, setup };
 }
 
 /** --why: how many KiB each package brings to a bundle. */

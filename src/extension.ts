@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
-import { commands } from './ui/commands.ts';
 import { createDriftWatch } from './ui/drift-watch.ts';
 import { expectations } from './ui/expectations.ts';
 import { watchDockerfiles } from './ui/insight/dockerfiles.ts';
 import { watchPolicyFiles } from './ui/insight/policy-files.ts';
 import { createSurroundings } from './ui/insight/surroundings.ts';
 import { createKnown } from './ui/known.ts';
+import { loadLate } from './ui/load-late.ts';
 import { createProgressKeys } from './ui/progress-keys.ts';
 import { REPORT_VIEW } from './ui/report-panel.ts';
 import { createStatus } from './ui/status.ts';
@@ -24,9 +24,10 @@ export function activate(context: vscode.ExtensionContext): void {
   const shared = createUi(context);
   const known = createKnown();
   const keys = createProgressKeys(known, shared.log);
-  for (const [name, make] of Object.entries(commands)) {
-    const handler = keys.noting(name, make(shared));
-    context.subscriptions.push(vscode.commands.registerCommand(`clparity.${name}`, handler));
+  for (const { command } of commandsOf(context)) {
+    const name = command.replace('clparity.', '');
+    const handler = keys.noting(name, async (argument) => (await loadLate()).commands[name]?.(shared)(argument));
+    context.subscriptions.push(vscode.commands.registerCommand(command, handler));
   }
   context.subscriptions.push(vscode.window.registerWebviewPanelSerializer(REPORT_VIEW, shared.reports));
   const surroundings = createSurroundings(shared.log);
@@ -50,4 +51,9 @@ export function activate(context: vscode.ExtensionContext): void {
 /** Cancels what still runs; VS Code waits a few seconds for it to clean up. */
 export async function deactivate(): Promise<void> {
   if (ui) await stopAll(ui);
+}
+
+/** The manifest's: a test holds them against those that there are. */
+function commandsOf({ extension }: vscode.ExtensionContext): readonly { readonly command: string }[] {
+  return extension.packageJSON.contributes.commands;
 }

@@ -176,7 +176,7 @@ test('the package holds what the manifest names', () => {
     .split('\n')
     .filter((line) => line.startsWith('!'))
     .map((line) => line.slice(1));
-  for (const path of [manifest.main, manifest.icon, 'dist/core.js', 'dist/cli.js']) {
+  for (const path of [manifest.main, manifest.icon, 'dist/ui.js', 'dist/core.js', 'dist/cli.js']) {
     assert.ok(kept.includes(path.replace('./', '')), `.vscodeignore keeps ${path}`);
   }
   // For `npm exec` in a clone alone, so it has to be there before anything is built.

@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
 import { failureOf } from '../errors.ts';
 import type { Known } from '../known.ts';
+import { loadLate } from '../load-late.ts';
 import { sentences } from '../text.ts';
 import { icon, node, type TreeNode } from './node.ts';
-import { branchNodes } from './nodes.ts';
 
 export const VIEW = 'clparity.parity';
 
@@ -45,6 +45,7 @@ async function roots(known: Known): Promise<TreeNode[]> {
 /** A file that can't be read is a line that says so, with what to do. */
 async function branchOrFailure(known: Known, folder: vscode.WorkspaceFolder): Promise<TreeNode[]> {
   try {
+    const { branchNodes } = await loadLate();
     return branchNodes(await known.branch(folder));
   } catch (error) {
     const { message, action } = failureOf(error);

@@ -40,7 +40,7 @@ async function ourCalls(work: () => Thenable<unknown>): Promise<string[]> {
   const calls: string[] = [];
   const note = (what: string) => {
     const stack = new Error().stack ?? '';
-    if (/dist\/(extension|core)\.js/.test(stack)) calls.push(`${what}\n${stack}`);
+    if (/dist\/(extension|ui|core)\.js/.test(stack)) calls.push(`${what}\n${stack}`);
   };
   const { connect } = Socket.prototype;
   const child: { spawn(...args: unknown[]): unknown } = ChildProcess.prototype as never;
