@@ -33,7 +33,9 @@ export function sideOf(compiled: CompiledModel, from: Endpoint, to: Endpoint, di
   if (isSame(own, peer)) return { exempt: 'itself' };
   const turns = compiled.turns(own, direction);
   if (turns.length === 0) return { exempt: 'not selected' };
-  const passesNode = direction === 'ingress' || semantics.ownNodeEgress;
+  // By itself the engine lets the node in only with some policy's rules (seen in Cilium 1.20.2 with `always`).
+  const isByEngine = turns.every(({ policies }) => policies.every(({ ofEngine }) => ofEngine === true));
+  const passesNode = direction === 'ingress' ? !isByEngine : semantics.ownNodeEgress;
   if (passesNode && own.node !== undefined && addresses.nodeOf(peer) === own.node) {
     if (!semantics.rulesDenyOwnNode || !turns.some((t) => t.rules.some((r) => isDenial(r, own, peer)))) {
       return { exempt: 'own node' };

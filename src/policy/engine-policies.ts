@@ -17,6 +17,7 @@ export function policiesOfEngine({ name, options }: Engine): Policy[] {
       isolates: ['ingress', 'egress'],
       tier: DEFAULT_TIER.name,
       rules: [],
+      ofEngine: true,
       source: { object: "Cilium's option enable-policy: always" },
     },
   ];

@@ -44,6 +44,13 @@ interface Placed {
   readonly place: number;
 }
 
+/** The place of each rule among those of its policy; parts of one as it is written share it. */
+export function placesOf(rules: readonly Pick<Rule, 'source'>[]): number[] {
+  const paths = rules.map(({ source }, i) => source.path ?? `${i}`);
+  const distinct = [...new Set(paths)];
+  return paths.map((path) => distinct.indexOf(path));
+}
+
 const RANK: Readonly<Record<Rule['action'], number>> = { deny: 0, allow: 1, pass: 2 };
 
 /** Rules of policies of one order side by side, the first ones first; of those in the same place one that denies. */

@@ -369,6 +369,7 @@ metadata: {name: web, namespace: shop, labels: {app: web}}
 ---
 kind: Pod
 metadata: {name: api, namespace: shop, labels: {app: api}}
+spec: {containers: [{name: c, ports: [{name: http, containerPort: 80}]}]}
 ---
 kind: Namespace
 metadata: {name: shop, labels: {stage: live}}
@@ -390,4 +391,8 @@ spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: De
   assert.deepEqual(reaches(`{namespaces: ${without}}`, 'kube-network-policies'), [true, true]);
   assert.deepEqual(reaches(`{pods: {namespaceSelector: ${without}, podSelector: {}}}`, 'cilium'), [true, true]);
   assert.deepEqual(reaches('{namespaces: {}}', 'cilium'), [false, true]);
+  const named = `{namespaces: ${without}}], protocols: [{destinationNamedPort: http}`;
+  const both = `{namespaces: ${without}}], protocols: [{destinationNamedPort: http}, {tcp: {destinationPort: {number: 80}}}`;
+  assert.deepEqual(reaches(named, 'cilium'), [true, true], 'a name is of pods that the selector means');
+  assert.deepEqual(reaches(both, 'cilium'), [false, false]);
 });

@@ -121,6 +121,10 @@ test('enable-policy: always isolates pods that no policy selects, is named, and 
   const verdict = ask(model(always, open), 'api', 'web');
   assert.deepEqual([verdict.allowed, verdict.egress.allowed, verdict.ingress.allowed], [false, false, true]);
   assert.match(verdict.egress.because[0]?.text ?? '', /^Cilium's option enable-policy: always selects shop\/api/);
+  const alone = ask(model(always), '172.18.0.3', 'tool');
+  assert.equal(alone.allowed, false, 'not even the own node gets in where no policy speaks for the pod');
+  const spoken = open.replace('namespace: shop', 'namespace: ops').replace('app: web', 'app: tool');
+  assert.equal(ask(model(always, spoken), '172.18.0.3', 'tool').allowed, true);
   const mirror = mirrored(always, { name: 'kindnet', evidence: [] }, open);
   assert.ok(mirror.length > 0 && mirror.every((m) => m.fidelity === 'exact'), JSON.stringify(mirror));
 });

@@ -49,7 +49,13 @@ function side(
     const here = chosen
       .filter((p) => p.tier === tier.name && heard(p))
       .sort((a, b) => (a.order ?? 1e9) - (b.order ?? 1e9) || (last(a) < last(b) ? -1 : 1));
-    const all = here.flatMap((p) => rulesOf(p, direction, engine).map((rule, place) => ({ rule, p, place })));
+    const all = here.flatMap((p) => {
+      const own = rulesOf(p, direction, engine);
+      // What is one rule as it is written has one place.
+      const first = (rule: Rule, i: number) =>
+        rule.source.path === undefined ? i : own.findIndex((r) => r.source.path === rule.source.path);
+      return own.map((rule, i) => ({ rule, p, place: first(rule, i) }));
+    });
     if (engine === 'cilium')
       all.sort(
         (a, b) =>

@@ -62,7 +62,9 @@ function parsePolicy(object: PolicyObject, kind: Kind): Policy {
     throw whole.fail(['metadata', 'name'], 'must be default: a cluster has one such policy');
   }
   const rules = (['ingress', 'egress'] as const).flatMap((direction) =>
-    atMost(items(at(spec, direction)) ?? [], kind.most.rules).map((rule) => parseRule(rule, direction, kind, origin)),
+    atMost(items(at(spec, direction)) ?? [], kind.most.rules).flatMap((rule) =>
+      apart(parseRule(rule, direction, kind, origin)),
+    ),
   );
   const caveats = rules.flatMap(namesWithoutAllow);
   return {
@@ -124,6 +126,22 @@ function parseRule(rule: Field, direction: Direction, kind: Kind, origin: Origin
   if (action === undefined) throw rule.fail([...rule.path, 'action'], 'is missing');
   const peers = atLeastOne(at(rule, side), kind).flatMap((peer) => parsePeer(peer, direction));
   return { direction, action, peers, ports: rulePorts(rule, kind, peers), source: sourceRef(origin, rule.path) };
+}
+
+/**
+ * A rule with names of ports beside numbers as two, where a peer may mean strangers: a name is looked up on the pods that
+ * the peer selects, and means nothing on others (seen in Cilium 1.20.2).
+ */
+function apart(rule: Rule): Rule[] {
+  const { peers, ports } = rule;
+  const isNamed = ({ port }: PortMatch) => typeof port === 'string';
+  if (!ports?.some(isNamed) || !peers?.some((p) => p.type === 'pods' && p.strangers !== undefined)) return [rule];
+  const selected = peers.map((p): Peer => (p.type === 'pods' ? { type: 'pods', match: p.match } : p));
+  const numbered = ports.filter((p) => !isNamed(p));
+  return [
+    ...(numbered.length > 0 ? [{ ...rule, ports: numbered }] : []),
+    { ...rule, peers: selected, ports: ports.filter(isNamed) },
+  ];
 }
 
 function atLeastOne(list: Field, { most }: Kind): readonly Field[] {
