@@ -81,7 +81,12 @@ async function connectionOf(
   throw refuse('"microk8s config -l" holds neither a client certificate nor a token');
 }
 
-function checkNodes(cluster: LocalCluster, { nodes }: Identity, refuse: (what: string) => ParityError): void {
+/** Throws where a node isn't MicroK8s's, isn't ready, or isn't one that MicroK8s itself knows. */
+export function checkNodes(
+  cluster: Pick<LocalCluster, 'id' | 'nodes'>,
+  { nodes }: Pick<Identity, 'nodes'>,
+  refuse: (what: string) => ParityError,
+): void {
   for (const { metadata, status } of nodes as readonly (Identity['nodes'][number] & NodeObject)[]) {
     // Set by MicroK8s on every node that joins (run-kubelite-with-args, --node-labels of args/kubelet).
     if (metadata.labels?.['microk8s.io/cluster'] !== 'true') {

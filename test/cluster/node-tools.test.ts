@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { VouchedCluster } from '../../src/cluster/provider.ts';
+import { ParityError } from '../../src/host/errors.ts';
 import { quietRun } from '../../src/host/run.ts';
 import { openLocal } from '../../src/open.ts';
 import { type Project, plan, remove, sync } from '../../src/pipeline.ts';
@@ -103,3 +104,18 @@ test(
     }
   },
 );
+
+test('a node whose container is at another address is refused, whatever its labels say', onCluster, async () => {
+  const real = await openTestCluster();
+  const dressed = await dressNodes('minikube', real.nodes, { address: '10.9.9.9' });
+  try {
+    const settings = { ...DEFAULT_SETTINGS, cluster: dressed.id };
+    await assert.rejects(
+      openLocal(quietRun(signal), { host: dressed.host, folder: tmpdir(), settings }),
+      (error) =>
+        error instanceof ParityError && error.kind === 'refused' && /Docker at 10\.9\.9\.9/.test(error.message),
+    );
+  } finally {
+    await dressed.close();
+  }
+});

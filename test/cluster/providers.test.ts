@@ -22,6 +22,8 @@ const SHOP = fileURLToPath(new URL('../fixtures/shop', import.meta.url));
 interface Row {
   readonly id: string;
   readonly host: Host;
+  /** The rig's own where it is absent. */
+  readonly kubectl?: readonly string[];
   close(): Promise<void>;
 }
 
@@ -47,7 +49,12 @@ const ROWS: Record<string, { skip: string | boolean; open(): Promise<Row> }> = {
   },
   'the real MicroK8s': {
     skip: process.env.CLPARITY_TEST_MICROK8S ? false : 'CLPARITY_TEST_MICROK8S is not set',
-    open: async () => ({ id: 'microk8s', host: localHost(), close: async () => {} }),
+    open: async () => ({
+      id: 'microk8s',
+      host: localHost(),
+      kubectl: ['microk8s', 'kubectl'],
+      close: async () => {},
+    }),
   },
 };
 
@@ -123,10 +130,10 @@ for (const [title, { skip, open }] of Object.entries(ROWS)) {
       await registry.stop();
       const repository = image.reference.replace(/:[^:/]*$/, '');
       const pods = cluster.nodes.map(({ name }, i) => ({ pod: `by-digest-${i}`, node: name }));
-      const api = await openTestCluster();
+      const api = await kubectlOf(row);
       try {
         for (const { pod, node } of pods) {
-          await kubectl(api, ['apply', '-f', '-'], {
+          await api(['apply', '-f', '-'], {
             apiVersion: 'v1',
             kind: 'Pod',
             metadata: { name: pod, namespace: 'default' },
@@ -139,14 +146,14 @@ for (const [title, { skip, open }] of Object.entries(ROWS)) {
           });
         }
         for (const { pod } of pods) {
-          await kubectl(api, ['wait', '--for=condition=Ready', `pod/${pod}`, '-n', 'default', '--timeout=50s']);
+          await api(['wait', '--for=condition=Ready', `pod/${pod}`, '-n', 'default', '--timeout=50s']);
           const path = 'jsonpath={.status.containerStatuses[0].imageID}';
-          const id = await kubectl(api, ['get', 'pod', pod, '-n', 'default', '-o', path]);
+          const id = await api(['get', 'pod', pod, '-n', 'default', '-o', path]);
           assert.ok(id.endsWith(image.digest), `${pod} runs ${id}`);
         }
       } finally {
         const names = pods.map(({ pod }) => pod);
-        await kubectl(api, ['delete', 'pod', ...names, '-n', 'default', '--ignore-not-found', '--now']);
+        await api(['delete', 'pod', ...names, '-n', 'default', '--ignore-not-found', '--now']);
         await registry.restart();
       }
     });
@@ -172,6 +179,23 @@ for (const [title, { skip, open }] of Object.entries(ROWS)) {
       assert.equal(stays, open.length < cluster.nodes.length);
     });
   });
+}
+
+type Kubectl = (argv: readonly string[], manifest?: object) => Promise<string>;
+
+/** A kubectl that isn't ours, for the cluster of a row. */
+async function kubectlOf({ host, kubectl: own }: Row): Promise<Kubectl> {
+  if (!own) {
+    const cluster = await openTestCluster();
+    return (argv, manifest) => kubectl(cluster, argv, manifest);
+  }
+  return async (argv, manifest) => {
+    const stdin = manifest && JSON.stringify(manifest);
+    const signal = AbortSignal.timeout(60_000);
+    const { exitCode, stdout, stderr } = await host.exec([...own, ...argv], { signal, ...(stdin && { stdin }) });
+    if (exitCode !== 0) throw new Error(`kubectl ${argv.join(' ')}: ${stderr}`);
+    return stdout;
+  };
 }
 
 /** What goes wrong with MicroK8s, put there on purpose: each has its own words and the command that mends it. */

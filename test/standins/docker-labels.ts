@@ -14,6 +14,8 @@ export interface Dress {
   readonly labels: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** The port that the API server has in its container, in kind's place. */
   readonly port?: string;
+  /** What lists say of the containers' networks, in the truth's place. */
+  readonly address?: string;
   /** The PATH of what runs in them. */
   readonly path?: string;
 }
@@ -25,7 +27,7 @@ export interface Dress {
 export async function dressDocker(
   real: string,
   socket: string,
-  { asked, labels, path, port }: Dress,
+  { asked, labels, path, port, address }: Dress,
 ): Promise<DressedDocker> {
   const server = createServer(async (incoming, answer) => {
     const { url = '', method, headers } = incoming;
@@ -57,7 +59,9 @@ export async function dressDocker(
       const all = JSON.parse((await bytesOf(response)).toString()) as { Names: string[] }[];
       const dressed = all.flatMap((container) => {
         const wears = labels.get(container.Names[0]?.slice(1) ?? '');
-        return wears && filters.includes(asked) ? [{ ...container, Labels: wears }] : [];
+        if (!wears || !filters.includes(asked)) return [];
+        const networks = address && { NetworkSettings: { Networks: { other: { IPAddress: address } } } };
+        return [{ ...container, Labels: wears, ...networks }];
       });
       answer.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(dressed));
     });

@@ -24,6 +24,7 @@ export interface DressedCluster {
 export async function dressNodes(
   tool: 'k3d' | 'minikube',
   nodes: readonly { readonly name: string; readonly role: string }[],
+  change: Pick<Dress, 'address'> = {},
 ): Promise<DressedCluster> {
   const local = localHost();
   const signal = AbortSignal.timeout(1_800_000);
@@ -39,6 +40,7 @@ export async function dressNodes(
       ? { app: 'k3d', [K3D.label]: 'dressed', 'k3d.role': role === 'control-plane' ? 'server' : 'agent' }
       : { [MINIKUBE.label]: nodes[0]?.name ?? '', 'role.minikube.sigs.k8s.io': '' };
   const dress: Dress = {
+    ...change,
     asked: tool === 'k3d' ? K3D.label : MINIKUBE.label,
     labels: new Map(nodes.map((node) => [node.name, wears(node)])),
     ...(tool === 'k3d' ? { path: BIN } : { port: MINIKUBE.port }),

@@ -3,8 +3,9 @@ import { describe, test } from 'node:test';
 import { findCluster, listAll } from '../../src/cluster/index.ts';
 import { microk8sProvider } from '../../src/cluster/microk8s.ts';
 import { importFailures } from '../../src/cluster/microk8s-import.ts';
+import { checkNodes } from '../../src/cluster/microk8s-vouch.ts';
 import type { Provider } from '../../src/cluster/provider.ts';
-import { environmentError, ParityError } from '../../src/host/errors.ts';
+import { environmentError, ParityError, refusedError } from '../../src/host/errors.ts';
 import type { ExecResult } from '../../src/host/host.ts';
 import { quietRun } from '../../src/host/run.ts';
 import { parseSandboxes } from '../../src/verify/netns.ts';
@@ -199,4 +200,24 @@ test('sandboxes as ctr prints them, one after another', () => {
   assert.deepEqual(parseSandboxes(text, 'n'), [
     ['a', { node: 'n', path: '/var/run/netns/a', sandboxImage: 'pause:3' }],
   ]);
+});
+
+test('MicroK8s is not vouched for with a node that is not ready, not its own, or unknown to it', () => {
+  const ready = (status: string, message = '') => ({ status: { conditions: [{ type: 'Ready', status, message }] } });
+  const mine = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'a', labels: { 'microk8s.io/cluster': 'true' } } };
+  const cluster = { id: 'microk8s', nodes: [{ name: 'a', role: 'control-plane' as const }] };
+  const refuse = (what: string) => refusedError(what);
+  const check = (...nodes: object[]) => checkNodes(cluster, { nodes: nodes as (typeof mine)[] }, refuse);
+  check({ ...mine, ...ready('True') });
+  const is = (kind: string, says: RegExp) => (error: unknown) =>
+    error instanceof ParityError && error.kind === kind && says.test(`${error.message} ${error.action ?? ''}`);
+  assert.throws(
+    () => check({ ...mine, ...ready('False', 'PLEG is not healthy') }),
+    is('environment', /Node a .*not ready: PLEG is not healthy.*remove-node a/),
+  );
+  assert.throws(() => check(mine), is('environment', /not ready: it says nothing/));
+  const foreign = { ...mine, metadata: { name: 'a' }, ...ready('True') };
+  assert.throws(() => check(foreign), is('refused', /without the label microk8s.io\/cluster=true/));
+  const other = { ...mine, metadata: { ...mine.metadata, name: 'b' }, ...ready('True') };
+  assert.throws(() => check({ ...mine, ...ready('True') }, other), is('refused', /knows the nodes a, b, .* sees a/));
 });
