@@ -50,8 +50,13 @@ exec ctr -n k8s.io images import $local --snapshotter "$(snapshotter)" - >/dev/n
       const failures = new Map<string, string>();
       const taking = nodes.map(async ({ name }, i) => {
         const stdin = inputs[i] as Readable;
-        const { exitCode, stderr } = await exec(name, ['sh', '-c', script], { signal, stdin });
-        if (exitCode !== 0) failures.set(name, stderr.trim().slice(-300) || `exit code ${exitCode}`);
+        try {
+          const { exitCode, stderr } = await exec(name, ['sh', '-c', script], { signal, stdin });
+          if (exitCode !== 0) failures.set(name, stderr.trim().slice(-300) || `exit code ${exitCode}`);
+        } finally {
+          // One that gives up early reads no more, and must not hold up the others.
+          stdin.destroy();
+        }
       });
       const feeding = async () => {
         for await (const chunk of archive) await Promise.all(inputs.map((input) => writeTo(input, chunk as Buffer)));
