@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { createDocuments, type Documents } from './documents.ts';
+import { paletteWords } from './palette-words.ts';
 import { createReportPanels, type ReportPanels } from './report-panel.ts';
 
 /** One command at work: what it is called, where it writes, how to stop it and when it has stopped. */
@@ -20,7 +21,7 @@ export interface Ui {
   readonly onDidChangeRunning: vscode.Event<void>;
   /** Makes a command's work known while it lasts. */
   track<T>(task: RunningTask, finished: Promise<T>): Promise<T>;
-  /** The command line's `clparity VERB` in a text of the core, said as the palette says it. */
+  /** The command line's verbs and options in a text of the core, said as they are called here. */
   readonly inPaletteWords: (text: string) => string;
 }
 
@@ -56,17 +57,4 @@ export function createUi(context: Pick<vscode.ExtensionContext, 'subscriptions' 
 export async function stopAll(ui: Ui): Promise<void> {
   for (const task of ui.running) task.abort();
   await Promise.allSettled([...ui.running].map((task) => task.finished));
-}
-
-interface Manifest {
-  readonly contributes: {
-    readonly commands: readonly { readonly command: string; readonly title: string; readonly category: string }[];
-  };
-}
-
-function paletteWords({ contributes }: Manifest): Ui['inPaletteWords'] {
-  const titles = new Map(
-    contributes.commands.map(({ command, category, title }) => [command, `${category}: ${title.replace('…', '')}`]),
-  );
-  return (text) => text.replace(/\bclparity ([a-z]+)/g, (all, verb) => titles.get(`clparity.${verb}`) ?? all);
 }
