@@ -3,6 +3,7 @@ import { kind, localClusters } from './doctor/clusters.ts';
 import { cgroups, credentialHelpers, dockerDaemon } from './doctor/docker.ts';
 import { contexts, plugins, stale } from './doctor/kubeconfig.ts';
 import { inotify, whichHost, wslNetwork } from './doctor/machine.ts';
+import { microk8sDns } from './doctor/microk8s.ts';
 import { registry, target } from './doctor/reach.ts';
 import type { Run } from './host/run.ts';
 import { connectDocker } from './image/docker.ts';
@@ -13,7 +14,7 @@ export type { Diagnosis } from './doctor/check.ts';
 /** What is looked at, in the order in which one thing stands on another. */
 const CHECKS: readonly Check[] = [
   ...[whichHost, dockerDaemon, credentialHelpers, cgroups, inotify, wslNetwork],
-  ...[kind, localClusters, contexts, plugins, stale, registry, target],
+  ...[kind, localClusters, microk8sDns, contexts, plugins, stale, registry, target],
 ];
 
 /** Looks at everything that the main job stands on. Never throws for a fault: faults are what it returns. */

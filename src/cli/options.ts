@@ -39,7 +39,7 @@ export const OPTIONS = {
     new Option('--context <name>', 'kubeconfig context to be like (read-only, always)').conflicts('snapshot'),
   snapshot: () => new Option('--snapshot <path>', 'snapshot file, manifest, or folder of manifests to be like'),
   cluster: () =>
-    new Option('--cluster <id>', 'local cluster, e.g. kind:dev or microk8s (default: the only one there is)'),
+    new Option('--cluster <id>', 'local cluster, e.g. kind:dev, k3d:dev or microk8s (default: the only one there is)'),
   remoteUid: () =>
     new Option(
       '--remote-uid <uid>',

@@ -4,9 +4,11 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { examine } from '../../src/doctor/check.ts';
 import { notReady } from '../../src/doctor/clusters.ts';
 import { bootOf, cgroupFault, whyNoDocker } from '../../src/doctor/docker-faults.ts';
 import { distroFinding } from '../../src/doctor/machine.ts';
+import { microk8sDns } from '../../src/doctor/microk8s.ts';
 import { doctor } from '../../src/doctor.ts';
 import type { ExecResult } from '../../src/host/host.ts';
 import { quietRun } from '../../src/host/run.ts';
@@ -295,4 +297,32 @@ test('a node that is not ready, with the reason of its kubelet', () => {
   assert.match(sick?.detail ?? '', /dev-worker is not ready: container runtime is down/);
   assert.match(sick?.fix ?? '', /docker restart dev-worker/);
   assert.equal(sick?.fault, true);
+});
+
+test('MicroK8s without its DNS add-on: told, with the command, and never enabled by us', async () => {
+  const asked: string[] = [];
+  const look = (addon: string, cluster?: string) => {
+    const host = standInHost({
+      exec(argv) {
+        const line = argv.join(' ');
+        asked.push(line);
+        if (argv[0] === 'sh') return said('/snap/bin/microk8s\n');
+        return said(line.endsWith('--addon dns') ? `${addon}\n` : 'microk8s:\n  running: True\n');
+      },
+    });
+    const settings = { ...DEFAULT_SETTINGS, ...(cluster && { cluster }) };
+    const project = { host, folder: '/', settings };
+    const docker = () => Promise.reject(new Error('no Docker here'));
+    return examine(microk8sDns, { run: quietRun(), host, project, docker });
+  };
+  assert.deepEqual(
+    (await look('disabled')).map(({ ok, fix }) => [ok, fix]),
+    [[false, 'microk8s enable dns']],
+  );
+  assert.deepEqual(
+    (await look('enabled', 'microk8s')).map(({ ok }) => ok),
+    [true],
+  );
+  assert.deepEqual(await look('disabled', 'kind:dev'), []);
+  assert.ok(!asked.some((line) => line.includes(' enable ')));
 });
