@@ -5,10 +5,9 @@ import { type Core, loadCore } from './core-api.ts';
 import { showFailure } from './errors.ts';
 import { pickCluster } from './pick-cluster.ts';
 import { pickTarget } from './pick-target.ts';
-import { type Place, placeIn, workFolder } from './place.ts';
+import { folderOf, type Place, placeIn, workFolder } from './place.ts';
 import { settingsOf } from './settings.ts';
 import { taskRun } from './task-run.ts';
-import { isTreeNode } from './tree/node.ts';
 import type { RunningTask, Ui } from './ui.ts';
 
 /** A command at work: where, and the run its stages are given. */
@@ -68,7 +67,7 @@ async function execute<I, R>(
   argument: unknown,
 ): Promise<R | undefined> {
   refuseUntrusted(spec);
-  const folder = isTreeNode(argument) ? argument.folder : await workFolder();
+  const folder = folderOf(argument) ?? (await workFolder());
   if (!folder) return undefined;
   const core = await load();
   const first = await placeIn(core, folder);

@@ -150,7 +150,9 @@ async function judge(
   abort: AbortController,
 ): Promise<CheckReport> {
   if (live && !vscode.workspace.isTrusted) {
-    throw refusedError(vscode.l10n.t('Packets are sent in trusted workspaces only'));
+    throw refusedError(vscode.l10n.t('Packets are sent in trusted workspaces only'), {
+      action: vscode.l10n.t('Run "Workspaces: Manage Workspace Trust", or run it offline.'),
+    });
   }
   const { project } = await placeIn(core, folder);
   const target = live ? undefined : await offlineTarget(core, project);

@@ -25,6 +25,12 @@ export async function placeIn(core: Core, folder: vscode.WorkspaceFolder, before
   return { core, folder, project: { host, folder: folder.uri.fsPath, settings } };
 }
 
+/** The folder that a command was called for: by a line of the tree, the page of a report, or the status bar. */
+export function folderOf(argument: unknown): vscode.WorkspaceFolder | undefined {
+  if (typeof argument !== 'object' || argument === null || !('folder' in argument)) return undefined;
+  return vscode.workspace.workspaceFolders?.find((folder) => folder === argument.folder);
+}
+
 /**
  * The folder that holds the snapshot and the lock file: asks where there are several. Undefined when dismissed;
  * throws a ParityError of kind `input` where no folder is open.

@@ -100,7 +100,7 @@ interface Shown {
 async function answer({ panel, view, folder, report, target }: Shown, message: unknown): Promise<void> {
   if (!isFromPage(message)) throw new TypeError(`The report's page said ${JSON.stringify(message)}`);
   if (message.type === 'export') {
-    await vscode.commands.executeCommand('clparity.exportReport', message.format);
+    await vscode.commands.executeCommand('clparity.exportReport', { folder, format: message.format });
   } else if (message.type === 'open') {
     await openPolicyLine({ folder, name: report.target, target }, message.file, message.line);
   } else {

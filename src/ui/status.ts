@@ -50,15 +50,17 @@ const LONGEST = 2 ** 31 - 1;
 export function createStatus(known: Known, log: vscode.LogOutputChannel): vscode.Disposable {
   const item = vscode.window.createStatusBarItem('clparity.status', vscode.StatusBarAlignment.Left);
   item.name = vscode.l10n.t('Container Linux Parity');
-  item.command = 'clparity.report';
   let timer: NodeJS.Timeout | undefined;
   const show = async () => {
     clearTimeout(timer);
-    const status = await current(known);
-    if (!status) {
+    const found = await current(known);
+    if (!found) {
       item.hide();
       return;
     }
+    const { status, folder } = found;
+    const title = vscode.l10n.t('Show Last Report');
+    item.command = { command: 'clparity.report', title, arguments: [{ folder }] };
     item.text = status.text;
     item.tooltip = status.tooltip;
     item.accessibilityInformation = { label: `${item.name}: ${status.tooltip}`, role: 'button' };
@@ -89,7 +91,7 @@ function severalFolders(): boolean {
 }
 
 /** Of the folder that is being worked in; the first one that has a report where that is none of them. */
-async function current(known: Known): Promise<Status | undefined> {
+async function current(known: Known): Promise<{ status: Status; folder: vscode.WorkspaceFolder } | undefined> {
   const folders = vscode.workspace.workspaceFolders ?? [];
   const uri = vscode.window.activeTextEditor?.document.uri;
   const active = uri && vscode.workspace.getWorkspaceFolder(uri);
@@ -98,7 +100,7 @@ async function current(known: Known): Promise<Status | undefined> {
     const { overview } = await known.branch(folder);
     const { staleAfterHours } = readViewSettings(vscode.workspace.getConfiguration('clparity', folder.uri));
     const status = statusOf(overview, staleAfterHours);
-    if (status) return status;
+    if (status) return { status, folder };
   }
   return undefined;
 }

@@ -18,14 +18,15 @@ export async function browser(): Promise<Browser> {
   return chromium.launch({ executablePath, headless: true, args });
 }
 
-/** The workbench's address with `folder` open. `payload` is what desktop VS Code takes as command-line options. */
+/** The workbench's address with a folder, a workspace file or nothing open. `payload` is what desktop VS Code takes as command-line options. */
 export function workbenchUrl(
   host: RunningHost,
-  folder: string,
+  path: string | undefined,
   payload?: readonly (readonly [string, string])[],
 ): string {
   const url = new URL(host.url);
-  url.searchParams.set('folder', resolve(folder));
+  if (path === undefined) url.searchParams.set('ew', 'true');
+  else url.searchParams.set(path.endsWith('.code-workspace') ? 'workspace' : 'folder', resolve(path));
   if (payload) url.searchParams.set('payload', JSON.stringify(payload));
   return url.href;
 }

@@ -22,6 +22,8 @@ export interface HostOptions {
   readonly root?: string;
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether folders open in Restricted Mode until the user trusts them. */
+  readonly askForTrust?: boolean;
   /** Needed for mocha in the extension host; hides notification toasts, so never for UI tests. */
   readonly smokeDriver?: boolean;
 }
@@ -57,8 +59,13 @@ export function hostRoot(): string {
 export async function start(options: HostOptions = {}): Promise<RunningHost> {
   installHost();
   const root = options.root ?? hostRoot();
-  writeProfile(root, options.settings ?? {});
-  const child = spawn(process.execPath, [...serverArgs(root), ...(options.smokeDriver ? SMOKE_DRIVER : [])], {
+  const trust = options.askForTrust ? { 'security.workspace.trust.enabled': true } : {};
+  writeProfile(root, { ...trust, ...options.settings });
+  const flags = [
+    ...(options.askForTrust ? [] : ['--disable-workspace-trust']),
+    ...(options.smokeDriver ? SMOKE_DRIVER : []),
+  ];
+  const child = spawn(process.execPath, [...serverArgs(root), ...flags], {
     env: hostEnv(options.env ?? {}),
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
@@ -119,7 +126,7 @@ function serverArgs(root: string): string[] {
     entry(),
     ...profileArgs(root),
     ...['--auth', 'none', '--bind-addr', '127.0.0.1:0', '--session-socket', join(root, 's.sock')],
-    ...['--disable-telemetry', '--disable-update-check', '--disable-workspace-trust', '--disable-proxy'],
+    ...['--disable-telemetry', '--disable-update-check', '--disable-proxy'],
     ...['--disable-getting-started-override', '--ignore-last-opened'],
   ];
 }

@@ -4,15 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
+import type { Browser, BrowserContext, FrameLocator, Locator, Page } from 'playwright-core';
 import { browser, workbenchUrl } from '../host/browser.ts';
 import { cli, hostRoot, type RunningHost, start } from '../host/code-server.ts';
 
-/** A workbench with our package installed, as a person sees and drives it. */
-export interface Workbench {
+/** A window with our package installed, as a person sees and drives it. */
+export interface Window {
   readonly page: Page;
-  /** The folder that is open: a copy, gone after `close`. */
-  readonly folder: string;
   /** F1, the title, Enter. */
   run(title: string): Promise<void>;
   /** The notification that holds a text. */
@@ -27,10 +25,20 @@ export interface Workbench {
   status(text: string): Locator;
   /** The Markdown preview's document. */
   preview(): FrameLocator;
+  /** Takes the name that the dialog for saving proposes. */
+  saveAs(name: string): Promise<void>;
   /** Hides every notification. */
   clear(): Promise<void>;
   /** A picture for the README (media/screenshots) where CLPARITY_SHOTS names a folder. */
   shot(name: string): Promise<void>;
+}
+
+/** The first window, and what it runs on. */
+export interface Workbench extends Window {
+  /** The folder that is open: a copy, gone after `close`. */
+  readonly folder: string;
+  /** Another window of the same user: a folder, a file of a workspace, or nothing open. */
+  window(path?: string): Promise<Window>;
   close(): Promise<void>;
 }
 
@@ -40,6 +48,10 @@ export interface WorkbenchOptions {
   /** The workspace's own settings. */
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Windows ask for trust, as VS Code does by default; otherwise all are trusted. */
+  readonly askForTrust?: boolean;
+  /** Written into the folder before it is opened. */
+  prepare?(folder: string): Promise<void>;
 }
 
 /** The kind cluster that tests may write to, `kind:NAME`; undefined where none was named to them. */
@@ -61,11 +73,12 @@ export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Wor
     mkdirSync(join(folder, '.vscode'));
     writeFileSync(join(folder, '.vscode', 'settings.json'), JSON.stringify(options.settings));
   }
+  await options.prepare?.(folder);
   const root = hostRoot();
   const vsix = process.env.CLPARITY_VSIX ?? 'container-linux-parity.vsix';
   const installed = cli(root, ['--install-extension', vsix]);
   assert.equal(installed.exitCode, 0, installed.output);
-  const host = await start({ root, env: options.env ?? {} });
+  const host = await start({ root, env: options.env ?? {}, askForTrust: options.askForTrust ?? false });
   let chromium: Browser | undefined;
   // Whoever runs the tests may end this process at a time limit: the server mustn't outlive it.
   const ended = () => void close().finally(() => process.exit(1));
@@ -78,20 +91,21 @@ export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Wor
   };
   try {
     chromium = await browser();
-    return { ...drive(await openPage(chromium, host, folder)), folder, close };
+    const context = await chromium.newContext({ viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1 });
+    const window = async (path?: string) => drive(await openPage(context, host, path));
+    return { ...(await window(folder)), folder, window, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function openPage(chromium: Browser, host: RunningHost, folder: string): Promise<Page> {
-  const context = await chromium.newContext({ viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1 });
+async function openPage(context: BrowserContext, host: RunningHost, path?: string): Promise<Page> {
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
-  await page.goto(workbenchUrl(host, folder));
+  await page.goto(workbenchUrl(host, path));
   await page.locator('.monaco-workbench').waitFor();
-  await page.locator('.explorer-folders-view .monaco-list-row').first().waitFor();
+  if (path !== undefined) await page.locator('.explorer-folders-view .monaco-list-row').first().waitFor();
   return page;
 }
 
@@ -122,7 +136,7 @@ export async function settled(what: string, holds: () => boolean): Promise<void>
   }
 }
 
-function drive(page: Page): Omit<Workbench, 'folder' | 'close'> {
+function drive(page: Page): Window {
   const input = page.locator('.quick-input-widget input[type=text]');
   /** Runs a command by its title, as typed into the palette. */
   const run = async (title: string): Promise<void> => {
@@ -151,6 +165,13 @@ function drive(page: Page): Omit<Workbench, 'folder' | 'close'> {
     row: (text) => page.locator('.part.sidebar .monaco-list-row', { hasText: text }).first(),
     status: (text) => page.locator('.part.statusbar .statusbar-item', { hasText: text }).first(),
     preview: () => page.frameLocator('iframe.webview.ready').last().frameLocator('iframe#active-frame'),
+    async saveAs(name) {
+      // The dialog walks to the folder before it proposes the name.
+      for (const end = Date.now() + PATIENCE; !(await input.inputValue()).endsWith(`/${name}`); await delay(50)) {
+        assert.ok(Date.now() < end, `the name that is proposed: ${await input.inputValue()}`);
+      }
+      await page.keyboard.press('Enter');
+    },
     async clear() {
       await run('Notifications: Clear All Notifications');
       await page.locator('.notifications-toasts .notification-list-item').first().waitFor({ state: 'hidden' });

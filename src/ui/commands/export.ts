@@ -14,13 +14,16 @@ interface Export {
 
 const EXTENSIONS: Readonly<Record<Format, string>> = { html: 'html', markdown: 'md', json: 'json' };
 
-/** Writes the last report to a file. A format, or a format and a file, may come as an argument. */
+/** Writes the last report to a file. A format, its folder, or a file as well may come as an argument. */
 export const exportReport = command<Export, vscode.Uri>({
   title: () => vscode.l10n.t('Export Report'),
   needs: {},
-  async ask({ folder }, argument) {
+  harmless: true,
+  async ask({ core, folder }, argument) {
     if (isExport(argument)) return argument;
-    const format = isFormat(argument) ? argument : await askFormat();
+    // Nobody should choose a file first, and hear then that there is nothing to write.
+    await core.lastReport(folder.uri.fsPath);
+    const format = formatIn(argument) ?? (await askFormat());
     if (format === undefined) return undefined;
     const file = await vscode.window.showSaveDialog({
       title: vscode.l10n.t('Save the report'),
@@ -66,6 +69,11 @@ async function askFormat(): Promise<Format | undefined> {
 
 function isFormat(value: unknown): value is Format {
   return typeof value === 'string' && Object.hasOwn(EXTENSIONS, value);
+}
+
+function formatIn(argument: unknown): Format | undefined {
+  const value = typeof argument === 'object' && argument !== null && 'format' in argument ? argument.format : argument;
+  return isFormat(value) ? value : undefined;
 }
 
 function isExport(value: unknown): value is Export {

@@ -13,9 +13,18 @@ export function createTree(known: Known): vscode.TreeView<TreeNode> {
   const provider: vscode.TreeDataProvider<TreeNode> = {
     onDidChangeTreeData: changed.event,
     getTreeItem: ({ item }) => item,
-    getChildren: (parent) => (parent ? parent.children.map((make) => make()) : roots(known)),
+    async getChildren(parent) {
+      if (parent) return parent.children.map((make) => make());
+      const lines = await roots(known);
+      // Lines are dimmed then, which says nothing. In an empty view a message would stand in the welcome's place.
+      view.message = lines.length > 0 && !vscode.workspace.isTrusted ? restricted() : '';
+      return lines;
+    },
   };
-  const view = vscode.window.createTreeView(VIEW, { treeDataProvider: provider, showCollapseAll: true });
+  const view: vscode.TreeView<TreeNode> = vscode.window.createTreeView(VIEW, {
+    treeDataProvider: provider,
+    showCollapseAll: true,
+  });
   const subscription = known.onDidChange(() => changed.fire(undefined));
   view.onDidChangeVisibility(({ visible }) => visible && changed.fire(undefined));
   const dispose = view.dispose.bind(view);
@@ -26,6 +35,10 @@ export function createTree(known: Known): vscode.TreeView<TreeNode> {
       dispose();
     },
   });
+}
+
+function restricted(): string {
+  return vscode.l10n.t('Restricted Mode: this is what the last run left. Trust the workspace to run anything.');
 }
 
 /** One folder's lines at the top; several folders by name. */
