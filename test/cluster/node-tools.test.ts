@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { VouchedCluster } from '../../src/cluster/provider.ts';
 import { ParityError } from '../../src/host/errors.ts';
 import { quietRun } from '../../src/host/run.ts';
@@ -13,10 +11,10 @@ import { hasChanges } from '../../src/plan/plan.ts';
 import { DEFAULT_SETTINGS } from '../../src/settings.ts';
 import { type DressedCluster, dressNodes } from '../standins/node-tools.ts';
 import { startRegistry, type TestRegistry } from './registry.ts';
+import { shopPart } from './shop-part.ts';
 import { pushStandInImage, type StandIn } from './standin-image.ts';
 import { kubectl, onCluster, openTestCluster } from './test-cluster.ts';
 
-const SHOP = fileURLToPath(new URL('../fixtures/shop', import.meta.url));
 const signal = AbortSignal.timeout(600_000);
 const yes = async () => true;
 
@@ -34,11 +32,7 @@ describe('a cluster of k3d, whose nodes have a shell and no more, behind its lab
     dressed = await dressNodes('k3d', real.nodes);
     registry = await startRegistry();
     image = await pushStandInImage(registry.host, 'tools/base', '3.0', { note: `k3d ${Date.now()}` });
-    folder = await mkdtemp(join(tmpdir(), 'clparity-k3d-'));
-    await mkdir(join(folder, 'part'));
-    for (const file of ['namespaces', 'payments', 'monitoring']) {
-      await cp(join(SHOP, `${file}.yaml`), join(folder, 'part', `${file}.yaml`));
-    }
+    folder = await shopPart();
     const settings = { ...DEFAULT_SETTINGS, snapshot: 'part', image: image.reference, cluster: dressed.id };
     project = { host: dressed.host, folder, settings };
   });

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { openNodes, type VouchedCluster } from '../../src/cluster/provider.ts';
 import type { Host } from '../../src/host/host.ts';
 import { localHost } from '../../src/host/local.ts';
@@ -13,10 +10,9 @@ import { type Project, plan, remove, sync } from '../../src/pipeline.ts';
 import { DEFAULT_SETTINGS } from '../../src/settings.ts';
 import { dressMicrok8s, type Microk8sMachine } from '../standins/microk8s.ts';
 import { startRegistry, type TestRegistry } from './registry.ts';
+import { shopPart } from './shop-part.ts';
 import { pushStandInImage, type StandIn } from './standin-image.ts';
 import { kubectl, onCluster, openTestCluster } from './test-cluster.ts';
-
-const SHOP = fileURLToPath(new URL('../fixtures/shop', import.meta.url));
 
 /** What a provider's cluster is, to the assertions below. */
 interface Row {
@@ -76,11 +72,7 @@ for (const [title, { skip, open }] of Object.entries(ROWS)) {
       row = await open();
       registry = await startRegistry();
       image = await pushStandInImage(registry.host, 'providers/base', '3.0', { note: `${title} ${Date.now()}` });
-      folder = await mkdtemp(join(tmpdir(), 'clparity-provider-'));
-      await mkdir(join(folder, 'part'));
-      for (const file of ['namespaces', 'payments', 'monitoring']) {
-        await cp(join(SHOP, `${file}.yaml`), join(folder, 'part', `${file}.yaml`));
-      }
+      folder = await shopPart();
       const settings = { ...DEFAULT_SETTINGS, snapshot: 'part', image: image.reference, cluster: row.id };
       project = { host: row.host, folder, settings };
       cluster = await openLocal(run, project);

@@ -44,6 +44,25 @@ test('a report is Markdown where that is asked for, piped as well', async () => 
   assert.match(stderr, /--markdown and --format json contradict/);
 });
 
+test('reports are listed by target and cluster, and shown by either', async () => {
+  const own = join(folder, 'pairs');
+  const report = (cluster: string) =>
+    makeReport({ target: 'prod', cluster, createdAt: cluster, changes: [], findings: [] });
+  for (const cluster of ['kind:a', 'kind:b']) await saveReport(own, report(cluster));
+  const pairs = JSON.parse((await clparityIn(own, 'reports')).stdout) as { target: string; cluster: string }[];
+  assert.deepEqual(
+    pairs.map(({ target, cluster }) => [target, cluster]),
+    [
+      ['prod', 'kind:b'],
+      ['prod', 'kind:a'],
+    ],
+  );
+  assert.equal(JSON.parse((await clparityIn(own, 'report', '--cluster', 'kind:a')).stdout).cluster, 'kind:a');
+  const { code, stderr } = await clparityIn(own, 'report', '--target', 'other');
+  assert.equal(code, 2);
+  assert.match(stderr, /no report of target other[\s\S]*prod with kind:a/);
+});
+
 test('a Node that is too old is named before anything else happens', () => {
   assert.match(nodeTooOld('20.20.2') ?? '', /needs Node 22\.19 or later, this is 20\.20\.2/);
   assert.match(nodeTooOld('22.18.9') ?? '', /needs Node/);
