@@ -9,12 +9,18 @@ export function registerKeptVerbs(verb: Register): void {
   verb(
     'report',
     'show the last report of this folder, or of a target and a cluster',
-    ['cluster'],
+    [],
     async (v) => {
-      const { markdown, html, target } = v.flags as { markdown?: boolean; html?: string; target?: string };
+      const {
+        markdown,
+        html,
+        target,
+        with: cluster,
+      } = v.flags as { markdown?: boolean } & {
+        readonly [name in 'html' | 'target' | 'with']?: string;
+      };
       if (markdown && v.flags.format === 'json') throw inputError('--markdown and --format json contradict each other');
-      const { folder, settings } = v.project;
-      const { cluster } = settings;
+      const { folder } = v.project;
       const value = await v.core.reportOf(folder, { ...(target && { target }), ...(cluster && { cluster }) });
       if (html !== undefined) {
         // Only the very last report's target is kept whole.
@@ -27,6 +33,8 @@ export function registerKeptVerbs(verb: Register): void {
     },
     [
       new Option('--target <name>', 'of this target, as "clparity reports" names it'),
+      // Not --cluster: one that is elsewhere would have to be vouched for, and nothing is asked of it here.
+      new Option('--with <cluster>', 'of this local cluster, as "clparity reports" names it'),
       new Option('--markdown', 'as Markdown, piped or not').implies({ format: 'text' }),
       new Option('--html <file>', 'also as a page, with the picture of the policies'),
     ],

@@ -48,16 +48,16 @@ test('reports are listed by target and cluster, and shown by either', async () =
   const own = join(folder, 'pairs');
   const report = (cluster: string) =>
     makeReport({ target: 'prod', cluster, createdAt: cluster, changes: [], findings: [] });
-  for (const cluster of ['kind:a', 'kind:b']) await saveReport(own, report(cluster));
+  for (const cluster of ['kind:a', 'remote:b']) await saveReport(own, report(cluster));
   const pairs = JSON.parse((await clparityIn(own, 'reports')).stdout) as { target: string; cluster: string }[];
   assert.deepEqual(
     pairs.map(({ target, cluster }) => [target, cluster]),
     [
-      ['prod', 'kind:b'],
+      ['prod', 'remote:b'],
       ['prod', 'kind:a'],
     ],
   );
-  assert.equal(JSON.parse((await clparityIn(own, 'report', '--cluster', 'kind:a')).stdout).cluster, 'kind:a');
+  assert.equal(JSON.parse((await clparityIn(own, 'report', '--with', 'remote:b')).stdout).cluster, 'remote:b');
   const { code, stderr } = await clparityIn(own, 'report', '--target', 'other');
   assert.equal(code, 2);
   assert.match(stderr, /no report of target other[\s\S]*prod with kind:a/);
