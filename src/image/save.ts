@@ -52,8 +52,9 @@ async function* renamed(
     }
   }
   if (indexed) return;
-  throw environmentError('This Docker saves images without an OCI index', {
-    action: 'Update Docker Engine to 25 or newer.',
+  // Podman's Docker API saves in Docker's older format, whatever its version.
+  throw environmentError('This daemon saves images without an OCI index', {
+    action: 'Update Docker Engine to 25 or newer. From Podman no images can be loaded: use Docker for that.',
   });
 }
 
