@@ -46,8 +46,22 @@ step('what needs no Docker still works: the matrix of a folder of manifests', as
   await bench.page.locator('.view-line', { hasText: '"groups"' }).waitFor();
 });
 
-step('what a run has left fills it, and the status bar, without any Docker', async () => {
+step('a target that is not there, and an export of what was never reported, are named with what to do', async () => {
+  const file = join(bench.folder, '.vscode', 'settings.json');
+  const before = readFileSync(file, 'utf8');
+  writeFileSync(file, before.replace('"manifests"', '"nowhere"'));
   await bench.run('View: Show Container Linux Parity');
+  await bench.row('nowhere').waitFor();
+  await bench.run('Container Linux Parity: Show Connection Matrix');
+  await bench.toast(/Can't read nowhere.*Check the path/s).waitFor();
+  await bench.shot('no-target');
+  writeFileSync(file, before);
+  await bench.row('manifests').waitFor();
+  await bench.run('Container Linux Parity: Export Last Report');
+  await bench.toast(/Export Report: There is no report.*Sync/s).waitFor();
+});
+
+step('what a run has left fills it, and the status bar, without any Docker', async () => {
   await bench.row('Not compared yet').waitFor();
   const target = await readTarget('manifests', quietRun(), bench.folder);
   const report = makeReport({
