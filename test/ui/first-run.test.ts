@@ -48,6 +48,7 @@ step('a folder that nobody trusts: the view shows the last report, and says why 
   await bench.run('View: Show Container Linux Parity');
   await bench.row('1 difference').waitFor();
   await bench.page.locator('.part.sidebar .message', { hasText: 'Trust the workspace to run anything' }).waitFor();
+  assert.match((await bench.row('Target').getAttribute('aria-label')) ?? '', /needs a workspace that you trust/);
   await bench.shot('restricted');
 });
 

@@ -35,6 +35,9 @@ interface NodeParts {
   readonly data?: NodeData;
 }
 
+/** They only show what is on disk. */
+const HARMLESS = new Set(['clparity.report', 'clparity.openPolicy', 'clparity.showDrift']);
+
 /** Makes a line. `path` tells it from all others of its folder, so that what is unfolded stays so. */
 export function node(folder: vscode.WorkspaceFolder, path: string, parts: NodeParts): TreeNode {
   const { label, description, tooltip, icon: symbol, context, command, children = [], expanded, data = {} } = parts;
@@ -44,14 +47,17 @@ export function node(folder: vscode.WorkspaceFolder, path: string, parts: NodePa
   item.iconPath = symbol;
   item.contextValue = context;
   if (description !== undefined) item.description = description;
-  item.tooltip = tooltip ?? [label, description].filter(Boolean).join(': ');
+  // VS Code would grey the line out and not say why: what it tells is as true without trust.
+  const barred = command !== undefined && !vscode.workspace.isTrusted && !HARMLESS.has(command.command);
+  const why = barred ? vscode.l10n.t('To change it needs a workspace that you trust') : undefined;
+  item.tooltip = [tooltip ?? [label, description].filter(Boolean).join(': '), why].filter(Boolean).join('\n');
   const state = STATES.find(({ icon: id }) => id === symbol.id);
   // The icon says it to the eye; a screen reader is told in words.
   item.accessibilityInformation = {
-    label: [label, description, state && stateWord(state.state)].filter(Boolean).join(', '),
+    label: [label, description, state && stateWord(state.state), why].filter(Boolean).join(', '),
   };
   const made: TreeNode = { folder, item, children, data };
-  if (command) item.command = { ...command, arguments: [made] };
+  if (command && !barred) item.command = { ...command, arguments: [made] };
   return made;
 }
 
