@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
@@ -21,6 +22,10 @@ after(() => bench?.close());
 const step = story(() => bench);
 
 step('a dead Docker daemon is named, with the doctor a click away', async () => {
+  // Open before anything is done, as somebody new has it.
+  await bench.run('Welcome: Open Walkthrough');
+  await bench.line('Make a local cluster like production').click();
+  await bench.page.locator('.getting-started-step', { hasText: 'Check this machine' }).waitFor();
   await bench.run('Container Linux Parity: Sync');
   const error = bench.toast('/nowhere/docker.sock');
   await error.waitFor();
@@ -38,6 +43,14 @@ step('a fault that is chosen offers what mends it', async () => {
   await bench.line('Run Doctor again').waitFor();
   await bench.line('Copy').click();
   await bench.question(/^Docker daemon/).waitFor({ state: 'hidden' });
+});
+
+step('the walkthrough ticks what has succeeded, and nothing else', async () => {
+  const ticked = (title: string) =>
+    bench.page.locator('.getting-started-step', { hasText: title }).locator('.codicon-getting-started-step-checked');
+  await ticked('Check this machine').waitFor();
+  assert.equal(await ticked('Ask why').count(), 0);
+  await bench.shot('ticked');
 });
 
 step('what needs no Docker still works: the matrix of a folder of manifests', async () => {
