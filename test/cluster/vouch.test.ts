@@ -110,7 +110,7 @@ describe('a kind cluster proves itself', onCluster, () => {
 
   test('a CA that is not the one of the node is refused', async () => {
     const cluster = await forge(['sleep', 'infinity'], { ...files(), '/etc/kubernetes/pki/ca.crt': 'another' });
-    await assert.rejects(vouch(cluster), is('refused', /not the node's ca\.crt/));
+    await assert.rejects(vouch(cluster), is('refused', /not the node's \/etc\/kubernetes\/pki\/ca\.crt/));
   });
 
   test('a cluster value with the nodes of another is looked up by its name alone', async () => {
