@@ -14,6 +14,16 @@ process.on('SIGINT', () => {
 });
 process.on('SIGTERM', () => cancel.abort());
 
+// Whoever reads may have had enough (`| head`): nothing is wrong with the answer then.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return;
+  process.stderr.write(`error: Can't write the result: ${error.message}\n`);
+  process.exit(3);
+});
+process.stderr.on('error', () => {
+  // Nobody is left to be told.
+});
+
 const tooOld = nodeTooOld(process.versions.node);
 if (tooOld) {
   process.stderr.write(`${tooOld}\n`);

@@ -29,6 +29,7 @@ import {
 import { matrixPage as pageOf } from './report/page.ts';
 import { captureCluster } from './snapshot/capture.ts';
 import type { Protocol, Snapshot } from './snapshot/model.ts';
+import { notMirrored } from './snapshot/other-policies.ts';
 import { askPackets } from './verify/verify.ts';
 
 /** A connection as the user asks about it. Peers: `namespace/pod`, `namespace/Kind/name`, `ip:ADDRESS`, `dns:NAME`. */
@@ -52,7 +53,7 @@ export async function matrixPage(
   options: { pods?: boolean } = {},
 ): Promise<{ readonly value: Matrix; readonly page: string }> {
   const { snapshot } = await openTarget(run, project);
-  const model = modelOf(snapshot);
+  const model = readModel(run, snapshot);
   return { value: matrixOf(model, options), page: pageOf(model, `Network policies of ${snapshot.source.name}`) };
 }
 
@@ -179,7 +180,15 @@ export async function readAssertions(file: string): Promise<Assertion[]> {
 }
 
 async function targetModel(run: Run, project: Project): Promise<PolicyModel> {
-  return modelOf((await openTarget(run, project)).snapshot);
+  return readModel(run, (await openTarget(run, project)).snapshot);
+}
+
+/** Says what of the target an answer leaves out. */
+function readModel(run: Run, snapshot: Snapshot): PolicyModel {
+  for (const other of snapshot.otherPolicies) {
+    run.log('warn', `Not read, so this answer is without it: ${notMirrored(other)}`);
+  }
+  return modelOf(snapshot);
 }
 
 function protocolOf(text: string): Protocol {

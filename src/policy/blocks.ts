@@ -1,6 +1,6 @@
 import { inputError } from '../host/errors.ts';
 import { type AddressRange, contains, overlaps, parseAddress, parseCidr } from './addresses.ts';
-import type { Endpoint, Peer, PodEndpoint, PolicyModel } from './model.ts';
+import type { AddressEndpoint, Endpoint, Peer, PodEndpoint, PolicyModel } from './model.ts';
 import type { Truth } from './select.ts';
 
 /** An ipBlock, parsed. */
@@ -30,6 +30,27 @@ export interface AddressBook {
  */
 const ANYWHERE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7', '2000::/3'];
 
+/**
+ * Where a name may lead to that only DNS knows: what is routed in public, which is all but the special-purpose ranges
+ * (RFC 6890). So 0.0.0.0/0 covers it, also without the private ranges, and no smaller block can be said to.
+ */
+const PUBLIC = [
+  ...outsideOf(
+    '0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.168.0.0/16 224.0.0.0/3',
+  ),
+  ...parsedBlocks('2000::/3'),
+];
+
+/** What lies between IPv4 blocks, which come in order. */
+function outsideOf(blocks: string): AddressRange[] {
+  const edges = parsedBlocks(blocks);
+  return edges.slice(1).map(({ first }, i) => ({ family: 4, first: (edges[i]?.last ?? 0n) + 1n, last: first - 1n }));
+}
+
+function parsedBlocks(blocks: string): AddressRange[] {
+  return blocks.split(' ').map((block) => cidrOf(block, 'this program'));
+}
+
 /** Parses a CIDR peer. Throws an input error: the dialects' parsers have checked it before. */
 export function compileBlock(peer: Extract<Peer, { type: 'cidr' }>, object: string): Block {
   return { range: cidrOf(peer.cidr, object), except: peer.except.map((e) => cidrOf(e, object)) };
@@ -57,9 +78,13 @@ export function addressBook(model: PolicyModel): AddressBook {
   function locationOf(endpoint: Endpoint): Location {
     const cached = locations.get(endpoint);
     if (cached) return cached;
-    const location = endpoint.type === 'address' ? knownAt([endpoint.ip]) : podLocation(endpoint);
+    const location = endpoint.type === 'address' ? addressLocation(endpoint) : podLocation(endpoint);
     locations.set(endpoint, location);
     return location;
+  }
+
+  function addressLocation({ ip, anywhere }: AddressEndpoint): Location {
+    return anywhere ? { known: false, ranges: PUBLIC } : knownAt([ip]);
   }
 
   function podLocation(pod: PodEndpoint): Location {

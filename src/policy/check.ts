@@ -4,7 +4,7 @@ import type { Assertion } from './assertions.ts';
 import { type Pair, resolvePairs } from './endpoints.ts';
 import { evaluator } from './evaluate.ts';
 import type { Connection, PolicyModel } from './model.ts';
-import { verdictReasons } from './reasons.ts';
+import { verdictDoubts, verdictReasons } from './reasons.ts';
 
 export type Outcome = 'allowed' | 'denied';
 
@@ -15,6 +15,8 @@ export type Outcome = 'allowed' | 'denied';
 export interface Judgement {
   readonly actual: Outcome | 'unreachable' | 'unknown';
   readonly because: readonly string[];
+  /** Why it may be otherwise all the same. */
+  readonly doubts?: readonly string[];
 }
 
 export interface CheckResult {
@@ -26,6 +28,8 @@ export interface CheckResult {
   readonly actual: Judgement['actual'];
   /** Both sides' reasons; where a peer is several pods, those of the pair that fails, and the pair's name. */
   readonly because: readonly string[];
+  /** Why it may be otherwise all the same: an address or a name that isn't known, a condition, an order nobody defines. */
+  readonly doubts?: readonly string[];
 }
 
 export interface CheckReport {
@@ -86,7 +90,7 @@ function byPolicy(model: PolicyModel): (connection: Connection) => Judgement {
   const ask = evaluator(model);
   return (connection) => {
     const verdict = ask(connection);
-    return { actual: outcome(verdict.allowed), because: verdictReasons(verdict) };
+    return { actual: outcome(verdict.allowed), because: verdictReasons(verdict), doubts: verdictDoubts(verdict) };
   };
 }
 
@@ -101,7 +105,12 @@ function checkOne(
   if (!shown) throw new TypeError('an assertion without connections');
   const { connection, actual, because } = shown;
   const pair = `${connection.from.id} to ${connection.to.id}, of ${connections.length} pairs`;
-  return { from, to, protocol, port, expected, actual, because: connections.length > 1 ? [pair, ...because] : because };
+  const doubts = [...new Set(asked.flatMap((a) => a.doubts ?? []))];
+  return {
+    ...{ from, to, protocol, port, expected, actual },
+    because: connections.length > 1 ? [pair, ...because] : because,
+    ...(doubts.length > 0 && { doubts }),
+  };
 }
 
 /** Says where the assertion stands that names a peer which isn't there. */
@@ -124,7 +133,9 @@ export function checkText({ passed, failed, unasked, results }: CheckReport): st
       `${r.actual === 'unknown' ? 'ERROR ' : 'FAILED'} ${line(r)}, expected ${r.expected}`,
       ...r.because.map((b) => `  - ${b}`),
     ]),
-    ...results.filter((r) => r.expected === r.actual).map((r) => `ok     ${line(r)}`),
+    ...results
+      .filter((r) => r.expected === r.actual)
+      .flatMap((r) => [`ok     ${line(r)}`, ...(r.doubts ?? []).map((doubt) => `  ? ${doubt}`)]),
     `${passed} passed, ${failed} failed${unasked === 0 ? '' : `, ${unasked} of them not asked`}`,
   ].join('\n');
 }

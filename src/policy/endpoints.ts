@@ -134,14 +134,14 @@ function resolveAddress(model: PolicyModel, ip: string): Endpoint[] {
   return pods.length > 0 ? pods : [{ type: 'address', id: `ip:${ip}`, ip }];
 }
 
-/** Some address that nobody else has: of the range for documentation (RFC 5737). */
+/** Stands for the address that nobody knows: of the range for documentation (RFC 5737). */
 const SOMEWHERE = '192.0.2.1';
 
 function named(name: string): Endpoint {
   if (!/^[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$/i.test(name)) {
     throw inputError(`"${name}" is not a DNS name`, { action: `Write it as in dns:example.com. ${FORMS}` });
   }
-  return { type: 'address', id: `dns:${name}`, ip: SOMEWHERE, names: [name] };
+  return { type: 'address', id: `dns:${name}`, ip: SOMEWHERE, names: [name], anywhere: true };
 }
 
 function sameAddress(a: ReturnType<typeof parseAddress>, b: ReturnType<typeof parseAddress>): boolean {

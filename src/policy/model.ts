@@ -155,6 +155,8 @@ export interface AddressEndpoint {
   readonly ip: string;
   /** The DNS names that lead there, where known. */
   readonly names?: readonly string[];
+  /** Where `ip` stands for an address that nobody knows: any that is routed in public. */
+  readonly anywhere?: true;
 }
 
 export type Endpoint = PodEndpoint | AddressEndpoint;
@@ -187,6 +189,8 @@ export interface Connection {
 /** Why one side lets a connection through or not, in words with the rule behind them. */
 export interface Reason {
   readonly text: string;
+  /** True where it says that the verdict may be another, for something that isn't known or has a condition. */
+  readonly doubt?: true;
   readonly source?: SourceRef;
 }
 

@@ -53,7 +53,7 @@ export function decisionReasons(
   const before = turn === undefined ? turns : turns.slice(0, turns.indexOf(turn) + 1);
   return [
     ...passed.map((rule) => because(`passed on to the next tier by ${placeOf(rule)}`, rule)),
-    ...rules.map((rule) => because(`${VERBS[rule.rule.action]} by ${placeOf(rule)}${condition(rule)}`, rule)),
+    ...rules.map((rule) => decided(rule)),
     ...[...passed, ...rules].flatMap((rule) => undefinedTurns(turns, rule, asked)),
     ...(turn && rules.length === 0 ? defaultReasons(compiled, turn, direction, asked) : []),
     ...(turn === undefined ? [undecided(turns, direction, asked)] : []),
@@ -70,7 +70,7 @@ function undefinedTurns(turns: readonly Turn[], rule: CompiledRule, { pod, peer,
   const turn = turns.find((t) => t.rules.includes(rule));
   const isMatch = (r: CompiledRule) => isAbout(r, pod, peer) && speaksOf(r, connection);
   return (turn ? rivalsOf(turn, rule, isMatch) : []).map((rival) =>
-    because(
+    doubtful(
       `${placeOf(rival)} has the same priority, and would have it ${VERBS[rival.rule.action]}: Kubernetes doesn't define which comes first`,
       rival,
     ),
@@ -91,6 +91,15 @@ const VERBS = { allow: 'allowed', deny: 'denied', pass: 'passed on' } as const;
 
 function because(text: string, { rule }: CompiledRule): Reason {
   return { text, source: rule.source };
+}
+
+function doubtful(text: string, rule: CompiledRule): Reason {
+  return { ...because(text, rule), doubt: true };
+}
+
+function decided(rule: CompiledRule): Reason {
+  const text = `${VERBS[rule.rule.action]} by ${placeOf(rule)}${condition(rule)}`;
+  return isNarrowed(rule.rule.narrowedBy) ? doubtful(text, rule) : because(text, rule);
 }
 
 function placeOf({ rule }: CompiledRule): string {
@@ -173,7 +182,7 @@ function mayDecide(compiled: CompiledModel, rule: CompiledRule, allowed: boolean
   if (!unknown && (action === 'allow' || !isNarrowed(narrowedBy))) return [];
   if (!speaksOf(rule, connection)) return [];
   const why = unknown ? whyUnknown(compiled, rule, peer) : `it asks for ${(narrowedBy ?? []).join(' and ')}`;
-  return [because(`may also be ${VERBS[action]} by ${placeOf(rule)}: ${why}`, rule)];
+  return [doubtful(`may also be ${VERBS[action]} by ${placeOf(rule)}: ${why}`, rule)];
 }
 
 function whyUnknown({ addresses, semantics }: CompiledModel, { rule, policy }: CompiledRule, peer: Endpoint): string {
@@ -205,6 +214,13 @@ export function ignoredReasons(compiled: CompiledModel, direction: Direction, { 
       text: `${policy.source.object} selects ${own.id} as well, but decides nothing: ${why}`,
       source: policy.source,
     }));
+}
+
+/** What may make a verdict another than it is, in lines. */
+export function verdictDoubts({ egress, ingress }: Verdict): string[] {
+  const lines = (name: string, side: SideVerdict) =>
+    side.because.filter((r) => r.doubt).map((r) => `${name}: ${reasonText(r)}`);
+  return [...lines('egress', egress), ...lines('ingress', ingress)];
 }
 
 /** What decides a verdict, in lines: both sides where it is allowed, the denying ones where it is not. */

@@ -27,7 +27,11 @@ export function junitXml({ passed, failed, unasked, results }: CheckReport, file
 
 function testCase(result: CheckResult, name: string, file: string): string {
   const open = `    <testcase classname=${quoted(file)} name=${quoted(name)} file=${quoted(file)}`;
-  if (result.actual === result.expected) return `${open}/>`;
+  if (result.actual === result.expected) {
+    const doubts = result.doubts ?? [];
+    if (doubts.length === 0) return `${open}/>`;
+    return `${open}>\n      <system-out>${escaped(doubts.join('\n'))}</system-out>\n    </testcase>`;
+  }
   const message = `expected ${result.expected}, but it is ${result.actual}`;
   const text = escaped(result.because.join('\n'));
   if (result.actual === 'unknown') {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planObjects } from '../../src/plan/plan.ts';
 import { scopeTarget } from '../../src/plan/scope.ts';
+import { check, checkText } from '../../src/policy/check.ts';
 import { whyIgnored } from '../../src/policy/engine.ts';
 import { explain } from '../../src/policy/explain.ts';
 import { matchesName } from '../../src/policy/fqdn.ts';
@@ -9,6 +10,7 @@ import { matrix, matrixText } from '../../src/policy/matrix.ts';
 import type { DialectName, Policy, PolicyModel } from '../../src/policy/model.ts';
 import { tiersOf } from '../../src/policy/tiers.ts';
 import { policyFindings } from '../../src/report/findings.ts';
+import { junitXml } from '../../src/report/junit.ts';
 import { snapshotOfObjects } from '../../src/snapshot/manifests.ts';
 import type { EngineName, PolicyObject } from '../../src/snapshot/model.ts';
 import { objectsIn } from '../../src/snapshot/placed.ts';
@@ -69,6 +71,37 @@ test('a name outside of the cluster is a peer: allowed where its pattern is, per
     /may also be allowed by CiliumNetworkPolicy\.cilium\.io shop\/c, spec\.egress\[0\]: the DNS names of ip:8\.8\.8\.8/,
   );
   assert.throws(() => ask(m, 'shop/web', 'dns:a b'), /"a b" is not a DNS name/);
+});
+
+test('where a name leads is not known: no CIDR but that of everything can be said to hold it', () => {
+  const to = (block: string) =>
+    kubernetes(`{podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: ${block}}]}]}`);
+  const isAllowed = (block: string) => ask(model(to(block), 'cilium'), 'shop/web', 'dns:example.com').verdict;
+  assert.equal(isAllowed('{cidr: 192.0.2.0/24}'), 'denied');
+  assert.equal(isAllowed('{cidr: 0.0.0.0/0, except: [192.0.2.0/24]}'), 'denied');
+  assert.equal(isAllowed('{cidr: 0.0.0.0/0}'), 'allowed');
+  assert.equal(isAllowed('{cidr: 0.0.0.0/0, except: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16]}'), 'allowed');
+  assert.match(
+    reasons(model(to('{cidr: 192.0.2.0/24}'), 'cilium'), 'shop/web', 'dns:example.com'),
+    /may also be allowed by NetworkPolicy shop\/k, spec\.egress\[0\]: the address of dns:example\.com is not known/,
+  );
+});
+
+test('a check that passes says what may make it otherwise', () => {
+  const m = model(cilium('{endpointSelector: {}, egress: [{toFQDNs: [{matchName: a.example}]}]}'), 'cilium');
+  const asked = {
+    from: 'shop/web',
+    to: 'ip:8.8.8.8',
+    protocol: 'TCP',
+    port: 443,
+    allowed: false,
+    where: 'x:1',
+  } as const;
+  const report = check(m, [asked]);
+  assert.equal(report.passed, 1);
+  const doubt = /may also be allowed by .*the DNS names of ip:8\.8\.8\.8 are not known/;
+  assert.match(checkText(report), new RegExp(`^ok .*\\n {2}\\? egress: ${doubt.source}`));
+  assert.match(junitXml(report, 'x'), new RegExp(`<system-out>egress: ${doubt.source}`));
 });
 
 for (const [dialect, pattern, name, expected] of [
