@@ -20,18 +20,24 @@ export async function readTarget(path: string, run: Run, folder: string = proces
   const isFolder = (await statOf(root, path)).isDirectory();
   const names = isFolder ? await yamlFiles(root, '') : [''];
   const objects: PlacedObject[] = [];
+  const snapshots: { readonly file: string; read(): Snapshot }[] = [];
   for (const name of names) {
     run.signal.throwIfAborted();
     const label = name === '' ? path : name;
     const content = await read(join(root, name), label);
     for (const document of parseYaml(content, label)) {
-      if (isSnapshot(document.value)) {
-        if (isFolder && names.length > 1) throw mixed(label, path);
-        return readSnapshot(document, label);
-      }
-      objects.push(...objectsIn(document, label));
+      if (isSnapshot(document.value)) snapshots.push({ file: label, read: () => readSnapshot(document, label) });
+      else objects.push(...objectsIn(document, label));
     }
   }
+  const [only, second] = snapshots;
+  if (only && objects.length === 0) {
+    if (second) throw several(snapshots, path);
+    return only.read();
+  }
+  // `capture` puts one beside the manifests that it was made of.
+  for (const { file } of snapshots)
+    run.log('info', `${file} is a snapshot of its own, and no part of what ${path} holds`);
   if (objects.length === 0) {
     throw inputError(
       `${path} holds no Kubernetes objects${names.length === 0 ? ': no .yaml, .yml or .json file' : ''}`,
@@ -44,9 +50,10 @@ export async function readTarget(path: string, run: Run, folder: string = proces
   return snapshotOfObjects(objects, path);
 }
 
-function mixed(file: string, folder: string) {
-  return inputError(`${file} is a snapshot of its own, but ${folder} holds other files too`, {
-    action: `Name the file itself, or move it out of ${folder}.`,
+function several(snapshots: readonly { readonly file: string }[], folder: string) {
+  const files = snapshots.map(({ file }) => file).join(', ');
+  return inputError(`${folder} holds ${snapshots.length} snapshots: ${files}`, {
+    action: 'Name the one that is meant.',
   });
 }
 

@@ -7,6 +7,7 @@ import { ParityError } from '../../src/host/errors.ts';
 import { quietRun } from '../../src/host/run.ts';
 import { readTarget } from '../../src/snapshot/files.ts';
 import type { Snapshot } from '../../src/snapshot/model.ts';
+import { formatSnapshot } from '../../src/snapshot/write.ts';
 
 let folder = '';
 before(async () => {
@@ -281,4 +282,13 @@ test('a link that leads nowhere is called that', async () => {
 
 test('a cancelled run reads nothing', async () => {
   await assert.rejects(readTarget('test/fixtures/shop', quietRun(AbortSignal.abort())), { name: 'AbortError' });
+});
+
+test('a snapshot beside the manifests that it was made of is no part of them; of several alone, one has to be named', async () => {
+  const manifest = policy('  podSelector: {}');
+  const snapshot = formatSnapshot(await read({ 'a.yaml': manifest }));
+  const both = await read({ 'a.yaml': manifest, 'clparity.snapshot.yaml': snapshot });
+  assert.equal(both.policies.length, 1);
+  assert.equal((await read({ 'clparity.snapshot.yaml': snapshot })).policies.length, 1);
+  await assert.rejects(read({ 'a.yaml': snapshot, 'b.yaml': snapshot }), /holds 2 snapshots: a\.yaml, b\.yaml/);
 });
