@@ -208,7 +208,9 @@ export const models: fc.Arbitrary<PolicyModel> = fc
     team,
   })
   .map(({ engine, policies, pods, team }) => {
-    const all = policies.map((p, i) => ({ ...p, name: `p${i}` }));
+    // Cilium has no tiers but those that every engine has.
+    const tierOf = (tier: string) => (engine === 'cilium' && tier === 'team' ? 'default' : tier);
+    const all = policies.map((p, i) => ({ ...p, tier: tierOf(p.tier), name: `p${i}` }));
     return {
       engine: { name: engine, evidence: [] },
       policies: all,

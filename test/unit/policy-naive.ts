@@ -66,8 +66,8 @@ function side(
     const rules = all.filter(({ rule, p }) => matches(rule, p, model, own, peer, to, protocol, port));
     const actions = rules.map(({ rule }) => rule.action);
     if (tier.rules === 'ordered') {
-      if (actions[0] === 'pass' && engine !== 'cilium') continue;
-      if (actions[0] !== undefined && actions[0] !== 'pass') return actions[0] === 'allow';
+      if (actions[0] === 'pass') continue;
+      if (actions[0] !== undefined) return actions[0] === 'allow';
     } else {
       if (actions.includes('deny')) return false;
       if (actions.includes('allow')) return true;
