@@ -56,6 +56,9 @@ export function registerPolicyVerbs(verb: Register): void {
     [...TARGET, ...LOCAL, ...SCOPE, 'probeTimeout', 'yes'],
     async (v, file = '') => {
       const { live, junit } = v.flags as { live?: boolean; junit?: string };
+      if (junit !== undefined && resolve(v.project.folder, junit) === resolve(v.project.folder, file)) {
+        throw inputError(`--junit would write over ${file}`, { action: 'Give the results a file of their own.' });
+      }
       if (live) await v.agree('Put stand-ins into the local cluster for the time of the probes?');
       const value = await v.core.check(v.run, v.project, resolve(v.project.folder, file), live === true);
       if (junit !== undefined) await writeFileIn(v, junit, v.core.junitXml(value, file));
