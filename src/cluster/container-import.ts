@@ -1,6 +1,6 @@
 import { PassThrough, type Readable } from 'node:stream';
 import type { Run } from '../host/run.ts';
-import { crictlFunction, SNAPSHOTTER } from '../image/node-runtime.ts';
+import { crictlFunction, LOCAL_IMPORT, SNAPSHOTTER } from '../image/node-runtime.ts';
 import { writeTo } from '../image/stream.ts';
 import { openTransport, readClient } from '../target/rest.ts';
 import { type Importer, type LocalNode, USUAL_TOOLS, type VouchedCluster } from './provider.ts';
@@ -34,7 +34,7 @@ export function containerImporter({ nodes, exec, connection }: VouchedCluster): 
   const script = `set -eu
 ${crictlFunction(USUAL_TOOLS.crictl ?? ['crictl'])}
 ${SNAPSHOTTER}
-local=$(ctr images import --help | grep -o -e --local | head -n 1 || true)
+${LOCAL_IMPORT}
 exec ctr -n k8s.io images import $local --snapshotter "$(snapshotter)" - >/dev/null`;
   return {
     async reported(signal) {

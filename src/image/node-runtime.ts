@@ -25,6 +25,12 @@ export const SNAPSHOTTER = `
 snapshotter() { crictl imagefsinfo -o json | sed -n 's/.*snapshotter\\.v1\\.\\([A-Za-z0-9._-]*\\)".*/\\1/p' | head -n 1; }
 `;
 
+/**
+ * The option of ctr's import in `$local`, for any shell: it imports by itself where it can. The transfer service, its
+ * other way from containerd 2.0 on, takes more than twice as long.
+ */
+export const LOCAL_IMPORT = 'local=$(ctr images import --help | grep -o -e --local | head -n 1 || true)';
+
 function withCrictl(crictl: NonNullable<NodeTools['crictl']>): string {
   return `
 ${crictlFunction(crictl)}

@@ -1,3 +1,5 @@
+import { LOCAL_IMPORT } from './node-runtime.ts';
+
 /** Marks names in a node's image store as made by us; only such names are ever taken away. */
 export const OWNED = 'clparity.dev/managed=true';
 
@@ -31,10 +33,8 @@ echo ${SEPARATOR}
  * Takes in an image, from $feeder where that is set and else from standard input, under a staging name, gives it its names,
  * and surveys the node. Arguments: feeder; a name for the process that imports, by which it can be found and by which the
  * feeder knows it; snapshotter; the staging name; then lists apart by spaces, of names to give to the staged image, of
- * names to mark as ours and of names that kubelet is to see; the rest is one more archive in base64, which holds production's manifests with their names.
- *
- * ctr imports by itself where it can (--local): the transfer service, its other way from containerd 2.0 on, takes more
- * than twice as long.
+ * names to mark as ours and of names that kubelet is to see; the rest is one more archive in base64, which holds
+ * production's manifests with their names.
  *
  * Names come last: until every layer is unpacked, only the staging name exists, so that a node that dies in the middle
  * has no half image under a name that a pod may ask for. Kubelet's side follows containerd's events, a moment later.
@@ -42,7 +42,7 @@ echo ${SEPARATOR}
 export const LOAD = `
 feeder=$1 token=$2 snapshotter=$3 staging=$4 tags=$5 own=$6 names=$7
 shift 7
-local=$(ctr images import --help | grep -o -m 1 -e --local || true)
+${LOCAL_IMPORT}
 import() { (exec -a "$token" "\${ctr[@]}" -n k8s.io images import $local --snapshotter "$snapshotter" - >/dev/null); }
 if [ -n "$feeder" ]; then
   exec 7<>/dev/tcp/$feeder; echo "$token" >&7; import <&7; exec 7>&-

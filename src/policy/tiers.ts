@@ -32,9 +32,15 @@ export function tiersOf(engine: EngineName, policies: readonly Policy[], more: r
  * NetworkPolicy `knp.default.NAME` (libcalico-go/lib/names).
  */
 export function byTurn(a: Policy, b: Policy): number {
+  return (
+    compareOrder(a, b) || compareText(sortName(a), sortName(b)) || compareText(a.namespace ?? '', b.namespace ?? '')
+  );
+}
+
+/** Two may both be without an order, so their difference says nothing. */
+function compareOrder(a: Pick<Policy, 'order'>, b: Pick<Policy, 'order'>): number {
   const [x, y] = [a.order ?? Number.POSITIVE_INFINITY, b.order ?? Number.POSITIVE_INFINITY];
-  if (x !== y) return x < y ? -1 : 1;
-  return compareText(sortName(a), sortName(b)) || compareText(a.namespace ?? '', b.namespace ?? '');
+  return x === y ? 0 : x < y ? -1 : 1;
 }
 
 /** A rule, and its place among those of its policy. */
@@ -55,9 +61,7 @@ const RANK: Readonly<Record<Rule['action'], number>> = { deny: 0, allow: 1, pass
 
 /** Rules of policies of one order side by side, the first ones first; of those in the same place one that denies. */
 export function bySide(a: Placed, b: Placed): number {
-  const [x, y] = [a.policy.order ?? Number.POSITIVE_INFINITY, b.policy.order ?? Number.POSITIVE_INFINITY];
-  if (x !== y) return x < y ? -1 : 1;
-  return a.place - b.place || RANK[a.rule.action] - RANK[b.rule.action];
+  return compareOrder(a.policy, b.policy) || a.place - b.place || RANK[a.rule.action] - RANK[b.rule.action];
 }
 
 function sortName({ dialect, name }: Policy): string {

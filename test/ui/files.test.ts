@@ -7,7 +7,7 @@ import { quietRun } from '../../src/host/run.ts';
 import { makeReport } from '../../src/report/findings.ts';
 import { saveReport } from '../../src/report/store.ts';
 import { readTarget } from '../../src/snapshot/files.ts';
-import { openWorkbench, settled, story, type Workbench } from './workbench.ts';
+import { openShop, settled, story, type Workbench } from './workbench.ts';
 
 /** From a report to the files that it speaks of, and what those files say themselves. No cluster and no Docker. */
 const DIGEST = `sha256:${'a'.repeat(64)}`;
@@ -18,11 +18,7 @@ const EXPECTED = `- { from: monitoring/Deployment/statsd, to: payments/StatefulS
 let bench: Workbench;
 
 before(async () => {
-  bench = await openWorkbench({
-    folders: { manifests: 'test/fixtures/shop' },
-    settings: { 'clparity.image': 'none', 'clparity.target.snapshot': 'manifests', 'clparity.cluster': 'kind:none' },
-    env: { DOCKER_HOST: 'unix:///nowhere/docker.sock' },
-  });
+  bench = await openShop();
   const { folder } = bench;
   const target = await readTarget('manifests', quietRun(), folder);
   const report = makeReport({

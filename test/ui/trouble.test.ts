@@ -6,16 +6,12 @@ import { quietRun } from '../../src/host/run.ts';
 import { makeReport } from '../../src/report/findings.ts';
 import { saveReport } from '../../src/report/store.ts';
 import { readTarget } from '../../src/snapshot/files.ts';
-import { openWorkbench, story, type Workbench } from './workbench.ts';
+import { openShop, story, type Workbench } from './workbench.ts';
 
 let bench: Workbench;
 
 before(async () => {
-  bench = await openWorkbench({
-    folders: { manifests: 'test/fixtures/shop' },
-    settings: { 'clparity.image': 'none', 'clparity.target.snapshot': 'manifests', 'clparity.cluster': 'kind:none' },
-    env: { DOCKER_HOST: 'unix:///nowhere/docker.sock' },
-  });
+  bench = await openShop();
 });
 after(() => bench?.close());
 

@@ -100,6 +100,15 @@ export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Wor
   }
 }
 
+/** A workbench with the shop's manifests as the target, a cluster that isn't there, and no Docker. */
+export function openShop(): Promise<Workbench> {
+  return openWorkbench({
+    folders: { manifests: 'test/fixtures/shop' },
+    settings: { 'clparity.image': 'none', 'clparity.target.snapshot': 'manifests', 'clparity.cluster': 'kind:none' },
+    env: { DOCKER_HOST: 'unix:///nowhere/docker.sock' },
+  });
+}
+
 async function openPage(context: BrowserContext, host: RunningHost, path?: string): Promise<Page> {
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
