@@ -171,7 +171,7 @@ async function send(
 function loadingOf(
   archive: Readable,
   staging: string,
-  { names, reaches }: NodeState,
+  { names, owned, reaches }: NodeState,
   wanted: WantedImage,
   feeder: Feeder | undefined,
 ): Loading {
@@ -182,9 +182,10 @@ function loadingOf(
     ...(feeder && reaches ? { feeder } : {}),
     tags: all.filter((name) => wanted.names.get(name) === undefined),
     ...(wanted.texts.size > 0 ? { metadata: metadataArchive(wanted) } : {}),
-    // What somebody else had named already isn't ours to take away later.
-    own: all.filter((name) => !names.has(name)),
+    // What somebody else had named already isn't ours to take away later. A name that moves loses its mark on the way.
+    own: all.filter((name) => !names.has(name) || owned.has(name)),
     names: all,
+    config: wanted.configDigest,
   };
 }
 

@@ -5,8 +5,7 @@ const SEEN = 'io.cri-containerd.image=managed';
 
 /**
  * What the scripts of node-scripts.ts ask a node's container runtime by: ctr as a function, and as an array for exec;
- * `snapshotter`, `kubelet_images` (as `crictl images -o json` prints them; those of $names at least) and
- * `kubelet_sees NAME`.
+ * `snapshotter` and `kubelet_images` (as `crictl images -o json` prints them; those of $names at least).
  */
 export function runtimeFunctions({ tools = USUAL_TOOLS }: Pick<LocalCluster, 'tools'>): string {
   return `
@@ -36,7 +35,6 @@ function withCrictl(crictl: NonNullable<NodeTools['crictl']>): string {
 ${crictlFunction(crictl)}
 ${SNAPSHOTTER}
 kubelet_images() { crictl images -o json; }
-kubelet_sees() { crictl inspecti "$1" >/dev/null 2>&1; }
 `;
 }
 
@@ -72,7 +70,6 @@ kubelet_images() {
   done < <(ctr -n k8s.io images ls \${filters:-name==none})
   printf ']}'
 }
-kubelet_sees() { ctr -n k8s.io images ls "name==$1" | grep -q ${SEEN}; }
 `;
 
 const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;

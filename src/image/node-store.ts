@@ -19,6 +19,8 @@ export interface NodeState {
   readonly reaches: boolean;
   /** Those of the names asked for that containerd has, and the digests that they stand for. */
   readonly names: ReadonlyMap<string, string>;
+  /** Those of them that carry our mark. */
+  readonly owned: ReadonlySet<string>;
   /** The names that kubelet's side (CRI) knows, and their configs' digests. It follows containerd after a moment. */
   readonly kubelet: ReadonlyMap<string, string>;
   /** Which of a stack of layers are not unpacked there: from some layer on, all of them. */
@@ -38,8 +40,9 @@ export interface Loading {
   readonly metadata?: Readable;
   /** Names to mark as ours. */
   readonly own: readonly string[];
-  /** Names that kubelet has to see before it is done. */
+  /** Names that kubelet has to see before it is done, with what they then stand for: the config by this digest. */
   readonly names: readonly string[];
+  readonly config: string;
 }
 
 /** containerd on one node, as kubelet uses it. Every method throws an `environment` error with the node's own words. */
@@ -91,12 +94,12 @@ export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
       const argv = script(`names=$1 feeder=$2\n${SURVEY}`, names.join(' '), feeder ? address(feeder) : '');
       return nodeState(await must(argv, 'Asking for images', signal), node);
     },
-    async load(state, { archive, feeder, staging, tags, metadata, own, names }, signal) {
+    async load(state, { archive, feeder, staging, tags, metadata, own, names, config }, signal) {
       const lists = [tags, own, names].map((list) => list.join(' '));
       const more = metadata ? inArguments(await buffer(metadata)) : [];
       feeder?.offer(token, archive);
       const from = feeder ? address(feeder) : '';
-      const argv = script(LOAD, from, token, state.snapshotter, staging, ...lists, ...more);
+      const argv = script(LOAD, from, token, state.snapshotter, staging, ...lists, config, ...more);
       return nodeState(await must(argv, 'The image import', signal, feeder ? undefined : archive), node);
     },
     async names(signal, owned) {
@@ -144,6 +147,7 @@ function nodeState(output: string, node: string): NodeState {
     snapshotter,
     reaches: reaches === 'yes',
     names: namesIn(names),
+    owned: new Set(names.split('\n').flatMap((line) => (line.includes(OWNED) ? [...namesIn(line).keys()] : []))),
     kubelet: kubeletImages(images, node),
     missing(diffIds) {
       const first = chainIds(diffIds).findIndex((chain) => !unpacked.has(chain));

@@ -10,6 +10,7 @@ import { localHost } from '../../src/host/local.ts';
 import { quietRun } from '../../src/host/run.ts';
 import { loadImage } from '../../src/image/load.ts';
 import { imageNames, nodeImage, wantedImage } from '../../src/image/node-image.ts';
+import { openNodeStore } from '../../src/image/node-store.ts';
 import { ownImage } from '../../src/image/own-image.ts';
 import { pullImage } from '../../src/image/pull.ts';
 import { resolveImage } from '../../src/image/resolve.ts';
@@ -105,6 +106,10 @@ for (const backend of ['overlay2', 'containerd'] as const) {
         const changed = await load(docker, tag);
         assert.equal(changed.loaded.length, world.cluster.nodes.length);
         assert.ok(changed.bytes > 1_000_000 && changed.bytes < 1_500_000, `${round}: ${changed.bytes}`);
+        // The name that moved is still ours to take away.
+        for (const { name } of world.cluster.nodes) {
+          assert.ok((await openNodeStore(world.cluster, name).names(run.signal, 'owned')).has(`docker.io/${tag}`));
+        }
       }
       await assertRuns(`docker.io/${tag}`, `${backend}-changed`);
 
