@@ -1,21 +1,9 @@
-import type { Protocol, Snapshot } from '../snapshot/model.ts';
+import type { Snapshot } from '../snapshot/model.ts';
 import { isNetworkPolicy } from '../snapshot/policy-object.ts';
 import { canonicalSpec } from './dialect/canonical.ts';
 import { originOf } from './dialect/origin.ts';
+import { type ConnectionDifference, connectionDifferences } from './diff-connections.ts';
 import { modelOf } from './endpoints.ts';
-import { type Matrix, matrix } from './matrix.ts';
-
-/** A connection between two workloads whose ports differ. */
-export interface ConnectionDifference {
-  /** `namespace/Kind/name`. */
-  readonly from: string;
-  readonly to: string;
-  readonly protocol: Protocol;
-  /** Allowed port sets; empty is denied. */
-  readonly before: readonly string[];
-  readonly after: readonly string[];
-  readonly state: 'added' | 'removed' | 'changed';
-}
 
 /** What one side has and the other doesn't, by name; `changed` where both have it and it isn't the same. */
 export interface NameDifference {
@@ -28,7 +16,7 @@ export interface SnapshotDiff {
   readonly equal: boolean;
   readonly before: string;
   readonly after: string;
-  /** Among the workloads that both have; what came or went is in `workloads`. */
+  /** Of the workloads that both have; what came or went is in `workloads`. */
   readonly connections: readonly ConnectionDifference[];
   readonly workloads: NameDifference;
   readonly policies: NameDifference;
@@ -42,9 +30,7 @@ export interface SnapshotDiff {
 /** Two snapshots by meaning: who may reach whom, then what there is. Throws an input error for a malformed policy. */
 export function diff(before: Snapshot, after: Snapshot): SnapshotDiff {
   const workloads = compareNames(workloadTexts(before), workloadTexts(after));
-  const there = workloadTexts(after);
-  const both = new Set([...workloadTexts(before).keys()].filter((name) => there.has(name)));
-  const connections = compareConnections(reachByWorkload(before, both), reachByWorkload(after, both));
+  const connections = connectionDifferences(modelOf(before), modelOf(after));
   const policies = compareNames(policyTexts(before), policyTexts(after));
   const namespaces = compareNames(namespaceTexts(before), namespaceTexts(after));
   const images = compareNames(imageTexts(before), imageTexts(after));
@@ -64,41 +50,6 @@ export function diff(before: Snapshot, after: Snapshot): SnapshotDiff {
     images,
     ...(engines !== undefined && { engines }),
   };
-}
-
-type Reached = ReadonlyMap<string, readonly string[]>;
-
-/**
- * Ports by `from`, `to` and protocol. Groups of a side are its own, so each stands for its workloads one by one. What a
- * workload's pods may among themselves is left out: it would hang on how many of them happen to run.
- */
-function reachByWorkload(snapshot: Snapshot, wanted: ReadonlySet<string>): Reached {
-  const reach = matrix(modelOf(snapshot));
-  const workloadsOf = new Map(reach.groups.map((g) => [g.id, namesIn(g).filter((name) => wanted.has(name))]));
-  const found = new Map<string, readonly string[]>();
-  for (const { from, to, protocol, ports } of reach.connections) {
-    for (const a of workloadsOf.get(from) ?? []) {
-      for (const b of workloadsOf.get(to) ?? []) {
-        if (a !== b) found.set(`${a} ${b} ${protocol}`, ports);
-      }
-    }
-  }
-  return found;
-}
-
-function namesIn({ namespace, workloads }: Matrix['groups'][number]): string[] {
-  return workloads.map((workload) => `${namespace}/${workload}`);
-}
-
-function compareConnections(before: Reached, after: Reached): ConnectionDifference[] {
-  const keys = [...new Set([...before.keys(), ...after.keys()])].sort();
-  return keys.flatMap((key): ConnectionDifference[] => {
-    const [from = '', to = '', protocol] = key.split(' ');
-    const [old, now] = [before.get(key) ?? [], after.get(key) ?? []];
-    if (old.join() === now.join()) return [];
-    const state = old.length === 0 ? 'added' : now.length === 0 ? 'removed' : 'changed';
-    return [{ from, to, protocol: protocol as Protocol, before: old, after: now, state }];
-  });
 }
 
 type Texts = ReadonlyMap<string, string>;

@@ -7,6 +7,7 @@ import { parsePolicies } from './dialect/index.ts';
 import { policiesOfEngine } from './engine-policies.ts';
 import type { Endpoint, PodEndpoint, PolicyModel } from './model.ts';
 import { nearest } from './near.ts';
+import { named } from './outside.ts';
 import { isSame } from './select.ts';
 import { tiersOf } from './tiers.ts';
 
@@ -78,7 +79,7 @@ function podsOf(workload: Workload): PodEndpoint[] {
  */
 export function resolvePeer(model: PolicyModel, text: string): Endpoint[] {
   if (text.startsWith('ip:')) return resolveAddress(model, text.slice('ip:'.length));
-  if (text.startsWith('dns:')) return [named(text.slice('dns:'.length))];
+  if (text.startsWith('dns:')) return [namedOutside(text.slice('dns:'.length))];
   const parts = text.split('/');
   const [namespace, second, name] = parts;
   if (parts.includes('') || parts.length < 2 || parts.length > 3) {
@@ -134,14 +135,11 @@ function resolveAddress(model: PolicyModel, ip: string): Endpoint[] {
   return pods.length > 0 ? pods : [{ type: 'address', id: `ip:${ip}`, ip }];
 }
 
-/** Stands for the address that nobody knows: of the range for documentation (RFC 5737). */
-const SOMEWHERE = '192.0.2.1';
-
-function named(name: string): Endpoint {
+function namedOutside(name: string): Endpoint {
   if (!/^[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$/i.test(name)) {
     throw inputError(`"${name}" is not a DNS name`, { action: `Write it as in dns:example.com. ${FORMS}` });
   }
-  return { type: 'address', id: `dns:${name}`, ip: SOMEWHERE, names: [name], anywhere: true };
+  return named(name);
 }
 
 function sameAddress(a: ReturnType<typeof parseAddress>, b: ReturnType<typeof parseAddress>): boolean {

@@ -1,9 +1,8 @@
-import { addressBook, compileBlock } from './blocks.ts';
 import type { CompiledModel } from './compile.ts';
 import { groupsOf } from './groups.ts';
 import type { AddressEndpoint, Endpoint, PolicyModel } from './model.ts';
-import { peersOf } from './peers.ts';
-import { addressIn, blocksOf } from './translate-blocks.ts';
+import { everyBlock, outsideBlocks, outsideNames } from './outside.ts';
+import { blocksOf } from './translate-blocks.ts';
 
 /** One end of a connection: what it is at the target, and what it is here. */
 export interface End {
@@ -24,11 +23,7 @@ export function* pairsOf(there: CompiledModel, here: CompiledModel): Generator<E
     const twin = first && twins.get(`${first.id} ${first.workload}`);
     return first && twin ? [{ name: group.id, there: first, here: twin }] : [];
   });
-  const others = [
-    ...addressEnds(there.model, here.model),
-    ...namedEnds(there.model),
-    ...nodeEnds(there.model, here.model),
-  ];
+  const others = [...addressEnds(there.model, here.model), ...nodeEnds(there.model, here.model)];
   for (const from of pods) {
     for (const to of pods) {
       // With itself, a group stands for two pods alike.
@@ -46,33 +41,10 @@ function replicaOf(end: End): End {
   return { ...end, there: twin(end.there), here: twin(end.here) };
 }
 
-/** An address of every class that policies of either side tell apart, but for those that belong to a cluster. */
+/** An address of every class that policies of either side tell apart. */
 function addressEnds(there: PolicyModel, here: PolicyModel): End[] {
-  const blocks = [...there.policies, ...here.policies].flatMap((policy) =>
-    peersOf(policy).flatMap((peer) => (peer.type === 'cidr' ? compileBlock(peer, policy.source.object) : [])),
-  );
-  const holes = blocks.flatMap((b) => b.except.map((range) => ({ range, except: [] })));
-  const ips = ['192.0.2.1', ...[...blocks, ...holes].flatMap((b) => addressIn(b) ?? [])];
-  const ranges = blocksOf([...there.podRanges, ...here.podRanges]);
-  const [thereBook, hereBook] = [addressBook(there), addressBook(here)];
-  return [...new Set(ips)].flatMap((ip): End[] => {
-    const end: AddressEndpoint = { type: 'address', id: `ip:${ip}`, ip };
-    const isInside =
-      thereBook.kindOf(end) !== 'outside' ||
-      hereBook.kindOf(end) !== 'outside' ||
-      ranges.some((block) => thereBook.covered(block, end) === true);
-    return isInside ? [] : [{ name: end.id, there: end, here: end }];
-  });
-}
-
-/** An address for every DNS name or pattern of names. */
-function namedEnds({ policies }: PolicyModel): End[] {
-  const patterns = policies.flatMap((policy) => peersOf(policy).flatMap((p) => (p.type === 'fqdn' ? p.pattern : [])));
-  return [...new Set(patterns)].map((pattern) => {
-    const name = pattern.replace(/\*+/g, 'any').replace(/\.$/, '');
-    const end: AddressEndpoint = { type: 'address', id: `dns:${name}`, ip: '192.0.2.1', names: [name] };
-    return { name: end.id, there: end, here: end };
-  });
+  const samples = everyBlock(outsideBlocks([there, here])).flatMap(({ sample }) => sample ?? []);
+  return [...samples, ...outsideNames([there]).values()].map((end) => ({ name: end.id, there: end, here: end }));
 }
 
 /** One node's address, which differs between the two. */

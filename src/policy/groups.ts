@@ -111,6 +111,13 @@ function groupOf(members: readonly PodEndpoint[], ignored: ReadonlySet<string>, 
   };
 }
 
+/** Any pod of a group stands for all of it, wherever it runs. */
+export function unscheduledMember({ members: [first] }: PodGroup): PodEndpoint {
+  if (!first) throw new TypeError('a group has at least one pod');
+  const { node: _, ...pod } = first;
+  return pod;
+}
+
 /** Makes ids unique: two groups of one workload, as in a rollout, are `x` and `x#2`. */
 function numbered(groups: readonly PodGroup[]): PodGroup[] {
   const seen = new Map<string, number>();

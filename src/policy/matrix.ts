@@ -1,7 +1,7 @@
 import type { EngineName, Protocol } from '../snapshot/model.ts';
 import { type CompiledModel, compile } from './compile.ts';
-import { groupsOf, type PodGroup } from './groups.ts';
-import type { PodEndpoint, PolicyModel } from './model.ts';
+import { groupsOf, type PodGroup, unscheduledMember } from './groups.ts';
+import type { PolicyModel } from './model.ts';
 import { formatPorts, PROTOCOLS } from './ports.ts';
 import { type Reach, reachAmong, reachOf } from './reach.ts';
 
@@ -92,13 +92,6 @@ function ofPods(compiled: CompiledModel, groups: readonly PodGroup[], between: B
     }
   }
   return { shown: single.map(({ group }) => group), pairs: pairs() };
-}
-
-/** Any pod of a group stands for all of it, wherever it runs. */
-function unscheduledMember({ members: [first] }: PodGroup): PodEndpoint {
-  if (!first) throw new TypeError('a group has at least one pod');
-  const { node: _, ...pod } = first;
-  return pod;
 }
 
 /** A matrix as lines, one a pair. */

@@ -1,6 +1,6 @@
 import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
 import { allowedPorts, isAbout, isFor, sideOf } from './decide.ts';
-import type { Direction, PodEndpoint } from './model.ts';
+import type { Direction, Endpoint, PodEndpoint } from './model.ts';
 import { ALL_PORTS, intersection, type PortRange, PROTOCOLS } from './ports.ts';
 
 /** What is allowed between two pods: by protocol, in the order of PROTOCOLS. */
@@ -27,18 +27,18 @@ function both(egress: Reach, ingress: Reach): Reach {
 }
 
 /**
- * The same for every pair among pods of which none may be scheduled (have a node): from one index to another; with the
- * same index twice, for two pods alike. Peers that the same rules of a pod mean are decided once, and equal answers are
+ * The same for every pair among endpoints, of which no pod may be scheduled (have a node): from one index to another; with
+ * the same index twice, for two pods alike. Peers that the same rules of a pod mean are decided once, and equal answers are
  * the same value, so that the cost of a pair is a look-up.
  */
-export function reachAmong(compiled: CompiledModel, pods: readonly PodEndpoint[]): (from: number, to: number) => Reach {
-  const peersOf = rulePeers(pods);
+export function reachAmong(compiled: CompiledModel, ends: readonly Endpoint[]): (from: number, to: number) => Reach {
+  const peersOf = rulePeers(ends);
   const shared = sharedReach();
   const sides = { ingress: new Map<number, readonly Reach[]>(), egress: new Map<number, readonly Reach[]>() };
   const sideFor = (own: number, direction: Direction): readonly Reach[] => {
     const known = sides[direction].get(own);
     if (known) return known;
-    const made = sideAmong(compiled, pods, own, direction, peersOf, shared.intern);
+    const made = sideAmong(compiled, ends, own, direction, peersOf, shared.intern);
     sides[direction].set(own, made);
     return made;
   };
@@ -50,13 +50,13 @@ export function reachAmong(compiled: CompiledModel, pods: readonly PodEndpoint[]
 
 type RulePeers = (rule: CompiledRule, own: PodEndpoint) => readonly number[];
 
-/** The indexes of the pods that a rule's peers mean, remembered for all rules with those peers: no pod has a node. */
-function rulePeers(pods: readonly PodEndpoint[]): RulePeers {
+/** The indexes of the endpoints that a rule's peers mean, remembered for all rules with those peers: no pod has a node. */
+function rulePeers(ends: readonly Endpoint[]): RulePeers {
   const known = new Map<CompiledRule['matchesPeer'], readonly number[]>();
   return ({ matchesPeer }, own) => {
     const found = known.get(matchesPeer);
     if (found) return found;
-    const made = pods.flatMap((peer, i) => (matchesPeer(peer, own) === true ? i : []));
+    const made = ends.flatMap((peer, i) => (matchesPeer(peer, own) === true ? i : []));
     known.set(matchesPeer, made);
     return made;
   };
@@ -65,23 +65,23 @@ function rulePeers(pods: readonly PodEndpoint[]): RulePeers {
 /** What one pod's policies say of every other; empty where they have no say. */
 function sideAmong(
   compiled: CompiledModel,
-  pods: readonly PodEndpoint[],
+  ends: readonly Endpoint[],
   own: number,
   direction: Direction,
   peersOf: RulePeers,
   intern: (reach: Reach) => Reach,
 ): readonly Reach[] {
-  const pod = pods[own];
-  if (!pod || !compiled.semantics.enforces || pod.hostNetwork) return [];
+  const pod = ends[own];
+  if (pod?.type !== 'pod' || !compiled.semantics.enforces || pod.hostNetwork) return [];
   const turns = compiled.turns(pod, direction);
   if (turns.length === 0) return [];
-  const { paths, ends } = matchedRules(turns, pod, pods.length, peersOf);
+  const { paths, leaves } = matchedRules(turns, pod, ends.length, peersOf);
   const byNames = direction === 'egress' && turns.some((t) => t.rules.some(hasNames));
   const known = new Map<string, Reach>();
-  return pods.map((peer, i) => {
-    const end = ends[i] ?? 0;
+  return ends.map((peer, i) => {
+    const end = leaves[i] ?? 0;
     const destination = direction === 'egress' ? peer : pod;
-    const key = byNames ? `${end} ${JSON.stringify([destination.hostNetwork, destination.ports])}` : `${end}`;
+    const key = byNames ? `${end} ${portNames(destination)}` : `${end}`;
     const found = known.get(key);
     if (found) return found;
     const matching = paths(end);
@@ -91,28 +91,33 @@ function sideAmong(
   });
 }
 
+/** What names of ports may mean at a destination. */
+function portNames(destination: Endpoint): string {
+  return destination.type === 'pod' ? JSON.stringify([destination.hostNetwork, destination.ports]) : '';
+}
+
 function hasNames({ rule }: CompiledRule): boolean {
   return [...(rule.ports ?? []), ...(rule.exceptPorts ?? [])].some((p) => typeof p.port === 'string');
 }
 
 /**
  * Sorts the peers by the rules that mean them: a tree whose root means no rule, each node one rule more than its parent.
- * `ends` says where each peer ends up, `paths` the rules on the way there, turn by turn.
+ * `leaves` says where each peer ends up, `paths` the rules on the way there, turn by turn.
  */
 function matchedRules(turns: readonly Turn[], own: PodEndpoint, count: number, peersOf: RulePeers) {
   const nodes: { readonly parent: number; readonly turn: number; readonly rule: CompiledRule | undefined }[] = [
     { parent: 0, turn: 0, rule: undefined },
   ];
-  const ends = new Int32Array(count);
+  const leaves = new Int32Array(count);
   for (const [turn, { rules }] of turns.entries()) {
     for (const rule of rules) {
       if (!isFor(rule, own)) continue;
       const steps = new Map<number, number>();
       for (const peer of peersOf(rule, own)) {
-        const parent = ends[peer] ?? 0;
+        const parent = leaves[peer] ?? 0;
         const next = steps.get(parent) ?? nodes.push({ parent, turn, rule }) - 1;
         steps.set(parent, next);
-        ends[peer] = next;
+        leaves[peer] = next;
       }
     }
   }
@@ -121,7 +126,7 @@ function matchedRules(turns: readonly Turn[], own: PodEndpoint, count: number, p
     for (let at = nodes[end]; at?.rule !== undefined; at = nodes[at.parent]) path[at.turn]?.unshift(at.rule);
     return path;
   };
-  return { ends, paths };
+  return { leaves, paths };
 }
 
 /** Equal answers as one value, and what two of them have in common worked out once. */

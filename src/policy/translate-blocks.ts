@@ -76,7 +76,8 @@ function distinct(blocks: BlockSet): BlockSet {
   return [...new Map(blocks.map((b) => [JSON.stringify(ipBlockOf(b)), b])).values()];
 }
 
-function cidrText({ family, first, last }: AddressRange): string {
+/** A range as a CIDR: `10.0.0.0/8`. */
+export function cidrText({ family, first, last }: AddressRange): string {
   const size = (last - first + 1n).toString(2).length - 1;
   return `${addressText(family, first)}/${(family === 4 ? 32 : 128) - size}`;
 }

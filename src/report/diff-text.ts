@@ -1,4 +1,5 @@
-import type { ConnectionDifference, NameDifference, SnapshotDiff } from '../policy/diff.ts';
+import type { NameDifference, SnapshotDiff } from '../policy/diff.ts';
+import type { ConnectionDifference } from '../policy/diff-connections.ts';
 import { markdownCell, markdownText } from './markdown.ts';
 
 const SIGN = { added: '+', removed: '-', changed: '~' } as const;

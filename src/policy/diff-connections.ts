@@ -1,0 +1,169 @@
+import type { Protocol } from '../snapshot/model.ts';
+import { compile } from './compile.ts';
+import { groupsOf, unscheduledMember } from './groups.ts';
+import type { AddressEndpoint, PolicyModel } from './model.ts';
+import { everyBlock, type OutsideBlock, outsideBlocks, outsideNames, PUBLIC_ADDRESS } from './outside.ts';
+import { formatPorts, type PortRange, PROTOCOLS, union } from './ports.ts';
+import { reachAmong } from './reach.ts';
+
+/** A connection whose ports differ: between two workloads, or a workload and what is outside of the cluster. */
+export interface ConnectionDifference {
+  /**
+   * `namespace/Kind/name`; `outside` for every address that belongs to no cluster, `ip:CIDR` for those of a block, either
+   * of them with `except CIDR, …`; `dns:PATTERN` where a name makes a difference.
+   */
+  readonly from: string;
+  readonly to: string;
+  readonly protocol: Protocol;
+  /** Allowed port sets; empty is denied. */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+  readonly state: 'added' | 'removed' | 'changed';
+}
+
+/**
+ * The connections that two models decide differently: among the workloads that both have (`namespace/Kind/name`), pods of
+ * one workload with each other included, and between these and addresses outside. A pod alone is a workload of one. Where
+ * a workload's pods differ, as in a rollout, it may what one of them may. Sorted by from, to, protocol.
+ */
+export function connectionDifferences(before: PolicyModel, after: PolicyModel): ConnectionDifference[] {
+  const outside = outsideBlocks([before, after]);
+  const names = outsideNames([before, after]);
+  const samples = everyBlock(outside).flatMap(({ sample }) => sample ?? []);
+  const addresses = [...samples, ...names.values(), PUBLIC_ADDRESS];
+  const [old, now] = [reachOfSide(before, addresses), reachOfSide(after, addresses)];
+  const both = [...old.groups.keys()].filter((name) => now.groups.has(name));
+  const alike = Map.groupBy(both, (name) => `${old.groups.get(name)} ${now.groups.get(name)}`);
+  const kinds = [...alike.values()].map((workloads): Kind => {
+    const [first = ''] = workloads;
+    return { workloads, before: old.groups.get(first) ?? [], after: now.groups.get(first) ?? [] };
+  });
+  const changesBetween = (from: Kind | AddressEndpoint, to: Kind | AddressEndpoint): Change[] => {
+    const [x, y] = [ends(from), ends(to)];
+    return PROTOCOLS.flatMap((protocol, i) => {
+      const [a, b] = [old.ports(x.before, y.before, i), now.ports(x.after, y.after, i)];
+      const change = { protocol, before: formatPorts(a), after: formatPorts(b) };
+      return a === b || `${change.before}` === `${change.after}` ? [] : [change];
+    });
+  };
+  const among = kinds.flatMap((from) =>
+    kinds.flatMap((to) => differences(from.workloads, to.workloads, changesBetween(from, to))),
+  );
+  const beyond = kinds.flatMap((kind) => [
+    ...outsideChanges(outside, names, (address) => changesBetween(kind, address)).flatMap(([name, changes]) =>
+      differences(kind.workloads, [name], changes),
+    ),
+    ...outsideChanges(outside, names, (address) => changesBetween(address, kind)).flatMap(([name, changes]) =>
+      differences([name], kind.workloads, changes),
+    ),
+  ]);
+  return [...among, ...beyond].sort(inOrder);
+}
+
+/** Workloads that neither side tells apart, with the ends that stand for them on each. */
+interface Kind {
+  readonly workloads: readonly string[];
+  readonly before: readonly End[];
+  readonly after: readonly End[];
+}
+
+/** A group of pods, by its number, or an address. */
+type End = number | AddressEndpoint;
+
+function ends(side: Kind | AddressEndpoint): Pick<Kind, 'before' | 'after'> {
+  return 'workloads' in side ? side : { before: [side], after: [side] };
+}
+
+/** What differs of one protocol. */
+type Change = Pick<ConnectionDifference, 'protocol' | 'before' | 'after'>;
+
+/** The groups of each workload of a model, and the ports between groups and addresses, by the place of the protocol. */
+function reachOfSide(model: PolicyModel, addresses: readonly AddressEndpoint[]) {
+  const compiled = compile(model);
+  const all = groupsOf(compiled, false);
+  const places = new Map<End, number>(addresses.map((address, i) => [address, all.length + i]));
+  const between = reachAmong(compiled, [...all.map(unscheduledMember), ...addresses]);
+  const groups = new Map<string, number[]>();
+  for (const [i, { namespace, workloads }] of all.entries()) {
+    for (const workload of workloads) {
+      const name = `${namespace}/${workload}`;
+      groups.set(name, [...(groups.get(name) ?? []), i]);
+    }
+  }
+  const placeOf = (end: End) => (typeof end === 'number' ? end : (places.get(end) ?? 0));
+  return {
+    groups,
+    ports(from: readonly End[], to: readonly End[], protocol: number): readonly PortRange[] {
+      const found = from.flatMap((a) => to.map((b) => between(placeOf(a), placeOf(b))[protocol] ?? []));
+      return found.length === 1 ? (found[0] ?? []) : union(found.flat());
+    },
+  };
+}
+
+/** Written out for every two of the named; a pod alone has nobody of its own to connect to. */
+function differences(
+  from: readonly string[],
+  to: readonly string[],
+  changes: readonly Change[],
+): ConnectionDifference[] {
+  return changes.flatMap((change) =>
+    from.flatMap((a) =>
+      to.flatMap((b): ConnectionDifference[] => {
+        if (a === b && a.split('/')[1] === 'Pod') return [];
+        const state = change.before.length === 0 ? 'added' : change.after.length === 0 ? 'removed' : 'changed';
+        return [{ from: a, to: b, ...change, state }];
+      }),
+    ),
+  );
+}
+
+/**
+ * What differs outside, each time with a name for all the addresses that it is true of. A name in DNS is told only where it
+ * isn't the same for an address without one.
+ */
+function outsideChanges(
+  outside: OutsideBlock,
+  names: ReadonlyMap<string, AddressEndpoint>,
+  changesOf: (address: AddressEndpoint) => readonly Change[],
+): [name: string, changes: readonly Change[]][] {
+  const known = new Map<OutsideBlock, readonly Change[]>();
+  const changesIn = (block: OutsideBlock, around: readonly Change[]): readonly Change[] => {
+    const found = known.get(block) ?? (block.sample ? changesOf(block.sample) : around);
+    known.set(block, found);
+    return found;
+  };
+  const visit = (
+    block: OutsideBlock,
+    own: readonly Change[],
+    around: readonly Change[],
+  ): [string, readonly Change[]][] => [
+    ...(own.length === 0 || isEqual(own, around) ? [] : [named(block, own)]),
+    ...block.inner.flatMap((inner) => visit(inner, changesIn(inner, own), own)),
+  ];
+  const named = (block: OutsideBlock, own: readonly Change[]): [string, readonly Change[]] => {
+    const except = othersIn(block, own);
+    const all = block.cidr === undefined ? 'outside' : `ip:${block.cidr}`;
+    return [except.length === 0 ? all : `${all} except ${except.join(', ')}`, own];
+  };
+  const othersIn = (block: OutsideBlock, own: readonly Change[]): string[] =>
+    block.inner.flatMap((inner) => (isEqual(changesIn(inner, own), own) ? othersIn(inner, own) : (inner.cidr ?? [])));
+  const [v4, ...others] = outside.inner.map((family) => changesIn(family, []));
+  const whole = v4 && others.every((changes) => isEqual(changes, v4)) ? v4 : [];
+  const unnamed = changesOf(PUBLIC_ADDRESS);
+  const byName = [...names].map(([pattern, address]) => [`dns:${pattern}`, changesOf(address)] as const);
+  return [
+    ...visit(outside, whole, []),
+    ...byName.flatMap(([name, changes]): [string, readonly Change[]][] =>
+      changes.length === 0 || isEqual(changes, unnamed) ? [] : [[name, changes]],
+    ),
+  ];
+}
+
+function isEqual(a: readonly Change[], b: readonly Change[]): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
+
+function inOrder(a: ConnectionDifference, b: ConnectionDifference): number {
+  const [x, y] = [`${a.from} ${a.to} ${a.protocol}`, `${b.from} ${b.to} ${b.protocol}`];
+  return x < y ? -1 : x > y ? 1 : 0;
+}

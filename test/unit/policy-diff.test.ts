@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { BlockList } from 'node:net';
+import { test } from 'node:test';
+import { diff } from '../../src/policy/diff.ts';
+import { modelOf } from '../../src/policy/endpoints.ts';
+import { evaluator } from '../../src/policy/evaluate.ts';
+import { diffText } from '../../src/report/diff-text.ts';
+import type { EngineName, Snapshot } from '../../src/snapshot/model.ts';
+import { podIn, workload, worldOf } from './policy-world.ts';
+
+const POD = `
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+`;
+
+function world(
+  egress: string,
+  { engine = 'calico', ...more }: { engine?: EngineName; podRanges?: string[] } = {},
+): Snapshot {
+  const policy = `---
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec: {podSelector: {}, policyTypes: [Egress], egress: ${egress}}
+`;
+  return worldOf(POD + policy, { engine, ...more });
+}
+
+const lines = (before: Snapshot, after: Snapshot) => diff(before, after).connections.map((c) => line(c));
+const line = (c: { from: string; to: string; protocol: string; before: readonly string[]; after: readonly string[] }) =>
+  `${c.from} -> ${c.to} ${c.protocol} ${c.before.join(',')} -> ${c.after.join(',')}`;
+
+const NONE = '[]';
+const blocks = (port: number, ...all: string[]) =>
+  `[{ports: [{port: ${port}}], to: [${all.map((b) => `{ipBlock: {${b}}}`).join(', ')}]}]`;
+
+test('addresses outside: what changes is told by the largest block that it is true of', () => {
+  assert.deepEqual(lines(world(NONE), world(blocks(443, 'cidr: 203.0.113.0/24'))), [
+    'shop/Pod/web -> ip:203.0.113.0/24 TCP  -> 443',
+  ]);
+  assert.deepEqual(lines(world(NONE), world('[{ports: [{port: 443}]}]')), ['shop/Pod/web -> outside TCP  -> 443']);
+  assert.deepEqual(lines(world(NONE), world(blocks(443, 'cidr: 0.0.0.0/0, except: [10.0.0.0/8, 203.0.113.0/24]'))), [
+    'shop/Pod/web -> ip:0.0.0.0/0 except 10.0.0.0/8, 203.0.113.0/24 TCP  -> 443',
+  ]);
+  // A smaller block that goes the other way, and one that stays as it was.
+  const before = blocks(443, 'cidr: 10.1.0.0/16');
+  const after = blocks(443, 'cidr: 10.0.0.0/8, except: [10.2.0.0/16]');
+  assert.deepEqual(lines(world(before), world(after)), [
+    'shop/Pod/web -> ip:10.0.0.0/8 except 10.1.0.0/16, 10.2.0.0/16 TCP  -> 443',
+  ]);
+  assert.deepEqual(lines(world(after), world(before)), [
+    'shop/Pod/web -> ip:10.0.0.0/8 except 10.1.0.0/16, 10.2.0.0/16 TCP 443 -> ',
+  ]);
+  assert.match(
+    diffText(diff(world(before), world(after))),
+    /^\+ shop\/Pod\/web -> ip:10\.0\.0\.0\/8 except .* denied -> 443$/m,
+  );
+});
+
+test('addresses outside: another spelling is no difference, nor is what belongs to a cluster', () => {
+  const halves = blocks(443, 'cidr: 10.0.0.0/9', 'cidr: 10.128.0.0/9');
+  assert.deepEqual(lines(world(halves), world(blocks(443, 'cidr: 10.0.0.0/8'))), []);
+  const own = { podRanges: ['10.244.0.0/16'] };
+  assert.deepEqual(lines(world(NONE, own), world(blocks(443, 'cidr: 10.244.3.0/24'), own)), []);
+  const around = blocks(443, 'cidr: 10.0.0.0/8, except: [10.244.0.0/16]');
+  assert.deepEqual(lines(world(blocks(443, 'cidr: 10.0.0.0/8'), own), world(around, own)), []);
+});
+
+test('addresses outside: into pods, and by names in DNS', () => {
+  const ingress = (from: string) =>
+    worldOf(
+      `${POD}---
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec: {podSelector: {}, ingress: [{from: [${from}]}]}
+`,
+      { engine: 'calico' },
+    );
+  assert.deepEqual(
+    lines(ingress('{podSelector: {}}'), ingress('{ipBlock: {cidr: 198.51.100.0/24}}')).filter((l) => l.includes('TCP')),
+    ['ip:198.51.100.0/24 -> shop/Pod/web TCP  -> 1-65535'],
+  );
+  const names = (...patterns: string[]) =>
+    worldOf(
+      `${POD}---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: web, namespace: shop}
+spec: {endpointSelector: {}, egress: [${patterns.map((p) => `{toFQDNs: [{matchPattern: "${p}"}], toPorts: [{ports: [{port: "443", protocol: TCP}]}]}`).join(', ')}, {toCIDR: [192.0.2.0/24]}]}
+`,
+      { engine: 'cilium' },
+    );
+  assert.deepEqual(lines(names('*.example.com'), names('*.example.com', 'api.example.org')), [
+    'shop/Pod/web -> dns:api.example.org TCP  -> 443',
+  ]);
+  assert.deepEqual(
+    lines(names('*.example.com'), world('[{}]', { engine: 'cilium' })).filter((l) => l.includes('TCP')),
+    [
+      'shop/Pod/web -> dns:*.example.com TCP 443 -> 1-65535',
+      'shop/Pod/web -> outside except 192.0.2.0/24 TCP  -> 1-65535',
+    ],
+  );
+});
+
+test('pods of one workload with each other, however many run', () => {
+  const deployment = workload('Deployment', 'shop', 'api');
+  const before = { ...world(NONE), workloads: [deployment] };
+  const after = {
+    ...world('[{to: [{podSelector: {matchLabels: {app: api}}}], ports: [{port: 7000}]}]'),
+    workloads: [deployment],
+  };
+  assert.deepEqual(lines(before, after), ['shop/Deployment/api -> shop/Deployment/api TCP  -> 7000']);
+});
+
+test('property: every address of every block is told as the evaluator decides it', () => {
+  const sets = ['10.0.0.0/8', '10.1.0.0/16', '10.1.128.0/17', '172.16.0.0/12', '0.0.0.0/0', '2001:db8::/32', '::/0'];
+  const policies = [
+    NONE,
+    ...sets.map((cidr) => blocks(443, `cidr: "${cidr}"`)),
+    blocks(443, 'cidr: 10.0.0.0/8, except: [10.1.0.0/16]'),
+    blocks(443, 'cidr: 0.0.0.0/0', 'cidr: 10.1.0.0/16'),
+    blocks(80, 'cidr: 0.0.0.0/0, except: [10.0.0.0/8]'),
+  ];
+  const addresses = ['10.0.0.1', '10.1.0.1', '10.1.128.1', '172.16.3.3', '8.8.8.8', '2001:db8::1', '2001:db9::1'];
+  const sides = policies.map((policy) => {
+    const snapshot = world(policy);
+    const model = modelOf(snapshot);
+    const ask = evaluator(model);
+    const from = podIn(model, 'shop/web');
+    const asked = (ip: string, port: number) =>
+      ask({ from, to: { type: 'address', id: ip, ip }, protocol: 'TCP', port }).allowed;
+    return { policy, snapshot, asked };
+  });
+  for (const a of sides) {
+    for (const b of sides) {
+      const told = diff(a.snapshot, b.snapshot).connections;
+      for (const ip of addresses) {
+        for (const port of [80, 443]) {
+          const [old, now] = [a.asked(ip, port), b.asked(ip, port)];
+          const found = told.filter((c) => isIn(c.to, ip));
+          assert.ok(found.length < 2, `${ip} is told twice: ${JSON.stringify(found)}`);
+          const [c] = found;
+          if (c)
+            assert.deepEqual(
+              [has(c.before, port), has(c.after, port)],
+              [old, now],
+              `${a.policy} to ${b.policy}, ${ip}:${port}`,
+            );
+          else assert.equal(old, now, `${a.policy} to ${b.policy}, ${ip}:${port} is not told`);
+        }
+      }
+    }
+  }
+});
+
+const has = (ports: readonly string[], port: number) =>
+  ports.some((p) => {
+    const [first = '', last = first] = p.split('-');
+    return Number(first) <= port && port <= Number(last);
+  });
+
+/** By another way than the product's: node's own. */
+function isIn(name: string, ip: string): boolean {
+  const [block = '', except] = name.split(' except ');
+  const inside = (cidr: string) => {
+    const list = new BlockList();
+    const [net = '', size] = cidr.split('/');
+    const family = (text: string) => (text.includes(':') ? 'ipv6' : 'ipv4');
+    if (family(net) !== family(ip)) return false;
+    list.addSubnet(net, Number(size), family(net));
+    return list.check(ip, family(ip));
+  };
+  return (block === 'outside' || inside(block.slice('ip:'.length))) && !(except?.split(', ') ?? []).some(inside);
+}
