@@ -72,7 +72,8 @@ function itemOf(
 ): vscode.TestItem {
   const { from, to, protocol, port, allowed, where } = assertion;
   const word = allowed ? vscode.l10n.t('allowed') : vscode.l10n.t('denied');
-  const label = vscode.l10n.t('{0} to {1}, {2} {3}: {4}', from, to, protocol, port, word);
+  // The peers' names are long and the list is narrow: what is expected comes first.
+  const label = vscode.l10n.t('{0} {1} {2}: {3} to {4}', protocol, port, word, from, to);
   const item = controller.createTestItem(`${uri.toString()}#${index}`, label, uri);
   const line = Math.max(0, Number(/:(\d+)$/.exec(where)?.[1] ?? 1) - 1);
   item.range = new vscode.Range(line, 0, line, 0);

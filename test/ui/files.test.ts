@@ -104,8 +104,8 @@ step('expected connections are tests, run offline, with the rule that decides', 
   await bench.run('Test: Run All Tests');
   await bench.row('shop.clparity.yaml').locator('.codicon-testing-failed-icon').waitFor();
   await bench.row('shop.clparity.yaml').locator('.monaco-tl-twistie').click();
-  await bench.row('TCP 9000: denied').locator('.codicon-testing-passed-icon').waitFor();
-  await bench.row('TCP 9000: allowed').locator('.codicon-testing-failed-icon').waitFor();
+  await bench.row('TCP 9000 denied').locator('.codicon-testing-passed-icon').waitFor();
+  await bench.row('TCP 9000 allowed').locator('.codicon-testing-failed-icon').waitFor();
   await bench.shot('tests');
 });
 

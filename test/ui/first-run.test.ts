@@ -6,7 +6,7 @@ import { quietRun } from '../../src/host/run.ts';
 import { makeReport } from '../../src/report/findings.ts';
 import { saveReport } from '../../src/report/store.ts';
 import { readTarget } from '../../src/snapshot/files.ts';
-import { openWorkbench, settled, story, type Workbench } from './workbench.ts';
+import { openWorkbench, settled, story, type Window, type Workbench } from './workbench.ts';
 
 /** The first minutes with a folder of somebody else, as a clone of it is opened: no Docker, no cluster, no registry. */
 let bench: Workbench;
@@ -42,6 +42,24 @@ async function leaveReport(folder: string, cluster: string): Promise<void> {
 }
 
 const step = story(() => bench);
+
+step('a window without a folder says what it needs one for', async () => {
+  const empty = await bench.window();
+  await empty.run('View: Show Container Linux Parity');
+  await welcomed(empty, 'kept in a folder', ['Open Folder']);
+  await empty.shot('welcome-no-folder');
+  await empty.page.close();
+});
+
+step('a folder without anything that nobody trusts asks for trust, and for nothing that needs it', async () => {
+  const fresh = await bench.window(join(bench.folder, 'north'));
+  await fresh.run('View: Show Container Linux Parity');
+  await welcomed(fresh, 'needs a workspace that you trust', ['Manage Workspace Trust']);
+  await fresh.shot('welcome-untrusted');
+  await fresh.welcome('Manage Workspace Trust').click();
+  await fresh.page.locator('.workspace-trust-editor').waitFor();
+  await fresh.page.close();
+});
 
 step('a folder that nobody trusts: the view shows the last report, and says why it can do no more', async () => {
   await bench.status('Restricted Mode').waitFor();
@@ -99,14 +117,33 @@ step('a window of several folders asks which one, and the page of a report knows
 step('a folder without anything is welcomed by buttons that work', async () => {
   const fresh = await bench.window(join(bench.folder, 'north'));
   await fresh.run('View: Show Container Linux Parity');
-  const button = (text: string) =>
-    fresh.page.locator('.part.sidebar .welcome-view-content .monaco-button', { hasText: text });
-  for (const text of ['Sync', 'Select Local Cluster', 'Run Doctor']) await button(text).waitFor();
+  await welcomed(fresh, 'It asks for what it needs', ['Sync', 'Select Target', 'Select Local Cluster', 'Run Doctor']);
   await fresh.shot('welcome');
-  await button('Select Target').click();
+  await fresh.welcome('Select Target').click();
   await fresh.question('Select the target').waitFor();
   await fresh.page.close();
 });
+
+step('what was done before the walkthrough was opened is ticked in it, and nothing else', async () => {
+  await bench.run('View: Show Container Linux Parity');
+  await bench.row('1 difference').waitFor();
+  await bench.run('Welcome: Open Walkthrough');
+  await bench.line('Make a local cluster like production').click();
+  for (const title of ['Choose what to be like', 'Choose a local cluster', 'Sync']) await bench.ticked(title).waitFor();
+  for (const title of ['Check this machine', 'Ask why']) assert.equal(await bench.ticked(title).count(), 0, title);
+  await bench.shot('ticked-before');
+});
+
+/** The view's welcome: its words, and exactly these buttons. */
+async function welcomed(window: Window, words: string, buttons: readonly string[]): Promise<void> {
+  await window.page.locator('.part.sidebar .welcome-view-content', { hasText: words }).waitFor();
+  const shown = await window.welcome('').allTextContents();
+  assert.deepEqual(
+    shown.map((text) => text.trim()),
+    buttons,
+  );
+  await window.page.locator('.part.sidebar .welcome-view-content a', { hasText: 'walkthrough' }).waitFor();
+}
 
 /** What a button of the page has written, by the name that is proposed. */
 async function exported(format: string, name: string): Promise<string> {

@@ -21,6 +21,10 @@ export interface Window {
   line(text: string | RegExp): Locator;
   /** A line of the view in the side bar. */
   row(text: string | RegExp): Locator;
+  /** A button of the view where it has no lines. */
+  welcome(text: string): Locator;
+  /** The tick of a step of the walkthrough: there once the step counts as done. */
+  ticked(step: string): Locator;
   /** An item of the status bar. */
   status(text: string): Locator;
   /** The Markdown preview's document. */
@@ -172,6 +176,9 @@ function drive(page: Page): Window {
     question: (title) => page.locator('.quick-input-widget .quick-input-title', { hasText: title }),
     line: (text) => page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first(),
     row: (text) => page.locator('.part.sidebar .monaco-list-row', { hasText: text }).first(),
+    welcome: (text) => page.locator('.part.sidebar .welcome-view-content .monaco-button', { hasText: text }),
+    ticked: (step) =>
+      page.locator('.getting-started-step', { hasText: step }).locator('.codicon-getting-started-step-checked'),
     status: (text) => page.locator('.part.statusbar .statusbar-item', { hasText: text }).first(),
     preview: () => page.frameLocator('iframe.webview.ready').last().frameLocator('iframe#active-frame'),
     async saveAs(name) {

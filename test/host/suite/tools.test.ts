@@ -99,7 +99,7 @@ describe('tools, and tests in the files', () => {
       const [[, suite] = assert.fail('no file')] = [...controller.items];
       const items = [...suite.children].map(([, item]) => item);
       assert.equal(suite.label, 'shop.clparity.yaml');
-      assert.equal(items[0]?.label, 'shop/web to shop/db, TCP 80: denied');
+      assert.equal(items[0]?.label, 'TCP 80 denied: shop/web to shop/db');
       await profile('Offline')(new vscode.TestRunRequest(items.slice(1, 2)), token());
       assert.deepEqual(seen.splice(0), ['failed 1', 'end']);
       await profile('Offline')(new vscode.TestRunRequest(), token());
