@@ -1,31 +1,8 @@
 import * as vscode from 'vscode';
 import type { Diagnosis } from '../doctor.ts';
+import { titleOf } from './palette-words.ts';
 import { BACK, type Choice, choose, separator } from './quick-pick.ts';
-
-/** A way to mend a fault. */
-export type Remedy =
-  | { readonly kind: 'command'; readonly command: string }
-  | { readonly kind: 'terminal'; readonly line: string }
-  | { readonly kind: 'page'; readonly url: string };
-
-/**
- * The remedies that a fix names: commands stand in double quotes, ours begin with `clparity` (or stand alone), pages are
- * addresses.
- */
-export function remediesOf(fix: string, commands: ReadonlySet<string>): Remedy[] {
-  const lines = [...fix.matchAll(/"([^"]+)"/g)].map(([, line = '']) => line);
-  const named = lines.length === 0 && /^clparity \S+$/.test(fix) ? [fix] : lines;
-  const remedies = named.flatMap((line): Remedy[] => {
-    const [, verb] = /^clparity (\w+)/.exec(line) ?? [];
-    if (verb === undefined) return /\s/.test(line) ? [{ kind: 'terminal', line }] : [];
-    // The doctor doesn't send its patient to the doctor.
-    return verb !== 'doctor' && commands.has(verb) ? [{ kind: 'command', command: `clparity.${verb}` }] : [];
-  });
-  const pages = [...fix.matchAll(/https:\/\/[^\s"')]+/g)].map(
-    ([url]): Remedy => ({ kind: 'page', url: url.replace(/[.,;]$/, '') }),
-  );
-  return [...remedies, ...pages];
-}
+import { type Remedy, remediesOf } from './remedies.ts';
 
 /** Shows what was looked at as a list, faults first; one that is chosen offers what mends it. */
 export async function showDiagnoses(
@@ -94,9 +71,9 @@ async function mend(
 
 function labelOf(remedy: Remedy, inPaletteWords: (text: string) => string): { label: string; description: string } {
   if (remedy.kind === 'command') {
-    const words = inPaletteWords(remedy.command.replace('.', ' '));
-    return { label: `$(play) ${words.replace(/^[^:]*: /, '')}`, description: '' };
+    return { label: `$(play) ${titleOf(remedy.command, inPaletteWords)}`, description: '' };
   }
+  if (remedy.kind === 'setting') return { label: `$(gear) ${vscode.l10n.t('Open Settings')}`, description: remedy.key };
   if (remedy.kind === 'page')
     return { label: `$(link-external) ${vscode.l10n.t('Open the page')}`, description: remedy.url };
   return { label: `$(terminal) ${vscode.l10n.t('Put into a terminal')}`, description: remedy.line };
@@ -105,6 +82,7 @@ function labelOf(remedy: Remedy, inPaletteWords: (text: string) => string): { la
 async function take(way: Way): Promise<void> {
   if (way.kind === 'again') await vscode.commands.executeCommand('clparity.doctor');
   else if (way.kind === 'command') await vscode.commands.executeCommand(way.command);
+  else if (way.kind === 'setting') await vscode.commands.executeCommand('workbench.action.openSettings', way.key);
   else if (way.kind === 'copy') await vscode.env.clipboard.writeText(way.text);
   else if (way.kind === 'page') await vscode.env.openExternal(vscode.Uri.parse(way.url));
   else {

@@ -1,5 +1,7 @@
 import * as vscode from 'vscode';
 import { type ErrorKind, isParityError } from '../host/errors.ts';
+import { optionsIn, titleOf } from './palette-words.ts';
+import { remediesOf } from './remedies.ts';
 import { sentences } from './text.ts';
 import type { Ui } from './ui.ts';
 
@@ -34,7 +36,8 @@ function inWords(ui: Ui, failure: Failure): Failure {
 
 /** Tells the user about a failure, once, and logs it. Never waits for the answer. */
 export function showFailure(ui: Ui, title: string, error: unknown): void {
-  const failure = inWords(ui, failureOf(error));
+  const plain = failureOf(error);
+  const failure = inWords(ui, plain);
   if (failure.kind === 'cancelled') {
     showCancelled(ui, title, failure);
     return;
@@ -46,11 +49,26 @@ export function showFailure(ui: Ui, title: string, error: unknown): void {
     failure.kind === 'unexpected'
       ? vscode.l10n.t('{0} failed unexpectedly: {1}', title, sentences(failure.message))
       : vscode.l10n.t('{0}: {1}', title, sentences(failure.message, failure.action));
-  void offer(
-    vscode.window.showErrorMessage,
-    text,
-    failure.kind === 'environment' ? [RUN_DOCTOR, SHOW_LOG] : [SHOW_LOG],
-  );
+  void offer(vscode.window.showErrorMessage, text, [...waysOut(ui, plain), SHOW_LOG]);
+}
+
+/** Buttons beside the log's: more than two would hide the text. */
+const WAYS_OUT = 2;
+
+/** What the failure advises, as far as a click does it. */
+function waysOut({ inPaletteWords }: Ui, { kind, message, action = '' }: Failure): Button[] {
+  const known = { has: (verb: string) => inPaletteWords(`clparity ${verb}`) !== `clparity ${verb}` };
+  // The verbs that a message names are what was tried.
+  const remedies = [...remediesOf(action, known), ...optionsIn(message).flatMap((o) => remediesOf(`--${o}`, known))];
+  const buttons = remedies.flatMap((remedy): Button[] => {
+    if (remedy.kind === 'command')
+      return [{ label: () => titleOf(remedy.command, inPaletteWords), command: remedy.command }];
+    if (remedy.kind !== 'setting') return [];
+    return [{ label: OPEN_SETTINGS, command: 'workbench.action.openSettings', argument: remedy.key }];
+  });
+  const doctor = kind === 'environment' || /\bclparity doctor\b/.test(action) ? [RUN_DOCTOR] : [];
+  const all = [...doctor, ...buttons];
+  return [...new Map(all.map((button) => [button.label(), button])).values()].slice(0, WAYS_OUT);
 }
 
 function showCancelled(ui: Ui, title: string, failure: Failure): void {
@@ -75,8 +93,10 @@ function causes(error: unknown): string[] {
 interface Button {
   readonly label: () => string;
   readonly command: string;
+  readonly argument?: string;
 }
 
+const OPEN_SETTINGS = () => vscode.l10n.t('Open Settings');
 const SHOW_LOG: Button = { label: () => vscode.l10n.t('Show Log'), command: 'clparity.showLog' };
 const RUN_DOCTOR: Button = { label: () => vscode.l10n.t('Run Doctor'), command: 'clparity.doctor' };
 
@@ -87,5 +107,5 @@ async function offer(
 ): Promise<void> {
   const answer = await show(text, ...buttons.map(({ label }) => label()));
   const chosen = buttons.find(({ label }) => label() === answer);
-  if (chosen) await vscode.commands.executeCommand(chosen.command);
+  if (chosen) await vscode.commands.executeCommand(chosen.command, chosen.argument);
 }

@@ -26,6 +26,16 @@ export const SETTING_OF_OPTION: Readonly<Record<string, string>> = {
 const OPTION =
   /(?<!\b(?:crictl|docker|k3d|kind|kubectl|microk8s|minikube|podman|skopeo)\b[^".]*)(^|[\s(])("?)--([a-z-]+)(?: ([^\s",)]*[^\s",.);]))?\2(?![\w-])/g;
 
+/** The options of ours that a text names, in its order. */
+export function optionsIn(text: string): string[] {
+  return [...text.matchAll(OPTION)].flatMap(([, , , name]) => name ?? []);
+}
+
+/** A command as its button says it: "Select Target". */
+export function titleOf(command: string, inPaletteWords: (text: string) => string): string {
+  return inPaletteWords(command.replace('.', ' ')).replace(/^[^:]*: /, '');
+}
+
 /**
  * What the command line says, as it is said here: verbs by their titles in the palette, options by their settings. A value
  * is kept, the placeholder of one (`NAME`) is not.
@@ -43,5 +53,7 @@ export function paletteWords({ contributes }: Manifest): (text: string) => strin
     return `${before}the setting ${key}${given === '' || /^[A-Z=]+$/.test(given) ? '' : `: "${given}"`}${rest}`;
   };
   return (text) =>
-    text.replace(/\bclparity ([a-z]+)/g, (all, verb) => titles.get(`clparity.${verb}`) ?? all).replace(OPTION, setting);
+    text
+      .replace(/\bclparity ([a-zA-Z]+)/g, (all, verb) => titles.get(`clparity.${verb}`) ?? all)
+      .replace(OPTION, setting);
 }

@@ -1,5 +1,6 @@
-import { basename } from 'node:path';
+import { basename, relative } from 'node:path';
 import * as vscode from 'vscode';
+import { failureOf } from './errors.ts';
 import type { Place } from './place.ts';
 import { BACK, type Choice, choose, separator } from './quick-pick.ts';
 import { storeChoices } from './settings.ts';
@@ -49,15 +50,28 @@ function files(): Choice<Target>[] {
   ];
 }
 
+/** Always something: who looks for a cluster here and sees none is told why. */
 async function contexts({ core, project }: Place): Promise<Choice<Target>[]> {
-  const found = await core.listContexts(project.host);
-  if (found.length === 0) return [];
-  const choices = found.map(({ name, current, server }) => ({
-    label: `$(globe) ${name}`,
-    description: [server, current ? vscode.l10n.t('current') : undefined].filter(Boolean).join(' · '),
-    value: { context: name },
-  }));
-  return [separator(vscode.l10n.t('Contexts of your kubeconfig, read-only')), ...choices];
+  const heading = separator(vscode.l10n.t('Contexts of your kubeconfig, read-only'));
+  const instead = (label: string, detail: string) => [heading, { label: `$(info) ${label}`, detail, alwaysShow: true }];
+  try {
+    const found = await core.listContexts(project.host);
+    if (found.length === 0)
+      return instead(
+        vscode.l10n.t('There are none'),
+        vscode.l10n.t('Sign in to the cluster (for AKS: az aks get-credentials), or choose files.'),
+      );
+    const choices = found.map(({ name, current, server }) => ({
+      label: `$(globe) ${name}`,
+      description: [server, current ? vscode.l10n.t('current') : undefined].filter(Boolean).join(' · '),
+      value: { context: name },
+    }));
+    return [heading, ...choices];
+  } catch (error) {
+    // Files need no kubeconfig: a broken one mustn't keep anybody from choosing them.
+    const { message, action } = failureOf(error);
+    return instead(message, action ?? '');
+  }
 }
 
 /** A path relative to the folder where it lies inside, so that the setting can be shared. */
@@ -71,5 +85,8 @@ async function browse(place: Place, what: 'folder' | 'file'): Promise<string | u
       canSelectFiles: what === 'file',
       ...(what === 'file' ? { filters: { [vscode.l10n.t('YAML or JSON')]: ['yaml', 'yml', 'json'] } } : {}),
     })) ?? [];
-  return uri && vscode.workspace.asRelativePath(uri, false);
+  // VS Code gives the folder itself by its whole path.
+  return (
+    uri && (relative(place.folder.uri.fsPath, uri.fsPath) === '' ? '.' : vscode.workspace.asRelativePath(uri, false))
+  );
 }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { portChoice } from '../../../src/ui/commands/connections.ts';
-import { remediesOf } from '../../../src/ui/doctor-list.ts';
 import { checkedMarkdown, explainedMarkdown } from '../../../src/ui/markdown.ts';
 
 describe('rendered documents', () => {
@@ -54,19 +53,6 @@ describe('rendered documents', () => {
       '| 🔴 | a/b | c/\\<d\\> | TCP 80 | allowed | denied | x\\|y |',
       '| ✅ | a/b | c/\\<d\\> | TCP 80 | allowed | allowed | x\\|y |',
     ]);
-  });
-
-  it('doctor: a fix offers what it names', () => {
-    const commands = new Set(['create']);
-    assert.deepEqual(
-      remediesOf('Start Docker (for example "sudo systemctl start docker"), or run "clparity doctor".', commands),
-      [{ kind: 'terminal', line: 'sudo systemctl start docker' }],
-    );
-    assert.deepEqual(remediesOf('clparity create', commands), [{ kind: 'command', command: 'clparity.create' }]);
-    assert.deepEqual(remediesOf('Install kind: https://kind.sigs.k8s.io/docs/.', commands), [
-      { kind: 'page', url: 'https://kind.sigs.k8s.io/docs/' },
-    ]);
-    assert.deepEqual(remediesOf('Check the network.', commands), []);
   });
 
   it('a typed port is read with its protocol, and nothing else is', () => {
