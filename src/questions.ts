@@ -8,7 +8,7 @@ import type { Run } from './host/run.ts';
 import { openLocal, openTarget } from './open.ts';
 import type { Project } from './pipeline.ts';
 import { chosenOf } from './plan/chosen.ts';
-import { renamer } from './plan/rename.ts';
+import { renamedPeer, renamer } from './plan/rename.ts';
 import { scopeTarget } from './plan/scope.ts';
 import { type Assertion, parseAssertions } from './policy/assertions.ts';
 import { askedOf, type CheckReport, type Judgement, check as judge } from './policy/check.ts';
@@ -141,7 +141,7 @@ async function checkLive(run: Run, project: Project, targetNames: readonly Asser
   const target = scopeTarget(snapshot, settings);
   const model = modelOf(target);
   const rename = renamer(settings.namespaceMap);
-  const local = (peer: string) => peer.replace(/^[^/:]+(?=\/)/, rename);
+  const local = (peer: string) => renamedPeer(peer, rename);
   const assertions = targetNames.map((a) => ({ ...a, from: local(a.from), to: local(a.to) }));
   // One object a connection: the answers are looked up by it.
   const asked = new Map(assertions.map((a) => [a, askedOf(model, a)]));

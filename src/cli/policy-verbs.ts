@@ -5,7 +5,7 @@ import { LOCAL, SCOPE, TARGET } from './options.ts';
 import { writeOutput } from './output.ts';
 import type { Register, Verb } from './verbs.ts';
 
-const PEER = 'namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:NAME';
+const PEER = 'namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:NAME (of a Service too)';
 
 /** The verbs that ask about policies and change nothing. */
 export function registerPolicyVerbs(verb: Register): void {

@@ -10,6 +10,12 @@ export function renamer(map: Readonly<Record<string, string>>): Rename {
   return (namespace) => (Object.hasOwn(map, namespace) ? (map[namespace] ?? namespace) : namespace);
 }
 
+/** A peer of a question in local names: `namespace/…`, or a Service's `dns:NAME.NAMESPACE[.svc…]`. */
+export function renamedPeer(peer: string, rename: Rename): string {
+  const named = /^(dns:[^.]+\.)([^.]+)(?=\.?$|\.svc(\.|$))/;
+  return peer.replace(/^[^/:]+(?=\/)/, rename).replace(named, (_, name: string, ns: string) => `${name}${rename(ns)}`);
+}
+
 /**
  * A snapshot in local names: in namespaces and their name label, workloads, services, and policies with all that they
  * say of namespaces by name. Throws `input` where two target namespaces would become one: what selects one of them

@@ -1,7 +1,7 @@
 import { inputError, ParityError } from '../host/errors.ts';
 import type { Protocol } from '../snapshot/model.ts';
 import type { Assertion } from './assertions.ts';
-import { type Pair, resolvePairs } from './endpoints.ts';
+import { connectionsBetween } from './endpoints.ts';
 import { evaluator } from './evaluate.ts';
 import type { Connection, PolicyModel } from './model.ts';
 import { verdictDoubts, verdictReasons } from './reasons.ts';
@@ -63,27 +63,21 @@ export function check(
 /** The connections of an assertion, or why it speaks of none. */
 export type Asked = readonly Connection[] | ParityError;
 
-/** Every connection that an assertion speaks of, or the input error for a peer that isn't there. */
+/** Every connection that an assertion speaks of, or the input error for a peer that isn't there, with its place. */
 export function askedOf(model: PolicyModel, assertion: Assertion): Asked {
   try {
-    return connectionsOf(model, assertion);
-  } catch (error) {
-    if (error instanceof ParityError) return error;
-    throw error;
+    return connectionsBetween(model, assertion);
+  } catch (cause) {
+    if (!(cause instanceof ParityError)) throw cause;
+    const { action } = cause;
+    const message = `${assertion.where}: ${cause.message}`;
+    return inputError(message, action === undefined ? { cause } : { cause, action });
   }
 }
 
 function unasked({ from, to, protocol, port, allowed }: Assertion, { message, action }: ParityError): CheckResult {
   const because = action === undefined ? [message] : [message, action];
   return { from, to, protocol, port, expected: outcome(allowed), actual: 'unknown', because };
-}
-
-/** Every connection that an assertion speaks of. Never empty; throws an input error for a peer that isn't there. */
-export function connectionsOf(model: PolicyModel, assertion: Assertion): Connection[] {
-  const { from, to, where, protocol, port } = assertion;
-  const pairs = pairsIn(model, assertion);
-  if (pairs.length === 0) throw inputError(`${where}: ${from} and ${to} name no pair of pods`);
-  return pairs.map((pair) => ({ ...pair, protocol, port }));
 }
 
 function byPolicy(model: PolicyModel): (connection: Connection) => Judgement {
@@ -105,23 +99,13 @@ function checkOne(
   if (!shown) throw new TypeError('an assertion without connections');
   const { connection, actual, because } = shown;
   const pair = `${connection.from.id} to ${connection.to.id}, of ${connections.length} pairs`;
+  const { via } = connection;
   const doubts = [...new Set(asked.flatMap((a) => a.doubts ?? []))];
   return {
     ...{ from, to, protocol, port, expected, actual },
-    because: connections.length > 1 ? [pair, ...because] : because,
+    because: [...(connections.length > 1 ? [pair] : []), ...(via === undefined ? [] : [via]), ...because],
     ...(doubts.length > 0 && { doubts }),
   };
-}
-
-/** Says where the assertion stands that names a peer which isn't there. */
-function pairsIn(model: PolicyModel, { from, to, where }: Assertion): Pair[] {
-  try {
-    return resolvePairs(model, from, to);
-  } catch (cause) {
-    if (!(cause instanceof ParityError)) throw cause;
-    const { action } = cause;
-    throw inputError(`${where}: ${cause.message}`, action === undefined ? { cause } : { cause, action });
-  }
 }
 
 /** A report as lines: what failed first, with why. */

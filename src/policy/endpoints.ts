@@ -1,19 +1,21 @@
 import { inputError } from '../host/errors.ts';
-import type { EngineName, Snapshot, Workload } from '../snapshot/model.ts';
+import type { EngineName, Protocol, Snapshot, Workload } from '../snapshot/model.ts';
 import { maybe } from '../snapshot/shape.ts';
 import { parseAddress } from './addresses.ts';
 import { calicoTiers } from './dialect/calico-tiers.ts';
 import { parsePolicies } from './dialect/index.ts';
 import { policiesOfEngine } from './engine-policies.ts';
-import type { Endpoint, PodEndpoint, PolicyModel } from './model.ts';
+import type { Connection, Endpoint, PodEndpoint, PolicyModel } from './model.ts';
 import { nearest } from './near.ts';
 import { named } from './outside.ts';
 import { isSame } from './select.ts';
+import { backendsOf, serviceOf } from './services.ts';
 import { tiersOf } from './tiers.ts';
 
 /** The kinds that a peer `namespace/Kind/name` may name. */
 const KINDS = ['Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob', 'ReplicaSet', 'Pod'] as const;
-const FORMS = 'A peer is namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:NAME.';
+const FORMS =
+  'A peer is namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:NAME (of a Service: dns:NAME.NAMESPACE).';
 
 /**
  * A snapshot as policies see it. A workload without pods (a manifest that was never run) counts as one pod of its own
@@ -40,6 +42,7 @@ export function modelOf(snapshot: Snapshot, engineOverride?: EngineName): Policy
     nodes: new Map(snapshot.nodes.map((n) => [n.name, n.addresses])),
     nodeLabels: new Map(snapshot.nodes.flatMap((n) => (n.policyLabels ? [[n.name, n.policyLabels] as const] : []))),
     ...maybe('serviceAccounts', serviceAccounts),
+    services,
     podRanges: snapshot.ranges.pods,
   };
 }
@@ -75,7 +78,8 @@ function podsOf(workload: Workload): PodEndpoint[] {
 
 /**
  * The endpoints that a peer names: `namespace/pod`, `namespace/Kind/name` (all pods of the workload), `ip:ADDRESS` (the
- * pod that has the address, where one has) or `dns:NAME` (an address outside of the cluster with that name). Throws an input error that lists near matches.
+ * pod that has the address, where one has) or `dns:NAME` (an address outside of the cluster with that name); Services are
+ * for `connectionsBetween`. Throws an input error that lists near matches.
  */
 export function resolvePeer(model: PolicyModel, text: string): Endpoint[] {
   if (text.startsWith('ip:')) return resolveAddress(model, text.slice('ip:'.length));
@@ -94,24 +98,36 @@ export function resolvePeer(model: PolicyModel, text: string): Endpoint[] {
   });
 }
 
-/** Two endpoints, the first of which connects. */
-export interface Pair {
-  readonly from: Endpoint;
-  readonly to: Endpoint;
+/** A question in the user's words. */
+export interface NamedConnection {
+  readonly from: string;
+  readonly to: string;
+  readonly protocol: Protocol;
+  readonly port: number;
 }
 
 /**
- * The pairs of different endpoints that two peers name. A workload to itself means its pods to each other; where it has
- * but one, another replica is assumed, so that the answer doesn't hang on how many happen to run. A pod to itself is
- * just that. Never empty; throws resolvePeer's errors.
+ * The connections between different endpoints that a question means. To a Service means to each pod behind it, on that
+ * pod's port. A workload to itself means its pods to each other; where it has but one, another replica is assumed, so that
+ * the answer doesn't hang on how many happen to run. A pod to itself is just that. Never empty; throws the errors of
+ * resolvePeer and backendsOf, and an input error for a Service that is to connect.
  */
-export function resolvePairs(model: PolicyModel, from: string, to: string): Pair[] {
-  const destinations = resolvePeer(model, to);
-  const pairs = resolvePeer(model, from).flatMap((f) => destinations.map((t) => ({ from: f, to: t })));
-  const different = pairs.filter((p) => !isSame(p.from, p.to));
+export function connectionsBetween(model: PolicyModel, { from, to, protocol, port }: NamedConnection): Connection[] {
+  const source = serviceOf(model, from);
+  if (source) {
+    throw inputError(`${from} is Service ${source.namespace}/${source.name}, from which nothing connects`, {
+      action: 'Name a pod or a workload that connects.',
+    });
+  }
+  const service = serviceOf(model, to);
+  const ends: readonly Omit<Connection, 'from' | 'protocol'>[] = service
+    ? backendsOf(model, service, protocol, port)
+    : resolvePeer(model, to).map((end) => ({ to: end, port }));
+  const all = resolvePeer(model, from).flatMap((f) => ends.map((end) => ({ from: f, ...end, protocol })));
+  const different = all.filter((c) => !isSame(c.from, c.to));
   if (different.length > 0) return different;
   const isWorkload = to.split('/').length === 3;
-  return isWorkload ? pairs.map((p) => ({ from: p.from, to: otherReplica(p.to) })) : pairs;
+  return isWorkload ? all.map((c) => ({ ...c, to: otherReplica(c.to) })) : all;
 }
 
 function otherReplica(endpoint: Endpoint): Endpoint {

@@ -1,9 +1,9 @@
 import type { EngineName, Protocol } from '../snapshot/model.ts';
 import { type Change, changesTo } from './advice.ts';
 import { type CompiledModel, compile } from './compile.ts';
-import { type Pair, resolvePairs } from './endpoints.ts';
+import { connectionsBetween } from './endpoints.ts';
 import { evaluatorOf } from './evaluate.ts';
-import type { PolicyModel, SideVerdict } from './model.ts';
+import type { Connection, PolicyModel, SideVerdict } from './model.ts';
 import { reasonText } from './reasons.ts';
 
 /** One pair of pods, standing for all pairs that the same rules decide. */
@@ -31,7 +31,7 @@ export interface Explanation {
   readonly cases: readonly ExplainedPair[];
 }
 
-/** Why a connection is allowed or denied. Peers as `resolvePeer` takes them; throws its input errors. */
+/** Why a connection is allowed or denied. Peers as `connectionsBetween` takes them; throws its input errors. */
 export function explain(model: PolicyModel, from: string, to: string, protocol: Protocol, port: number): Explanation {
   return explainer(model)(from, to, protocol, port);
 }
@@ -51,19 +51,27 @@ function explainWith(
   [from, to, protocol, port]: Asked,
 ): Explanation {
   const { model } = compiled;
-  const pairs = resolvePairs(model, from, to).map((pair) => {
-    const { allowed, egress, ingress } = ask({ ...pair, protocol, port });
+  const asked = connectionsBetween(model, { from, to, protocol, port }).map((connection) => {
+    const { allowed, egress, ingress } = ask(connection);
+    const via = connection.via === undefined ? [] : [{ text: connection.via }];
     // Read once: the answer is a plain value.
-    return { pair, allowed, egress: { ...egress }, ingress: { ...ingress } };
+    return {
+      connection,
+      allowed,
+      egress: { ...egress, because: [...via, ...egress.because] },
+      ingress: { ...ingress },
+    };
   });
-  const alike = Map.groupBy(pairs, ({ pair, allowed, egress, ingress }) =>
-    JSON.stringify([allowed, anonymous(egress, pair), anonymous(ingress, pair)]),
+  const alike = Map.groupBy(asked, ({ connection, allowed, egress, ingress }) =>
+    JSON.stringify([allowed, anonymous(egress, connection), anonymous(ingress, connection)]),
   );
   const cases = [...alike.values()].flatMap(([first, ...rest]) => {
     if (!first) return [];
-    const { pair, ...verdict } = first;
-    const change = changesTo(compiled, { ...pair, protocol, port }, !verdict.allowed);
-    return [{ from: pair.from.id, to: pair.to.id, pairs: rest.length + 1, ...verdict, ...(change && { change }) }];
+    const { connection, ...verdict } = first;
+    const change = changesTo(compiled, connection, !verdict.allowed);
+    return [
+      { from: connection.from.id, to: connection.to.id, pairs: rest.length + 1, ...verdict, ...(change && { change }) },
+    ];
   });
   const allowed = new Set(cases.map((c) => c.allowed));
   const verdict = allowed.size > 1 ? 'mixed' : allowed.has(true) ? 'allowed' : 'denied';
@@ -71,7 +79,7 @@ function explainWith(
 }
 
 /** A side without the pair's names, to see which pairs are decided alike. */
-function anonymous({ allowed, because }: SideVerdict, { from, to }: Pair): unknown {
+function anonymous({ allowed, because }: SideVerdict, { from, to }: Connection): unknown {
   return [allowed, because.map((r) => [r.text.replaceAll(from.id, '\0').replaceAll(to.id, '\u0001'), r.source])];
 }
 

@@ -1,4 +1,4 @@
-import type { Engine, Protocol } from '../snapshot/model.ts';
+import type { Engine, Protocol, ServiceFacts } from '../snapshot/model.ts';
 
 export type Direction = 'ingress' | 'egress';
 
@@ -175,6 +175,8 @@ export interface PolicyModel {
   readonly nodeLabels?: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** The same of service accounts, by `namespace/name`; undefined where nobody looked. */
   readonly serviceAccounts?: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** What leads to pods under an address or a name of its own. */
+  readonly services: readonly ServiceFacts[];
   /** Pod CIDRs, for pods whose address isn't known. */
   readonly podRanges: readonly string[];
 }
@@ -184,6 +186,8 @@ export interface Connection {
   readonly to: Endpoint;
   readonly protocol: Protocol;
   readonly port: number;
+  /** How it got to `to` and `port`, in words, where something else was named. */
+  readonly via?: string;
 }
 
 /** Why one side lets a connection through or not, in words with the rule behind them. */

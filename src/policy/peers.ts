@@ -4,6 +4,7 @@ import { cidrMatches, type EngineSemantics, type Strangers } from './engine.ts';
 import { matchesName } from './fqdn.ts';
 import type { Endpoint, Entity, Peer, PodEndpoint, Policy, PolicyModel, Selector } from './model.ts';
 import { every, holds, type Known, negated, some, type Truth } from './select.ts';
+import { isApiServerPod } from './services.ts';
 
 /** What is asked of every peer, whatever its rule. */
 export interface PeerContext {
@@ -123,8 +124,7 @@ export function relationOf(addresses: AddressBook, own: PodEndpoint, peer: Endpo
 
 /** Looks for the API server among the pods. Where it isn't one of them (a managed cluster), any address may be it. */
 export function apiServerFinder(model: PolicyModel, addresses: AddressBook): (endpoint: Endpoint) => Truth {
-  const isServer = (p: PodEndpoint) => p.namespace === 'kube-system' && p.labels.component === 'kube-apiserver';
-  const servers = model.pods.filter((p) => p.hostNetwork && isServer(p));
+  const servers = model.pods.filter(isApiServerPod);
   if (servers.length === 0) return () => undefined;
   const nodes = new Set(servers.map((p) => addresses.nodeOf(p)));
   const unknown = nodes.delete(undefined);

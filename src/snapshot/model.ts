@@ -115,6 +115,10 @@ export interface ServiceFacts {
   /** Undefined where nobody looked: Cilium's toServices may select by them. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly clusterIPs: readonly string[];
+  /** Where it has no address by intent (`clusterIP: None`), so that its name leads to its pods. */
+  readonly headless?: true;
+  /** Of a Service of type ExternalName. */
+  readonly externalName?: string;
   readonly selector: Readonly<Record<string, string>>;
   readonly ports: readonly {
     readonly name?: string;

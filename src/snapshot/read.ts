@@ -158,6 +158,8 @@ function serviceOf(service: Field): Snapshot['services'][number] {
     name: text(at(service, 'name')),
     ...maybe('labels', textMap(at(service, 'labels'))),
     clusterIPs: mustItems(at(service, 'clusterIPs')).map(address),
+    ...(flag(at(service, 'headless')) && { headless: true as const }),
+    ...maybe('externalName', textOf(at(service, 'externalName'))),
     selector: textMap(at(service, 'selector')) ?? {},
     ports: mustItems(at(service, 'ports')).map((port) => ({
       ...maybe('name', textOf(at(port, 'name'))),

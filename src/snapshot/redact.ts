@@ -83,11 +83,14 @@ export function serviceFacts(object: Field): ServiceFacts {
   const spec = at(object, 'spec');
   const single = textOf(at(spec, 'clusterIP'));
   const clusterIPs = texts(at(spec, 'clusterIPs')) ?? (single ? [single] : []);
+  const isExternal = textOf(at(spec, 'type')) === 'ExternalName';
   return {
     namespace: namespaceOf(object),
     name: text(at(object, 'metadata', 'name')),
     labels: textMap(at(object, 'metadata', 'labels')) ?? {},
     clusterIPs: clusterIPs.filter((ip) => ip !== 'None' && ip !== ''),
+    ...(clusterIPs.includes('None') && { headless: true as const }),
+    ...(isExternal && maybe('externalName', textOf(at(spec, 'externalName')))),
     selector: textMap(at(spec, 'selector')) ?? {},
     ports: (items(at(spec, 'ports')) ?? []).map((port) => {
       const number = integer(at(port, 'port'));

@@ -72,6 +72,7 @@ export function clusterOf(yaml: string): (question: string) => boolean {
     namespaces: CONTEXT.namespaces,
     pods: Object.values(PODS),
     nodes: new Map([['node', ['192.168.0.1']]]),
+    services: [],
     podRanges: ['10.1.0.0/16'],
   });
   return (question) => {

@@ -32,6 +32,7 @@ function verdicts(...objects: readonly PolicyObject[]): (question: string) => bo
     namespaces: new Map([['shop', {}]]),
     pods: Object.values(PODS),
     nodes: new Map([['node', ['192.168.0.1']]]),
+    services: [],
     podRanges: ['10.244.0.0/16'],
   });
   return (question) => {

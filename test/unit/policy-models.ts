@@ -218,6 +218,7 @@ export const models: fc.Arbitrary<PolicyModel> = fc
       namespaces: NAMESPACES,
       pods,
       nodes: NODES,
+      services: [],
       podRanges: ['10.0.0.0/24'],
     };
   });

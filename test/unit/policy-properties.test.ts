@@ -120,6 +120,7 @@ function modelOf(policies: readonly NetworkPolicy[], endpoints: PodEndpoint[], e
     namespaces: NAMESPACES,
     pods: endpoints,
     nodes: new Map(),
+    services: [],
     podRanges: [],
   };
 }

@@ -137,15 +137,29 @@ const snapshots: fc.Arbitrary<Snapshot> = fc.record(
       }),
     ),
     services: some(
-      fc.record({
-        namespace: text,
-        name: text,
-        clusterIPs: some(ip),
-        selector: labels,
-        ports: some(
-          optional({ name: text, port, targetPort: fc.oneof(port, text), protocol }, 'port', 'targetPort', 'protocol'),
-        ),
-      }),
+      optional(
+        {
+          namespace: text,
+          name: text,
+          clusterIPs: some(ip),
+          headless: fc.constant(true as const),
+          externalName: text,
+          selector: labels,
+          ports: some(
+            optional(
+              { name: text, port, targetPort: fc.oneof(port, text), protocol },
+              'port',
+              'targetPort',
+              'protocol',
+            ),
+          ),
+        },
+        'namespace',
+        'name',
+        'clusterIPs',
+        'selector',
+        'ports',
+      ),
     ),
     policies: some(policy),
     otherPolicies: some(fc.record({ group: text, kind: text, count: fc.nat() })),

@@ -43,6 +43,7 @@ function model(...policies: Policy[]): PolicyModel {
     namespaces: new Map(),
     pods: [],
     nodes: new Map(),
+    services: [],
     podRanges: [],
   };
 }

@@ -64,8 +64,8 @@ async function askConnection(place: Place, known: Ends): Promise<Connection | un
   const title = vscode.l10n.t('Explain a connection');
   const totalSteps = ends.length + 1;
   const placeholders = {
-    from: vscode.l10n.t('From: a workload, or type namespace/pod or ip:ADDRESS'),
-    to: vscode.l10n.t('To: a workload, or type namespace/pod or ip:ADDRESS'),
+    from: vscode.l10n.t('From: a workload, or type namespace/pod, ip:ADDRESS or dns:NAME'),
+    to: vscode.l10n.t('To: a workload, or type namespace/pod, ip:ADDRESS or dns:NAME'),
   };
   const answers = await askInTurn<string>([
     ...ends.map(
@@ -97,8 +97,8 @@ async function askConnection(place: Place, known: Ends): Promise<Connection | un
   return { from, to, protocol, port: number };
 }
 
-/** `namespace/pod`, `namespace/Kind/name` or `ip:ADDRESS`. */
-const PEER = /^(ip:\S+|[^/\s]+\/[^/\s]+(\/[^/\s]+)?)$/;
+/** `namespace/pod`, `namespace/Kind/name`, `ip:ADDRESS` or `dns:NAME`. */
+const PEER = /^((ip|dns):\S+|[^/\s]+\/[^/\s]+(\/[^/\s]+)?)$/;
 
 function workloadChoice({ namespace, kind, name, ports }: Workload): Choice<string> {
   const id = `${namespace}/${kind}/${name}`;

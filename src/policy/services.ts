@@ -1,0 +1,101 @@
+import { inputError } from '../host/errors.ts';
+import type { Protocol, ServiceFacts } from '../snapshot/model.ts';
+import { parseAddress } from './addresses.ts';
+import type { Endpoint, PodEndpoint, PolicyModel } from './model.ts';
+import { nearest } from './near.ts';
+import { named } from './outside.ts';
+
+/** Where a connection to a Service ends up. */
+export interface Backend {
+  readonly to: Endpoint;
+  readonly port: number;
+  /** How it got there, in words. */
+  readonly via: string;
+}
+
+/**
+ * The Service that a peer means: by its cluster address (`ip:ADDRESS`) or its name in the cluster's DNS
+ * (`dns:NAME.NAMESPACE`, with `.svc` and any domain of the cluster after it); undefined where it means none. Throws an
+ * input error for a name under `.svc` that no Service has.
+ */
+export function serviceOf({ services }: PolicyModel, peer: string): ServiceFacts | undefined {
+  if (peer.startsWith('ip:')) {
+    const address = parseAddress(peer.slice('ip:'.length));
+    return services.find((s) => s.clusterIPs.some((ip) => address && parseAddress(ip)?.first === address.first));
+  }
+  if (!peer.startsWith('dns:')) return undefined;
+  const [name = '', namespace, svc, ...domain] = peer.slice('dns:'.length).toLowerCase().replace(/\.$/, '').split('.');
+  if (svc !== undefined && svc !== 'svc') return undefined;
+  const found = services.find((s) => s.name === name && s.namespace === namespace);
+  if (found || svc === undefined || namespace === undefined) return found;
+  // Names of the world may have such a label as well, but not as their last, nor in a cluster's own domain.
+  if (domain.length > 0 && domain.at(-1) !== 'local') return undefined;
+  const names = services.map((s) => `dns:${s.name}.${s.namespace}`);
+  const near = nearest(`dns:${name}.${namespace}`, names);
+  throw inputError(`There is no Service ${namespace}/${name}`, {
+    action: near.length > 0 ? `Did you mean ${near.join(', ')}?` : 'Name a Service of the target, a pod or a workload.',
+  });
+}
+
+/**
+ * Where engines see a connection to a Service: its address is translated before policies are asked, by kube-proxy and by
+ * Cilium, so what they see is a pod behind it and that pod's own port. Of a headless one DNS gives the pods themselves, and
+ * no port is translated; an ExternalName is the name that it stands for. Throws an input error where that isn't known, or
+ * leads nowhere. https://kubernetes.io/docs/reference/networking/virtual-ips/
+ */
+export function backendsOf(model: PolicyModel, service: ServiceFacts, protocol: Protocol, port: number): Backend[] {
+  const title = `Service ${service.namespace}/${service.name}`;
+  if (service.externalName !== undefined) {
+    return [{ to: named(service.externalName), port, via: `${title} stands for ${service.externalName}` }];
+  }
+  const pods = podsBehind(model, service);
+  if (pods === undefined) {
+    throw inputError(`${title} has no selector, and where it leads is not in the snapshot`, {
+      action: 'Name an address that it leads to, as ip:ADDRESS.',
+    });
+  }
+  if (pods.length === 0) {
+    const labels = Object.entries(service.selector).map(([key, value]) => `${key}=${value}`);
+    throw inputError(`${title} leads to no pod: none has the labels ${labels.join(', ')}`, {
+      action: 'Correct its selector, or name a pod or a workload.',
+    });
+  }
+  if (service.headless)
+    return pods.map((to) => ({ to, port, via: `${title} is headless: its name leads to ${to.id}` }));
+  const wanted = service.ports.find((p) => p.port === port && p.protocol === protocol);
+  if (!wanted) {
+    const ports = service.ports.map((p) => `${p.protocol} ${p.port}`);
+    throw inputError(`${title} has no port ${protocol} ${port}`, { action: `It has ${ports.join(', ') || 'none'}.` });
+  }
+  const { targetPort } = wanted;
+  const found = pods.flatMap((to): Backend[] => {
+    const named = to.ports.find((p) => p.name === targetPort && p.protocol === protocol);
+    const own = typeof targetPort === 'number' ? targetPort : named?.port;
+    return own === undefined
+      ? []
+      : [{ to, port: own, via: `${title} leads ${protocol} ${port} to port ${own} of ${to.id}` }];
+  });
+  if (found.length > 0) return found;
+  throw inputError(`${title} leads nowhere on ${protocol} ${port}: no pod behind it has a port named ${targetPort}`, {
+    action: `Name the port ${targetPort} in a container of theirs, or give the Service's targetPort as a number.`,
+  });
+}
+
+/** Undefined where only the cluster itself knows. */
+function podsBehind({ pods }: PolicyModel, { namespace, name, selector }: ServiceFacts): PodEndpoint[] | undefined {
+  const wanted = Object.entries(selector);
+  if (wanted.length > 0) {
+    const has = ({ labels }: PodEndpoint) =>
+      wanted.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
+    return pods.filter((pod) => pod.namespace === namespace && has(pod));
+  }
+  // The API server keeps the addresses of this one itself.
+  if (namespace !== 'default' || name !== 'kubernetes') return undefined;
+  const servers = pods.filter(isApiServerPod);
+  return servers.length > 0 ? servers : undefined;
+}
+
+/** Whether a pod is an API server, as kubeadm labels its own. */
+export function isApiServerPod({ namespace, labels, hostNetwork }: PodEndpoint): boolean {
+  return hostNetwork && namespace === 'kube-system' && labels.component === 'kube-apiserver';
+}
