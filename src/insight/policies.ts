@@ -5,7 +5,7 @@ import { type CompiledModel, compile } from '../policy/compile.ts';
 import { originOf } from '../policy/dialect/origin.ts';
 import { modelOf } from '../policy/endpoints.ts';
 import { semanticsOf } from '../policy/engine.ts';
-import { groupsOf } from '../policy/groups.ts';
+import { groupsOf, otherReplica } from '../policy/groups.ts';
 import type { Direction, PodEndpoint, Policy } from '../policy/model.ts';
 import { formatPorts, PROTOCOLS } from '../policy/ports.ts';
 import { reachOf } from '../policy/reach.ts';
@@ -162,8 +162,8 @@ const SUBJECT = /^specs?(\[\d+\])?\.(podSelector|endpointSelector|nodeSelector|s
 function reachLines(compiled: CompiledModel, pods: readonly PodEndpoint[]) {
   const [pod] = pods;
   if (!pod) return { entering: [], leaving: [] };
-  const groups = groupsOf(compiled, false).flatMap(({ id, members }) => {
-    const [first, second] = members;
+  const groups = groupsOf(compiled, false).flatMap(({ id, count, members }) => {
+    const [first, second = first && count > 1 ? otherReplica(first) : undefined] = members;
     const other = first === pod ? second : first;
     return other ? [{ id, other }] : [];
   });

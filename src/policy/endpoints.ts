@@ -5,6 +5,7 @@ import { parseAddress } from './addresses.ts';
 import { calicoTiers } from './dialect/calico-tiers.ts';
 import { parsePolicies } from './dialect/index.ts';
 import { policiesOfEngine } from './engine-policies.ts';
+import { mayHaveReplicas, otherReplica } from './groups.ts';
 import type { Connection, Endpoint, PodEndpoint, PolicyModel } from './model.ts';
 import { nearest } from './near.ts';
 import { named } from './outside.ts';
@@ -72,8 +73,15 @@ function podsOf(workload: Workload): PodEndpoint[] {
     hostNetwork,
     ports,
     ips: pod.ips,
+    ...(workload.pods.length === 0 && manifestReplicas(workload)),
     ...('node' in pod && pod.node !== undefined && { node: pod.node }),
   }));
+}
+
+/** A DaemonSet has a pod a node, of which a cluster has several. */
+function manifestReplicas({ kind, replicas }: Workload): Pick<PodEndpoint, 'replicas'> {
+  if (kind === 'DaemonSet') return { replicas: 2 };
+  return replicas === undefined ? {} : { replicas };
 }
 
 /**
@@ -127,12 +135,9 @@ export function connectionsBetween(model: PolicyModel, { from, to, protocol, por
   const different = all.filter((c) => !isSame(c.from, c.to));
   if (different.length > 0) return different;
   const isWorkload = to.split('/').length === 3;
-  return isWorkload ? all.map((c) => ({ ...c, to: otherReplica(c.to) })) : all;
-}
-
-function otherReplica(endpoint: Endpoint): Endpoint {
-  if (endpoint.type !== 'pod' || endpoint.workload.startsWith('Pod/')) return endpoint;
-  return { ...endpoint, id: `${endpoint.id} (another replica)` };
+  return isWorkload
+    ? all.map((c) => ({ ...c, to: c.to.type === 'pod' && mayHaveReplicas(c.to) ? otherReplica(c.to) : c.to }))
+    : all;
 }
 
 function ofWorkload(pods: readonly PodEndpoint[], kind: string, name: string): PodEndpoint[] {

@@ -1,5 +1,5 @@
 import type { CompiledModel } from './compile.ts';
-import { groupsOf } from './groups.ts';
+import { groupsOf, otherReplica } from './groups.ts';
 import type { AddressEndpoint, Endpoint, PolicyModel } from './model.ts';
 import { everyBlock, outsideBlocks, outsideNames } from './outside.ts';
 import { blocksOf } from './translate-blocks.ts';
@@ -37,8 +37,7 @@ export function* pairsOf(there: CompiledModel, here: CompiledModel): Generator<E
 }
 
 function replicaOf(end: End): End {
-  const twin = (e: Endpoint): Endpoint => ({ ...e, id: `${e.id} (another replica)` });
-  return { ...end, there: twin(end.there), here: twin(end.here) };
+  return { ...end, there: otherReplica(end.there), here: otherReplica(end.here) };
 }
 
 /** An address of every class that policies of either side tell apart. */

@@ -2,7 +2,7 @@ import type { ContainerPort } from '../snapshot/model.ts';
 import { type Block, compileBlock } from './blocks.ts';
 import type { CompiledModel } from './compile.ts';
 import { cidrMatches, semanticsOf } from './engine.ts';
-import type { PodEndpoint, PolicyModel } from './model.ts';
+import type { Endpoint, PodEndpoint, PolicyModel } from './model.ts';
 import { peersOf, selectedKeys } from './peers.ts';
 
 /** Pods that no policy can tell apart. */
@@ -14,6 +14,8 @@ export interface PodGroup {
   readonly labels: Readonly<Record<string, string>>;
   /** `namespace/name`. */
   readonly pods: readonly string[];
+  /** How many pods these are: of a workload that was never run, as many as its manifest makes. */
+  readonly count: number;
   /** `Kind/name`. */
   readonly workloads: readonly string[];
   readonly serviceAccount: string;
@@ -103,12 +105,23 @@ function groupOf(members: readonly PodEndpoint[], ignored: ReadonlySet<string>, 
     namespace: first.namespace,
     labels: keptLabels(first, single ? new Set() : ignored),
     pods: members.map((p) => p.id),
+    count: members.reduce((sum, { replicas = 1 }) => sum + replicas, 0),
     workloads,
     serviceAccount: first.serviceAccount,
     hostNetwork: first.hostNetwork,
     ports: [...ports.values()].sort((a, b) => a.port - b.port || compareText(a.protocol, b.protocol)),
     members,
   };
+}
+
+/** Whether a pod is one of a kind by intent: a bare one is. */
+export function mayHaveReplicas({ workload }: PodEndpoint): boolean {
+  return !workload.startsWith('Pod/');
+}
+
+/** A pod that is like another in everything that policies see. */
+export function otherReplica<E extends Endpoint>(endpoint: E): E {
+  return { ...endpoint, id: `${endpoint.id} (another replica)` };
 }
 
 /** Any pod of a group stands for all of it, wherever it runs. */

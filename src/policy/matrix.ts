@@ -1,6 +1,6 @@
 import type { EngineName, Protocol } from '../snapshot/model.ts';
 import { type CompiledModel, compile } from './compile.ts';
-import { groupsOf, type PodGroup, unscheduledMember } from './groups.ts';
+import { groupsOf, otherReplica, type PodGroup, unscheduledMember } from './groups.ts';
 import type { PolicyModel } from './model.ts';
 import { formatPorts, PROTOCOLS } from './ports.ts';
 import { type Reach, reachAmong, reachOf } from './reach.ts';
@@ -66,7 +66,7 @@ function ofGroups(groups: readonly PodGroup[], between: Between): Pairs {
     for (const [i, from] of groups.entries()) {
       for (const [j, to] of groups.entries()) {
         // Between pods of one group there is a connection only where it has two.
-        if (i !== j || from.members.length > 1) yield { from: from.id, to: to.id, reach: between(i, j) };
+        if (i !== j || from.count > 1) yield { from: from.id, to: to.id, reach: between(i, j) };
       }
     }
   }
@@ -84,9 +84,11 @@ function ofPods(compiled: CompiledModel, groups: readonly PodGroup[], between: B
   function* pairs() {
     for (const from of single) {
       for (const to of single) {
-        if (from === to) continue;
+        if (from === to && from.group.count < 2) continue;
         const isNode = from.pod.hostNetwork || to.pod.hostNetwork;
-        const reach = isNode ? reachOf(compiled, from.pod, to.pod) : between(from.index, to.index);
+        const reach = isNode
+          ? reachOf(compiled, from.pod, from === to ? otherReplica(to.pod) : to.pod)
+          : between(from.index, to.index);
         yield { from: from.group.id, to: to.group.id, reach };
       }
     }
@@ -101,7 +103,7 @@ export function matrixText({ engine, groups, connections, ignored }: Matrix): st
     const all = list.length === PROTOCOLS.length && list.every((c) => c.ports.join() === '1-65535');
     return `${pair}: ${all ? 'all ports' : list.map((c) => `${c.protocol} ${c.ports.join(',')}`).join('; ')}`;
   });
-  const total = groups.filter((g) => g.pods.length > 1).length + groups.length * (groups.length - 1);
+  const total = groups.filter((g) => g.count > 1).length + groups.length * (groups.length - 1);
   return [
     `${groups.length} groups of pods, engine ${engine}; ${pairs.size} of ${total} pairs may connect`,
     ...lines,

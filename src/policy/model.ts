@@ -146,6 +146,8 @@ export interface PodEndpoint {
   readonly ports: readonly { readonly name?: string; readonly port: number; readonly protocol: Protocol }[];
   readonly ips: readonly string[];
   readonly node?: string;
+  /** How many pods alike it stands for, of a workload that was never run; one where absent. */
+  readonly replicas?: number;
 }
 
 /** An address outside the cluster's pods. `id` is `ip:ADDRESS` or `dns:NAME`. */

@@ -70,7 +70,7 @@ function namespacesOf({ groups }: Matrix): GridItem[] {
 }
 
 function groupCells({ groups }: Matrix, byPair: Pairs): (from: string, to: string) => Answer {
-  const alone = new Set(groups.filter((g) => g.pods.length < 2).map((g) => g.id));
+  const alone = new Set(groups.filter((g) => g.count < 2).map((g) => g.id));
   return (from, to) => {
     if (from === to && alone.has(from)) return { verdict: 'self', text: 'one pod, itself' };
     return portsOf(byPair.get(pairKey(from, to)) ?? []);
@@ -102,7 +102,7 @@ function namespaceCells({ groups }: Matrix, byPair: Pairs): (from: string, to: s
   }
   return (from, to) => {
     const [sources, destinations] = [sizes.get(from) ?? [], sizes.get(to) ?? []];
-    const themselves = from === to ? sources.filter((g) => g.pods.length < 2).length : 0;
+    const themselves = from === to ? sources.filter((g) => g.count < 2).length : 0;
     const total = sources.length * destinations.length - themselves;
     if (total === 0) return { verdict: 'self', text: 'one pod, itself' };
     const { open, whole } = tally.get(pairKey(from, to)) ?? { open: 0, whole: 0 };

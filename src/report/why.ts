@@ -1,5 +1,6 @@
 import { compile } from '../policy/compile.ts';
 import { evaluator } from '../policy/evaluate.ts';
+import { otherReplica } from '../policy/groups.ts';
 import type { Matrix, MatrixConnection } from '../policy/matrix.ts';
 import type { Connection, Direction, PodEndpoint, PolicyModel, Verdict } from '../policy/model.ts';
 import { reasonText, verdictReasons } from '../policy/reasons.ts';
@@ -103,7 +104,7 @@ type Namespaces = ReadonlyMap<string, readonly Group[]>;
 /** Every pair of groups of two namespaces that may have something to say to each other. */
 function pairsBetween(namespaces: Namespaces, from: string, to: string): { readonly a: Group; readonly b: Group }[] {
   const all = (namespaces.get(from) ?? []).flatMap((a) => (namespaces.get(to) ?? []).map((b) => ({ a, b })));
-  return all.filter(({ a, b }) => a !== b || a.pods.length > 1);
+  return all.filter(({ a, b }) => a !== b || a.count > 1);
 }
 
 /** The groups that a cell stands for, two groups or two namespaces: the first few pairs of them. */
@@ -123,7 +124,9 @@ export function portsToTell(to: Group, open: readonly MatrixConnection[]): (type
 
 /** A pod of each; two of one group where they are the same. */
 function ends(from: Group, to: Group, pods: ReadonlyMap<string, PodEndpoint>): (PodEndpoint | undefined)[] {
-  return [pods.get(from.pods[0] ?? ''), pods.get((from === to ? to.pods[1] : to.pods[0]) ?? '')];
+  const [source, destination] = [pods.get(from.pods[0] ?? ''), pods.get(to.pods[0] ?? '')];
+  if (from !== to) return [source, destination];
+  return [source, pods.get(to.pods[1] ?? '') ?? (to.count > 1 && destination ? otherReplica(destination) : undefined)];
 }
 
 function first(range: string): number {

@@ -105,6 +105,8 @@ export interface Workload {
   readonly ports: readonly ContainerPort[];
   /** Only names, references and digests; nothing of how they are started. */
   readonly images: readonly { readonly container: string; readonly image: string; readonly digest?: string }[];
+  /** How many pods a manifest that was never run makes, where these are several. */
+  readonly replicas?: number;
   /** Empty for a manifest that was never run. */
   readonly pods: readonly { readonly name: string; readonly ips: readonly string[]; readonly node?: string }[];
 }

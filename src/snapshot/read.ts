@@ -144,6 +144,7 @@ function workloadOf(workload: Field): Workload {
       image: text(at(image, 'image')),
       ...maybe('digest', textOf(at(image, 'digest'))),
     })),
+    ...(isAbsent(at(workload, 'replicas')) ? {} : { replicas: integer(at(workload, 'replicas')) }),
     pods: mustItems(at(workload, 'pods')).map((pod) => ({
       name: text(at(pod, 'name')),
       ips: mustItems(at(pod, 'ips')).map(address),

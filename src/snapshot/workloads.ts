@@ -2,7 +2,7 @@ import type { PolicyObject, Workload } from './model.ts';
 import { namesKey } from './named.ts';
 import { controllerOf, type LivePod, type Owner, type PodFacts, podFacts } from './pods.ts';
 import { namespaceOf } from './redact.ts';
-import { at, type Field, text } from './shape.ts';
+import { at, type Field, integer, isAbsent, text } from './shape.ts';
 
 /** The controllers that make pods, and where their pod template is. */
 export const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
@@ -60,8 +60,17 @@ export function templateWorkload(
     kind,
     name: text(at(object, 'metadata', 'name')),
     ...withoutGenerated(podFacts(template), selected),
+    ...severalOf(kind, at(object, 'spec')),
     pods: [],
   };
+}
+
+/** How many pods run at a time: one where nothing is said; a DaemonSet's hang on the nodes. */
+function severalOf(kind: string, spec: Field): Pick<Workload, 'replicas'> {
+  const job = kind === 'CronJob' ? at(spec, 'jobTemplate', 'spec') : spec;
+  const count = kind === 'Job' || kind === 'CronJob' ? at(job, 'parallelism') : at(spec, 'replicas');
+  const replicas = isAbsent(count) ? 1 : integer(count);
+  return replicas > 1 ? { replicas } : {};
 }
 
 /** Groups pods that stem from one owner and look alike to every policy; `selected` as `selectedLabels` finds them. */

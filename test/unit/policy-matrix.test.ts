@@ -3,7 +3,13 @@ import { test } from 'node:test';
 import { modelOf } from '../../src/policy/endpoints.ts';
 import { matrix, matrixText } from '../../src/policy/matrix.ts';
 import { formatPorts, intersection, union } from '../../src/policy/ports.ts';
+import { gridOf } from '../../src/report/grid.ts';
+import { matrixPage } from '../../src/report/page.ts';
+import { snapshotOfObjects } from '../../src/snapshot/manifests.ts';
 import type { Workload } from '../../src/snapshot/model.ts';
+import { objectsIn } from '../../src/snapshot/placed.ts';
+import { formatSnapshot, parseSnapshot } from '../../src/snapshot/write.ts';
+import { parseYaml } from '../../src/snapshot/yaml.ts';
 import { type World, workload, worldOf } from './policy-world.ts';
 
 const policy = (spec: string, name = 'p') =>
@@ -74,6 +80,7 @@ test('a group is what no policy can tell apart', () => {
     namespace: 'shop',
     labels: { app: 'x' },
     pods: ['shop/a', 'shop/b'],
+    count: 2,
     workloads: ['Deployment/a', 'StatefulSet/b'],
     serviceAccount: 'default',
     hostNetwork: false,
@@ -163,3 +170,48 @@ test('engine none allows all', () => {
     ].join('\n'),
   );
 });
+
+/** As they are read from a folder. */
+const manifests = (kind: string, spec: string) =>
+  snapshotOfObjects(
+    parseYaml(
+      `apiVersion: ${kind.endsWith('ob') ? 'batch/v1' : 'apps/v1'}
+kind: ${kind}
+metadata: {name: web, namespace: shop}
+spec: ${spec}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p, namespace: shop}
+spec: {podSelector: {}, ingress: [{from: [{podSelector: {}}], ports: [{port: 80}]}]}
+`,
+      'f.yaml',
+    ).flatMap((d) => objectsIn(d, 'f.yaml')),
+    'x',
+  );
+const template = 'template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c}]}}';
+
+for (const [kind, spec, several] of [
+  ['Deployment', `{replicas: 3, ${template}}`, true],
+  ['StatefulSet', `{replicas: 2, ${template}}`, true],
+  ['DaemonSet', `{${template}}`, true],
+  ['Job', `{parallelism: 2, ${template}}`, true],
+  ['CronJob', `{jobTemplate: {spec: {parallelism: 2, ${template}}}}`, true],
+  ['Deployment', `{${template}}`, false],
+  ['Deployment', `{replicas: 0, ${template}}`, false],
+  ['Job', `{completions: 5, ${template}}`, false],
+] as const) {
+  test(`pods of one workload that was never run: ${kind} ${spec.slice(0, spec.indexOf('template:'))}`, () => {
+    const snapshot = parseSnapshot(formatSnapshot(manifests(kind, spec)), 's.yaml');
+    const model = modelOf(snapshot);
+    const itself = [`shop/${kind}/web shop/${kind}/web TCP 80`];
+    assert.deepEqual(lines(matrix(model)), several ? itself : []);
+    assert.deepEqual(lines(matrix(model, { pods: true })), several ? ['shop/web shop/web TCP 80'] : []);
+    assert.equal(gridOf(matrix(model)).cells[0]?.[0]?.verdict, several ? 'some' : 'self');
+    assert.match(matrixText(matrix(model)), several ? /1 of 1 pairs may connect/ : /0 of 0 pairs/);
+    assert.match(
+      matrixPage(model, 'x'),
+      several ? /TCP 80 allowed: ingress: allowed by NetworkPolicy shop\/p/ : /one pod, itself/,
+    );
+  });
+}
