@@ -1,75 +1,79 @@
 // What `npm start` and `npm test` need on a machine, installed where it is missing. Runs on the pinned Node (see
 // bootstrap.mjs), in the repository's folder.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { env, getuid } from 'node:process';
+import { text } from 'node:stream/consumers';
 
 /**
  * Runs a program to its end and returns its standard output; standard error is shown. `input` goes to standard input.
  * Throws where it can't be started or fails.
  */
-export function run(program, args, { input = '' } = {}) {
-  const { status, stdout, error } = spawnSync(program, args, {
-    input,
-    encoding: 'utf8',
-    stdio: ['pipe', 'pipe', 'inherit'],
+export async function run(program, args, { input = '' } = {}) {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  child.stdin.on('error', () => {}); // it may end without reading; how it ended tells
+  child.stdin.end(input);
+  const said = `${program} ${args.join(' ')} failed`;
+  const [[status], stdout] = await Promise.all([once(child, 'close'), text(child.stdout)]).catch((cause) => {
+    throw new Error(said, { cause });
   });
   if (status === 0) return stdout;
-  throw new Error(`${program} ${args.join(' ')} failed${stdout ? `:\n${stdout}` : ''}`, { cause: error });
+  throw new Error(`${said}${stdout ? `:\n${stdout}` : ''}`);
 }
 
 /** Docker Engine and kind: installed where missing and running. */
-export function ensureEngine() {
-  run('test/rig/engine', []);
+export async function ensureEngine() {
+  await run('test/rig/engine', []);
 }
 
 /** References for `kind create cluster --image`: `enforcing`, and `plain` (enforces no policy) where there is one. */
-export function nodeImages() {
-  const lines = run('test/rig/node-image', []).trim().split('\n').slice(-2);
+export async function nodeImages() {
+  const lines = (await run('test/rig/node-image', [])).trim().split('\n').slice(-2);
   const { enforcing, plain } = Object.fromEntries(lines.map((line) => line.split('=')));
   if (!enforcing) throw new Error('test/rig/node-image named no image');
   return { enforcing, plain: plain || undefined };
 }
 
 /** Names of the kind clusters there are. */
-export function kindClusters() {
-  return run('kind', ['get', 'clusters', '-q']).split('\n').filter(Boolean);
+export async function kindClusters() {
+  return (await run('kind', ['get', 'clusters', '-q'])).split('\n').filter(Boolean);
 }
 
 /**
  * Makes a kind cluster with one control plane and `workers` more nodes, and waits until its nodes and its DNS are
  * ready. The user's kubeconfig stays as it is: `kind export kubeconfig --name NAME` adds the cluster to it.
  */
-export function createCluster(name, image, workers = 0) {
+export async function createCluster(name, image, workers = 0) {
   console.error(`Creating the kind cluster ${name} (${1 + workers} node(s), ${image}): takes a minute or two`);
   const nodes = ['control-plane', ...Array(workers).fill('worker')].map((role) => ({ role }));
   const config = JSON.stringify({ kind: 'Cluster', apiVersion: 'kind.x-k8s.io/v1alpha4', nodes });
   const kubeconfig = ['--kubeconfig', `.clparity-work/${name}.kubeconfig`];
-  run('kind', ['create', 'cluster', '-q', '--name', name, '--image', image, ...kubeconfig, '--config', '-'], {
+  await run('kind', ['create', 'cluster', '-q', '--name', name, '--image', image, ...kubeconfig, '--config', '-'], {
     input: config,
   });
-  waitUntilReady(name);
+  await waitUntilReady(name);
 }
 
 /** Until nodes and DNS of a kind cluster are ready. */
-export function waitUntilReady(name) {
+export async function waitUntilReady(name) {
   const kubectl = ['exec', `${name}-control-plane`, 'kubectl', '--kubeconfig=/etc/kubernetes/admin.conf'];
-  run('docker', [...kubectl, 'wait', '--for=condition=Ready', 'nodes', '--all', '--timeout=240s']);
-  run('docker', [...kubectl, '-n', 'kube-system', 'rollout', 'status', 'deployment/coredns', '--timeout=240s']);
+  await run('docker', [...kubectl, 'wait', '--for=condition=Ready', 'nodes', '--all', '--timeout=240s']);
+  await run('docker', [...kubectl, '-n', 'kube-system', 'rollout', 'status', 'deployment/coredns', '--timeout=240s']);
 }
 
-export function deleteCluster(name) {
-  run('kind', ['delete', 'cluster', '-q', '--name', name, '--kubeconfig', `.clparity-work/${name}.kubeconfig`]);
+export async function deleteCluster(name) {
+  await run('kind', ['delete', 'cluster', '-q', '--name', name, '--kubeconfig', `.clparity-work/${name}.kubeconfig`]);
 }
 
 /** A browser for the editor tests. */
-export function ensureChromium() {
+export async function ensureChromium() {
   const known = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
   if (env.CHROMIUM || known.some((path) => existsSync(path))) return;
   if (getuid() !== 0 || !existsSync('/usr/bin/apt-get')) {
     throw new Error('No Chromium: install it, or name one in the variable CHROMIUM.');
   }
   console.error('Installing chromium');
-  run('apt-get', ['update', '-qq']);
-  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium']);
+  await run('apt-get', ['update', '-qq']);
+  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium']);
 }

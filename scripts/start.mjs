@@ -17,10 +17,10 @@ const REGISTRY_PORT = 5155;
 
 async function main(name = 'clparity-dev') {
   console.error('Looking for Docker and kind, and building (under a minute where both are here)');
-  ensureEngine();
-  run('npm', ['run', '-s', 'build']);
-  if (!kindClusters().includes(name)) createCluster(name, nodeImages().enforcing, 1);
-  const image = registryAnswers(BASE_IMAGE) ? { reference: BASE_IMAGE, async close() {} } : await standIn();
+  await ensureEngine();
+  await run('npm', ['run', '-s', 'build']);
+  if (!(await kindClusters()).includes(name)) await createCluster(name, (await nodeImages()).enforcing, 1);
+  const image = (await registryAnswers(BASE_IMAGE)) ? { reference: BASE_IMAGE, async close() {} } : await standIn();
   try {
     return await sync(name, image.reference);
   } finally {
@@ -28,9 +28,9 @@ async function main(name = 'clparity-dev') {
   }
 }
 
-function registryAnswers(reference) {
+async function registryAnswers(reference) {
   try {
-    run('timeout', ['8', 'docker', 'manifest', 'inspect', reference]);
+    await run('timeout', ['8', 'docker', 'manifest', 'inspect', reference]);
     return true;
   } catch {
     return false; // docker has said why on standard error

@@ -24,10 +24,10 @@ const CLUSTERS = {
 const made = new Set();
 
 /** Makes the clusters that aren't there. Returns the variables for the tests; says which cluster can't be had, and why. */
-export function testClusters(variables = Object.keys(CLUSTERS)) {
-  ensureEngine();
-  const images = nodeImages();
-  const present = kindClusters();
+export async function testClusters(variables = Object.keys(CLUSTERS)) {
+  await ensureEngine();
+  const images = await nodeImages();
+  const present = await kindClusters();
   const env = {};
   for (const variable of variables) {
     const { name, workers, image, engine } = CLUSTERS[variable];
@@ -37,8 +37,8 @@ export function testClusters(variables = Object.keys(CLUSTERS)) {
         continue;
       }
       made.add(name);
-      if (engine && images.plain) createWithEngine(name, images.plain, engine);
-      else createCluster(name, images[image], workers);
+      if (engine && images.plain) await createWithEngine(name, images.plain, engine);
+      else await createCluster(name, images[image], workers);
     }
     env[variable] = name;
   }
@@ -46,11 +46,11 @@ export function testClusters(variables = Object.keys(CLUSTERS)) {
 }
 
 /** A cluster of one node made by the command line itself, which `npm test` has built by now. */
-function createWithEngine(name, image, engine) {
+async function createWithEngine(name, image, engine) {
   console.error(`Creating the kind cluster ${name} with ${engine} (${image}): takes a minute or two`);
   const options = ['--engine', engine, '--node-image', image, '--workers', '0'];
-  run(process.execPath, ['dist/cli.js', 'create', name, ...options, '--yes']);
-  waitUntilReady(name);
+  await run(process.execPath, ['dist/cli.js', 'create', name, ...options, '--yes']);
+  await waitUntilReady(name);
 }
 
 /**
@@ -71,10 +71,10 @@ export function filesByClusters(files) {
 }
 
 /** Deletes the clusters of these variables that this run made, unless CLPARITY_KEEP is set. */
-export function removeTestClusters(variables = Object.keys(CLUSTERS)) {
+export async function removeTestClusters(variables = Object.keys(CLUSTERS)) {
   if (process.env.CLPARITY_KEEP) return;
   for (const variable of variables) {
     const { name } = CLUSTERS[variable];
-    if (made.delete(name)) deleteCluster(name);
+    if (made.delete(name)) await deleteCluster(name);
   }
 }

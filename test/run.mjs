@@ -25,8 +25,8 @@ const NODE_TEST = ['node', '--test'];
 const minutes = (n) => n * 60_000;
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.once(signal, () => {
-    removeTestClusters();
+  process.once(signal, async () => {
+    await removeTestClusters();
     process.exit(130);
   });
 }
@@ -40,64 +40,80 @@ function add({ passed, failed, skipped }, { maySkip = false } = {}) {
   return failed === 0;
 }
 
-/** Runs what a part needs first; where that fails, the part counts as one failure and false is returned. */
-function prepared(what, work) {
-  try {
-    work();
-    return true;
-  } catch (error) {
-    console.error(`${what}: ${error.message}`);
-    add({ passed: 0, failed: 1, skipped: 0 });
-    return false;
-  }
+/** Begins what a part needs before its turn, for clusters and downloads are mostly waited for. `prepared` tells how it went. */
+function begin(work) {
+  return work().then(
+    (value) => ({ value }),
+    (error) => ({ error }),
+  );
+}
+
+/** What `begin` has made ready; where that failed, the part counts as one failure and nothing is returned. */
+async function prepared(what, begun) {
+  const { value, error } = await begun;
+  if (!error) return value;
+  console.error(`${what}: ${error.message}`);
+  add({ passed: 0, failed: 1, skipped: 0 });
+  return undefined;
 }
 
 const built = add(await check('build', ['npm', 'run', '-s', 'build']));
+const groups = wanted('cluster') ? [...filesByClusters(globSync('test/cluster/**/*.test.ts').sort())] : [];
+const ofEditor = ['CLPARITY_TEST_CLUSTER'];
+let clusters =
+  wanted('cluster') || wanted('host') || wanted('ui')
+    ? begin(() => testClusters(groups[0]?.variables ?? ofEditor))
+    : undefined;
+const editor =
+  built && (wanted('host') || wanted('ui'))
+    ? begin(async () => {
+        await clusters; // they use the package manager as well
+        await ensureChromium();
+        await installHost();
+        return true;
+      })
+    : undefined;
+
 if (asked.length === 0) {
   add(await check('typecheck', ['npm', 'run', '-s', 'typecheck']));
   add(await check('lint', ['npm', 'run', '-s', 'lint']));
 }
 
 if (wanted('unit')) {
-  add(await suite('unit', [...NODE_TEST, ...globSync('test/unit/**/*.test.ts').sort()], { limitMs: minutes(5) }), {
+  add(await suite('unit', [...NODE_TEST, ...globSync('test/unit/**/*.test.ts').sort()], { limitMs: minutes(10) }), {
     maySkip: true,
   });
 }
 
-if (wanted('cluster')) {
-  // One file at a time: they share the clusters and the daemon. The limit is for a hang, on a busy machine too.
-  for (const { variables, files } of filesByClusters(globSync('test/cluster/**/*.test.ts').sort())) {
-    let env = {};
-    const make = () => {
-      env = testClusters(variables);
-    };
-    if (!prepared('clusters', make)) continue;
-    for (const file of files) add(await suite(file, [...NODE_TEST, file], { limitMs: minutes(20), env }));
-    removeTestClusters(variables.filter((variable) => variable !== 'CLPARITY_TEST_CLUSTER'));
+// One file at a time: they share the clusters and the daemon. The limit is for a hang, on a busy machine too.
+for (const [i, { variables, files }] of groups.entries()) {
+  const env = await prepared('clusters', clusters);
+  const next = groups[i + 1]?.variables ?? ofEditor;
+  for (const file of env ? files : []) {
+    // The next ones are made while the last file of these runs: earlier, they would cost it time.
+    if (file === files.at(-1)) clusters = begin(() => testClusters(next));
+    add(await suite(file, [...NODE_TEST, file], { limitMs: minutes(20), env }));
   }
+  if (!env) clusters = begin(() => testClusters(next));
+  await removeTestClusters(variables.filter((variable) => !next.includes(variable)));
 }
 
-const clusters = {};
-const editor = () => {
-  ensureChromium();
-  installHost();
-  Object.assign(clusters, testClusters(['CLPARITY_TEST_CLUSTER']));
-};
-if (built && wanted('host') && prepared('editor', editor)) {
+const env = editor && (await prepared('editor', editor)) ? await prepared('clusters', clusters) : undefined;
+if (env && wanted('host')) {
   if (add(await check('bundle the suites', ['node', 'scripts/build.mjs', '--tests']))) {
-    add(await suite('host', ['node', 'test/host/run.ts'], { limitMs: minutes(12), env: clusters }));
+    add(await suite('host', ['node', 'test/host/run.ts'], { limitMs: minutes(12), env }));
   }
 }
-if (built && wanted('ui') && prepared('editor', editor)) {
+if (env && wanted('ui')) {
   if (add(await check('package', ['npm', 'run', '-s', 'package']))) {
-    const env = { ...clusters, CLPARITY_VSIX: 'container-linux-parity.vsix' };
+    const withPackage = { ...env, CLPARITY_VSIX: 'container-linux-parity.vsix' };
     for (const file of globSync('test/ui/**/*.test.{ts,mjs}').sort()) {
-      add(await suite(file, [...NODE_TEST, file], { limitMs: minutes(10), env }));
+      add(await suite(file, [...NODE_TEST, file], { limitMs: minutes(10), env: withPackage }));
     }
   }
 }
 
-removeTestClusters();
+await removeTestClusters();
 console.log(`${Math.round((Date.now() - started) / 1000)} s`);
 console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
 process.exitCode = sum.failed === 0 && sum.passed > 0 ? 0 : 1;

@@ -64,6 +64,7 @@ async function finished([program, ...args], { limitMs, env = {} }) {
       if (error.code !== 'ESRCH') throw error; // ESRCH: already gone
     }
   };
+  const started = Date.now();
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -77,6 +78,7 @@ async function finished([program, ...args], { limitMs, env = {} }) {
     child.on('error', reject);
     child.on('exit', (code, signal) => resolve(late ? `no end within ${limitMs / 60_000} min` : (code ?? signal)));
   }).finally(() => {
+    console.log(`== ${Math.round((Date.now() - started) / 1000)} s`);
     clearTimeout(timer);
     process.off('SIGINT', forward);
     process.off('SIGTERM', forward);

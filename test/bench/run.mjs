@@ -27,10 +27,10 @@ const made = [];
 
 async function cluster(nodes) {
   const name = `clparity-bench${nodes}`;
-  const images = nodeImages();
-  if (!kindClusters().includes(name)) {
+  const images = await nodeImages();
+  if (!(await kindClusters()).includes(name)) {
     made.push(name);
-    createCluster(name, images.plain || images.enforcing, nodes - 1);
+    await createCluster(name, images.plain || images.enforcing, nodes - 1);
   }
   return { cluster: name, nodes: (await must(['kind', 'get', 'nodes', '--name', name])).split('\n') };
 }
@@ -44,8 +44,8 @@ function policy() {
 }
 
 async function load() {
-  ensureEngine();
-  run(process.execPath, [join(ROOT, 'scripts', 'build.mjs'), '--bench', '--production']);
+  await ensureEngine();
+  await run(process.execPath, [join(ROOT, 'scripts', 'build.mjs'), '--bench', '--production']);
   const program = join(ROOT, 'dist-test', 'load-once.js');
   const sizes = chosen('mb') ? [Number(chosen('mb'))] : quick ? [50] : [250, 1000];
   const rounds = Number(chosen('rounds') ?? (quick ? 1 : 5));
@@ -70,8 +70,8 @@ async function load() {
   }
 }
 
-function editor() {
-  run('npm', ['run', '-s', 'package']);
+async function editor() {
+  await run('npm', ['run', '-s', 'package']);
   for (const line of benchEditor('container-linux-parity.vsix')) {
     console.log(JSON.stringify(line));
     if (line.value > line.limit) process.exitCode = 1;
@@ -84,6 +84,6 @@ if (!bench) throw new Error(`There is no bench ${process.argv[2]}: ${Object.keys
 try {
   await bench();
 } finally {
-  if (!process.env.CLPARITY_KEEP) for (const name of made) deleteCluster(name);
+  if (!process.env.CLPARITY_KEEP) for (const name of made) await deleteCluster(name);
   rmSync(folder, { recursive: true, force: true });
 }

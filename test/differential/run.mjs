@@ -10,8 +10,8 @@ const { createCluster, deleteCluster, ensureEngine, nodeImages } = await import(
 const NAME = 'clparity-differential';
 const given = process.env.CLPARITY_TEST_CLUSTER;
 if (!given) {
-  ensureEngine();
-  createCluster(NAME, nodeImages().enforcing, 1);
+  await ensureEngine();
+  await createCluster(NAME, (await nodeImages()).enforcing, 1);
 }
 try {
   const env = { ...process.env, CLPARITY_TEST_CLUSTER: given ?? NAME };
@@ -21,5 +21,5 @@ try {
   });
   process.exitCode = status ?? 1;
 } finally {
-  if (!given && !process.env.CLPARITY_KEEP) deleteCluster(NAME);
+  if (!given && !process.env.CLPARITY_KEEP) await deleteCluster(NAME);
 }

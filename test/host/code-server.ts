@@ -57,7 +57,7 @@ export function hostRoot(): string {
 
 /** Starts a real VS Code (server, workbench, Node extension host), installing it first where it is missing. */
 export async function start(options: HostOptions = {}): Promise<RunningHost> {
-  installHost();
+  await installHost();
   const root = options.root ?? hostRoot();
   const trust = options.askForTrust ? { 'security.workspace.trust.enabled': true } : {};
   writeProfile(root, { ...trust, ...options.settings });
@@ -108,8 +108,11 @@ export async function start(options: HostOptions = {}): Promise<RunningHost> {
 }
 
 /** Runs `code …` on a root, for instance `cli(root, ['--install-extension', 'x.vsix'])`. */
-export function cli(root: string, args: readonly string[]): { readonly exitCode: number; readonly output: string } {
-  installHost();
+export async function cli(
+  root: string,
+  args: readonly string[],
+): Promise<{ readonly exitCode: number; readonly output: string }> {
+  await installHost();
   writeProfile(root, {});
   const { status, stdout, stderr } = spawnSync(process.execPath, [entry(), ...profileArgs(root), ...args], {
     env: hostEnv({}),

@@ -22,7 +22,7 @@ export interface SuiteRun {
 export async function runInCodeServer(run: SuiteRun): Promise<SuiteResult> {
   const root = hostRoot();
   const resultFile = join(root, 'result.json');
-  if (run.vsix) install(root, run.vsix);
+  if (run.vsix) await install(root, run.vsix);
   const env = { CLPARITY_HOST: 'code-server', CLPARITY_RESULT: resultFile };
   const host = await start({ root, smokeDriver: true, env });
   console.error(`VS Code ${host.vscode} at ${host.url}`);
@@ -57,8 +57,8 @@ export async function runInCodeServer(run: SuiteRun): Promise<SuiteResult> {
   }
 }
 
-function install(root: string, vsix: string): void {
-  const { exitCode, output } = cli(root, ['--install-extension', vsix]);
+async function install(root: string, vsix: string): Promise<void> {
+  const { exitCode, output } = await cli(root, ['--install-extension', vsix]);
   if (exitCode !== 0) throw new Error(`Installing ${vsix} failed:\n${output}`);
 }
 

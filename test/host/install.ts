@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
@@ -19,16 +20,16 @@ export function codeServerFolder(): string {
  * Installs code-server where it is missing. No install scripts run, so nothing is compiled and nothing is fetched from
  * outside the npm registry; what that leaves out (native log and watchdog modules) only costs log lines.
  */
-export function installHost(): void {
+export async function installHost(): Promise<void> {
   const dir = hostFolder();
   const done = join(dir, `installed-${CODE_SERVER}`);
   if (existsSync(done)) return;
   console.error(`Installing code-server ${CODE_SERVER} into ${dir} (once)`);
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, 'package.json'), '{ "private": true }\n');
-  npm(['install', '--save-exact', '--ignore-scripts', `code-server@${CODE_SERVER}`], dir);
+  await npm(['install', '--save-exact', '--ignore-scripts', `code-server@${CODE_SERVER}`], dir);
   const vscode = join(codeServerFolder(), 'lib', 'vscode');
-  npm(['install', '--omit=dev', '--ignore-scripts'], vscode);
+  await npm(['install', '--omit=dev', '--ignore-scripts'], vscode);
   linkAsar(vscode);
   writeFileSync(done, '');
 }
@@ -40,9 +41,10 @@ function linkAsar(vscode: string): void {
   if (wanted && !existsSync(link)) symlinkSync('node_modules', link);
 }
 
-function npm(args: readonly string[], cwd: string): void {
-  const { status, error } = spawnSync('npm', [...args, '--loglevel=error'], { cwd, stdio: ['ignore', 2, 2] });
-  if (status !== 0) throw new Error(`npm ${args.join(' ')} failed in ${cwd}`, { cause: error });
+async function npm(args: readonly string[], cwd: string): Promise<void> {
+  const child = spawn('npm', [...args, '--loglevel=error'], { cwd, stdio: ['ignore', 2, 2] });
+  const [status] = await once(child, 'exit');
+  if (status !== 0) throw new Error(`npm ${args.join(' ')} failed in ${cwd} (${status})`);
 }
 
-if (import.meta.main) installHost();
+if (import.meta.main) await installHost();

@@ -80,7 +80,7 @@ export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Wor
   await options.prepare?.(folder);
   const root = hostRoot();
   const vsix = process.env.CLPARITY_VSIX ?? 'container-linux-parity.vsix';
-  const installed = cli(root, ['--install-extension', vsix]);
+  const installed = await cli(root, ['--install-extension', vsix]);
   assert.equal(installed.exitCode, 0, installed.output);
   const host = await start({ root, env: options.env ?? {}, askForTrust: options.askForTrust ?? false });
   let chromium: Browser | undefined;
