@@ -29,6 +29,7 @@ import { readOwnKinds } from './plan/own-kinds.ts';
 import { hasChanges, mirroredEarlier, planObjects, planRemoval } from './plan/plan.ts';
 import { scopeTarget } from './plan/scope.ts';
 import { modelOf } from './policy/endpoints.ts';
+import { mixedDialects } from './policy/mixed-dialects.ts';
 import {
   isPoliciesGap,
   makeReport,
@@ -169,7 +170,12 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
       ...(cluster.elsewhere && { elsewhere: cluster.elsewhere }),
       target: snapshot.source.name,
       images: changes.images,
-      warnings: [...architectureWarnings(target, here), ...changes.warnings, ...objects.warnings],
+      warnings: [
+        ...[mixedDialects(modelOf(target))].filter((line) => line !== undefined),
+        ...architectureWarnings(target, here),
+        ...changes.warnings,
+        ...objects.warnings,
+      ],
       notMirrored: [...windowsLines(target), ...changes.notMirrored, ...objects.notMirrored],
     },
   };

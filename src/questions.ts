@@ -16,6 +16,7 @@ import { diff as diffOf, type SnapshotDiff } from './policy/diff.ts';
 import { modelOf } from './policy/endpoints.ts';
 import { type Explanation, explain as explainConnection, explainText } from './policy/explain.ts';
 import { type Matrix, matrix as matrixOf } from './policy/matrix.ts';
+import { mixedDialects } from './policy/mixed-dialects.ts';
 import type { Connection as PolicyConnection, PolicyModel } from './policy/model.ts';
 import {
   type PolicySelection,
@@ -108,14 +109,18 @@ export async function diff(
     const { context: _, ...from } = named;
     return (await openTarget(run, { ...project, settings: from })).snapshot;
   };
+  const told = (first: Snapshot, second: Snapshot) => {
+    for (const side of [first, second]) readModel(run, side);
+    return diffOf(first, second);
+  };
   const first = before === undefined ? (await openTarget(run, project)).snapshot : await read(before);
-  if (after !== undefined) return diffOf(first, await read(after));
-  if (now) return diffOf(first, (await openTarget(run, project)).snapshot);
+  if (after !== undefined) return told(first, await read(after));
+  if (now) return told(first, (await openTarget(run, project)).snapshot);
   const cluster = await openLocal(run, project);
   const here = await withClient(cluster, (client) =>
     run.step('Read the local cluster', () => captureCluster(client, cluster.id, run)),
   );
-  return diffOf(chosenOf(first, settings), chosenOf(here, settings));
+  return told(chosenOf(first, settings), chosenOf(here, settings));
 }
 
 /** Judges the assertions of a file: by the target's policies, or `live` with real packets in the local cluster. */
@@ -188,7 +193,10 @@ function readModel(run: Run, snapshot: Snapshot): PolicyModel {
   for (const other of snapshot.otherPolicies) {
     run.log('warn', `Not read, so this answer is without it: ${notMirrored(other)}`);
   }
-  return modelOf(snapshot);
+  const model = modelOf(snapshot);
+  const mixed = mixedDialects(model);
+  if (mixed !== undefined) run.log('warn', mixed);
+  return model;
 }
 
 function protocolOf(text: string): Protocol {

@@ -155,11 +155,14 @@ function whyNotByCilium(policy: Policy, { version, options }: Engine): string | 
   return named ? 'Cilium refuses it: domainNames are for rules that accept' : undefined;
 }
 
+/** The engines that enforce policies. */
+export const ENGINE_NAMES: readonly EngineName[] = (Object.keys(ENGINES) as EngineName[]).filter(
+  (name) => name !== 'unknown' && name !== 'none',
+);
+
 /** The engines that enforce policies of a kind, in words. */
 export function enginesFor(policy: Policy): string {
-  const names = (Object.keys(ENGINES) as EngineName[]).filter(
-    (name) => name !== 'unknown' && name !== 'none' && whyIgnored(policy, { name, evidence: [] }) === undefined,
-  );
+  const names = ENGINE_NAMES.filter((name) => whyIgnored(policy, { name, evidence: [] }) === undefined);
   return names.map((name) => ENGINES[name].title).join(', ') || 'no engine that is modelled here';
 }
 

@@ -85,3 +85,27 @@ test('check writes JUnit, matrix a picture, report a page', async () => {
   await clparity('report', '--html', 'r.html', ...TEXT);
   assert.doesNotMatch(await readFile(join(folder, 'r.html'), 'utf8'), /data-verdict/);
 });
+
+test('policies of two engines in one folder: each answer says that no engine enforces them all, until one is named', async () => {
+  const policy = (group: string, kind: string, spec: string) =>
+    `apiVersion: ${group}\nkind: ${kind}\nmetadata: {name: ${kind.toLowerCase()}, namespace: shop}\nspec: ${spec}\n`;
+  const cilium = policy(
+    'cilium.io/v2',
+    'CiliumNetworkPolicy',
+    '{endpointSelector: {}, ingress: [{fromEndpoints: [{}]}]}',
+  );
+  const calico = policy('projectcalico.org/v3', 'NetworkPolicy', '{selector: all(), ingress: [{action: Allow}]}');
+  await writeFile(join(folder, 'mixed.yaml'), [cilium, calico].join('---\n'));
+  await writeFile(join(folder, 'cilium.yaml'), cilium);
+  const mixed = /nothing enforces all 2 of its policies \(.*Cilium 1.*\).*--engine (cilium|calico)\./;
+  for (const args of [
+    ['matrix', '--snapshot', 'mixed.yaml'],
+    ['diff', 'mixed.yaml', 'cilium.yaml'],
+  ])
+    assert.match((await clparity(...args)).stderr, mixed);
+  for (const args of [
+    ['matrix', '--snapshot', 'mixed.yaml', '--engine', 'calico'],
+    ['matrix', '--snapshot', 'cilium.yaml'],
+  ])
+    assert.doesNotMatch((await clparity(...args)).stderr, /nothing enforces all/);
+});
