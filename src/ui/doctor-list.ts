@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Diagnosis } from '../doctor.ts';
+import { inLanguage } from './in-language.ts';
 import { titleOf } from './palette-words.ts';
 import { BACK, type Choice, choose, separator } from './quick-pick.ts';
 import { type Remedy, remediesOf } from './remedies.ts';
@@ -16,7 +17,7 @@ export async function showDiagnoses(
       ? vscode.l10n.t('Doctor: everything is in place')
       : vscode.l10n.t('Doctor: {0} of {1} need your attention', faults.length, diagnoses.length);
   const line = (diagnosis: Diagnosis): Choice<Diagnosis> => {
-    const { ok, title: label, detail, fix } = diagnosis;
+    const { ok, title: label, detail, fix } = inTheirLanguage(diagnosis);
     return {
       label: `$(${ok ? 'pass' : 'error'}) ${label}: ${ok ? vscode.l10n.t('in place') : vscode.l10n.t('needs attention')}`,
       description: ok ? detail : '',
@@ -38,13 +39,20 @@ export async function showDiagnoses(
 
 type Way = Remedy | { readonly kind: 'copy'; readonly text: string } | { readonly kind: 'again' };
 
+function inTheirLanguage(diagnosis: Diagnosis): Diagnosis {
+  const said = (text: string) => inLanguage(text, vscode.l10n.bundle);
+  const { title, detail, fix } = diagnosis;
+  return { ...diagnosis, title: said(title), detail: said(detail), ...(fix === undefined ? {} : { fix: said(fix) }) };
+}
+
 /** False to go back to the list. */
 async function mend(
-  { title, detail, fix = '' }: Diagnosis,
+  diagnosis: Diagnosis,
   inPaletteWords: (text: string) => string,
   commands: ReadonlySet<string>,
 ): Promise<boolean> {
-  const remedies = remediesOf(fix, commands);
+  const remedies = remediesOf(diagnosis.fix ?? '', commands);
+  const { title, detail, fix = '' } = inTheirLanguage(diagnosis);
   const copied = remedies.flatMap((r) => (r.kind === 'terminal' ? [r.line] : []));
   const ways: Choice<Way>[] = [
     ...remedies.map((remedy) => ({ ...labelOf(remedy, inPaletteWords), value: remedy })),

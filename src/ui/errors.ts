@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { type ErrorKind, isParityError } from '../host/errors.ts';
+import { inLanguage } from './in-language.ts';
 import { optionsIn, titleOf } from './palette-words.ts';
 import { remediesOf } from './remedies.ts';
 import { sentences } from './text.ts';
@@ -12,8 +13,14 @@ export interface Failure {
   readonly action: string | undefined;
 }
 
-/** Reads whatever was thrown. */
+/** Reads whatever was thrown, in the editor's language. */
 export function failureOf(error: unknown): Failure {
+  const { kind, message, action } = asThrown(error);
+  const said = (text: string) => inLanguage(text, vscode.l10n.bundle);
+  return { kind, message: said(message), action: action && said(action) };
+}
+
+function asThrown(error: unknown): Failure {
   const parity = find(error, isParityError);
   const aborted = find(error, (e): e is Error => e.name === 'AbortError');
   if (aborted && (parity === undefined || parity.kind === 'cancelled')) {
@@ -36,8 +43,7 @@ function inWords(ui: Ui, failure: Failure): Failure {
 
 /** Tells the user about a failure, once, and logs it. Never waits for the answer. */
 export function showFailure(ui: Ui, title: string, error: unknown): void {
-  const plain = failureOf(error);
-  const failure = inWords(ui, plain);
+  const failure = inWords(ui, failureOf(error));
   if (failure.kind === 'cancelled') {
     showCancelled(ui, title, failure);
     return;
@@ -49,7 +55,7 @@ export function showFailure(ui: Ui, title: string, error: unknown): void {
     failure.kind === 'unexpected'
       ? vscode.l10n.t('{0} failed unexpectedly: {1}', title, sentences(failure.message))
       : vscode.l10n.t('{0}: {1}', title, sentences(failure.message, failure.action));
-  void offer(vscode.window.showErrorMessage, text, [...waysOut(ui, plain), SHOW_LOG]);
+  void offer(vscode.window.showErrorMessage, text, [...waysOut(ui, asThrown(error)), SHOW_LOG]);
 }
 
 /** Buttons beside the log's: more than two would hide the text. */

@@ -40,7 +40,10 @@ export function titleOf(command: string, inPaletteWords: (text: string) => strin
  * What the command line says, as it is said here: verbs by their titles in the palette, options by their settings. A value
  * is kept, the placeholder of one (`NAME`) is not.
  */
-export function paletteWords({ contributes }: Manifest): (text: string) => string {
+export function paletteWords(
+  { contributes }: Manifest,
+  settingOf = (key: string) => `the setting ${key}`,
+): (text: string) => string {
   const titles = new Map(
     contributes.commands.map(({ command, category, title }) => [command, `${category}: ${title.replace('…', '')}`]),
   );
@@ -50,7 +53,7 @@ export function paletteWords({ contributes }: Manifest): (text: string) => strin
     // Without quotes the word after it goes on with the sentence, unless it is written as a placeholder.
     const given = quote === '' ? '' : (value ?? '');
     const rest = quote === '' && value !== undefined && !/^[A-Z=]+$/.test(value) ? ` ${value}` : '';
-    return `${before}the setting ${key}${given === '' || /^[A-Z=]+$/.test(given) ? '' : `: "${given}"`}${rest}`;
+    return `${before}${settingOf(key)}${given === '' || /^[A-Z=]+$/.test(given) ? '' : `: "${given}"`}${rest}`;
   };
   return (text) =>
     text

@@ -1,5 +1,6 @@
-import type * as vscode from 'vscode';
+import * as vscode from 'vscode';
 import type { Progress, Run } from '../host/run.ts';
+import { inLanguage } from './in-language.ts';
 import { progressText } from './text.ts';
 
 /** Milliseconds between two updates of the notification; more often is only flicker. */
@@ -31,7 +32,7 @@ export function taskRun(
     log: (level, message) => log[level](message),
     async step(title, work) {
       const started = now();
-      const step = { title, progress: {}, started };
+      const step = { title: inLanguage(title, vscode.l10n.bundle), progress: {}, started };
       active.push(step);
       show();
       log.info(title);

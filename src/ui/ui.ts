@@ -49,7 +49,7 @@ export function createUi(context: Pick<vscode.ExtensionContext, 'subscriptions' 
         changed.fire();
       }
     },
-    inPaletteWords: paletteWords(context.extension.packageJSON),
+    inPaletteWords: paletteWords(context.extension.packageJSON, (key) => vscode.l10n.t('the setting {0}', key)),
   };
 }
 
