@@ -114,7 +114,7 @@ step('the view is walked by the keyboard alone', async () => {
   await bench.run('View: Show Container Linux Parity');
   await bench.row('1 difference').waitFor();
   const focused = page.locator('.part.sidebar .monaco-list-row.focused');
-  await bench.run('Container Linux Parity: Focus on Parity View');
+  await bench.run('Container Linux Parity: Focus on Container Linux Parity View');
   await keyboard.press('Home');
   // Down the list, opening what is closed, to the first policy.
   for (let i = 0; i < 30 && !(await focused.textContent())?.includes('nightly-report'); i++) {
