@@ -66,6 +66,20 @@ export async function deleteCluster(name) {
   await run('kind', ['delete', 'cluster', '-q', '--name', name, '--kubeconfig', `.clparity-work/${name}.kubeconfig`]);
 }
 
+/** Podman for the tests that load images from it: installed where that may be, else they say why they are skipped. */
+export async function ensurePodman() {
+  const folders = (env.PATH ?? '').split(':');
+  if (folders.some((folder) => existsSync(`${folder}/podman`))) return;
+  if (getuid() !== 0 || !existsSync('/usr/bin/apt-get')) return;
+  console.error('Installing podman');
+  try {
+    await run('apt-get', ['update', '-qq']);
+    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'podman']);
+  } catch (error) {
+    console.error(`No podman: ${error.message}`);
+  }
+}
+
 /** A browser for the editor tests. */
 export async function ensureChromium() {
   const known = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];

@@ -10,8 +10,22 @@ import { chooseNodeImage, type NewestPatch } from './kind-image.ts';
 import { containerClusters } from './node-containers.ts';
 import type { CreateOptions } from './provider.ts';
 
-/** Docker is where we look for it afterwards, whatever the environment prefers. */
-const ENV = { KIND_EXPERIMENTAL_PROVIDER: 'docker' };
+/** Variables for kind. */
+type KindEnv = Readonly<Record<'KIND_EXPERIMENTAL_PROVIDER', string>>;
+
+/**
+ * Has kind use the engine whose API we speak with, for that is where we look for the cluster afterwards. Its nerdctl and
+ * finch have no such API; where the environment prefers them, the log says that they are passed over. Rejects where the
+ * daemon doesn't answer.
+ */
+export async function kindEnv(host: Pick<Host, 'env'>, docker: Docker, { log }: Pick<Run, 'log'>): Promise<KindEnv> {
+  const { Components } = (await docker.version()) as { Components?: readonly { readonly Name: string }[] };
+  const engine = Components?.some(({ Name }) => Name === 'Podman Engine') ? 'podman' : 'docker';
+  const preferred = host.env.KIND_EXPERIMENTAL_PROVIDER;
+  if (preferred !== undefined && preferred !== engine)
+    log('warn', `KIND_EXPERIMENTAL_PROVIDER says ${preferred}, but the Docker API here is ${engine}'s: kind uses that`);
+  return { KIND_EXPERIMENTAL_PROVIDER: engine };
+}
 
 /**
  * Makes a kind cluster with kind's own CLI. The user's kubeconfig isn't touched: kind is given a private file that is
@@ -31,6 +45,7 @@ export async function createKindCluster(
       action: `Use it with "--cluster kind:${name}", or choose another name.`,
     });
   }
+  const env = await kindEnv(host, docker, run);
   const image = await chooseNodeImage(docker, options, newestPatch, run);
   const { engine } = options;
   const manifest = engine && (await engineManifest(docker, engine, image, run));
@@ -39,11 +54,11 @@ export async function createKindCluster(
       const kubeconfig = `${folder}/kubeconfig`;
       try {
         const made = { name, kubeconfig, image, workers: options.workers ?? 0, bare: engine !== undefined };
-        await create(host, made, run, (note) => progress({ note }));
+        await create(host, env, made, run, (note) => progress({ note }));
         if (engine && manifest !== undefined)
           await installEngine(docker, `${name}-control-plane`, engine, manifest, run);
       } catch (error) {
-        throw await cleanedUp(host, name, kubeconfig, error, run);
+        throw await cleanedUp(host, env, name, kubeconfig, error, run);
       }
     }),
   );
@@ -61,6 +76,7 @@ export function kindConfig(workers: number, bare: boolean): string {
 
 async function create(
   host: Host,
+  env: KindEnv,
   made: { name: string; kubeconfig: string; image: string | undefined; workers: number; bare: boolean },
   run: Run,
   onNote: (line: string) => void,
@@ -73,7 +89,7 @@ async function create(
     ],
     {
       signal: run.signal,
-      env: ENV,
+      env,
       stdin: kindConfig(made.workers, made.bare),
       onLine(line) {
         // Its last lines tell how to use the kubeconfig that is about to go.
@@ -94,7 +110,14 @@ async function create(
 }
 
 /** Deletes what a failed or cancelled creation left, without the cancelled signal, and returns the error to throw. */
-async function cleanedUp(host: Host, name: string, kubeconfig: string, error: unknown, run: Run): Promise<ParityError> {
+async function cleanedUp(
+  host: Host,
+  env: KindEnv,
+  name: string,
+  kubeconfig: string,
+  error: unknown,
+  run: Run,
+): Promise<ParityError> {
   const what = run.signal.aborted ? `The creation of kind:${name} was cancelled` : messageOf(error);
   const kind = run.signal.aborted ? 'cancelled' : error instanceof ParityError ? error.kind : 'environment';
   const action = error instanceof ParityError ? error.action : undefined;
@@ -104,7 +127,7 @@ async function cleanedUp(host: Host, name: string, kubeconfig: string, error: un
     // Twice: a "docker run" that kind had begun may end after the first.
     for (const pause of [0, 2000]) {
       await sleep(pause);
-      const { exitCode, stderr } = await host.exec(argv, { env: ENV, timeoutMs: 120_000 });
+      const { exitCode, stderr } = await host.exec(argv, { env, timeoutMs: 120_000 });
       left = exitCode === 0 ? undefined : lastLines(stderr);
     }
   } catch (failure) {

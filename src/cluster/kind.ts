@@ -1,4 +1,5 @@
 import type Docker from 'dockerode';
+import { environmentError } from '../host/errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Run } from '../host/run.ts';
 import { KIND } from './container-kinds.ts';
@@ -9,7 +10,7 @@ import type { NewestPatch } from './kind-image.ts';
 import type { Provider } from './provider.ts';
 
 /**
- * kind on Docker: clusters are found by their containers' labels, never by the user's kubeconfig. `newestPatch` is asked
+ * kind on Docker or Podman: clusters are found by their containers' labels, never by the user's kubeconfig. `newestPatch` is asked
  * for the public node image's tag when a cluster is made and no suitable image is at hand.
  */
 export function kindProvider(host: Host, docker: Docker, newestPatch: NewestPatch): Provider {
@@ -21,7 +22,10 @@ export function kindProvider(host: Host, docker: Docker, newestPatch: NewestPatc
     async create(options, run) {
       await createKindCluster(host, docker, options, newestPatch, run);
       const made = (await list(run)).find((cluster) => cluster.name === options.name);
-      if (!made) throw new Error(`kind made ${options.name}, but Docker has no such containers`);
+      if (!made)
+        throw environmentError(`kind made ${options.name}, but the Docker API here shows no such containers`, {
+          action: `kind's "docker" or "podman" command uses another daemon or user than this API: make them the same (DOCKER_HOST, "docker context use"), and "kind delete cluster --name ${options.name}".`,
+        });
       return made;
     },
   };

@@ -31,7 +31,9 @@ export async function pushToHere(
     try {
       const { host: serveraddress, user: username, password } = server;
       const authconfig = { username, password, serveraddress };
-      const stream = await docker.getImage(repo).push({ tag: TAG, authconfig, abortSignal: signal });
+      // Docker goes to loopback without TLS by itself; Podman has to be told (podman, pkg/api/handlers/compat/images_push.go).
+      const options = { tag: TAG, authconfig, abortSignal: signal, tlsVerify: false };
+      const stream = await docker.getImage(repo).push(options);
       for await (const _ of dockerMessages(stream as Readable, signal));
     } finally {
       await docker.getImage(`${repo}:${TAG}`).remove({ noprune: true });
