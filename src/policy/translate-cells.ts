@@ -59,9 +59,15 @@ function isPlain({ policy, isolates, rules }: Part): boolean {
 
 /**
  * Cuts the pods into cells in which the same of the special policies (those that deny, pass, or have another tier) have
- * a say, and folds these into every plain one.
+ * a say, and folds these into every plain one. `others` are enforced besides: pods that they isolate are not opened by
+ * what special ones leave open.
  */
-export function cellsOf(model: PolicyModel, direction: Direction, lower: Lower): Cell[] {
+export function cellsOf(
+  model: PolicyModel,
+  direction: Direction,
+  lower: Lower,
+  others: readonly Policy[] = [],
+): Cell[] {
   const parts = model.policies
     .toSorted(byTurn)
     .flatMap((p) => partsOf(p, model))
@@ -115,7 +121,10 @@ export function cellsOf(model: PolicyModel, direction: Direction, lower: Lower):
     });
   });
 
-  const isolated = new Set(plain.flatMap((part) => [...podsOf(part)]));
+  const besides = others.flatMap((p) => partsOf(p, model)).filter((p) => p.direction === direction && p.isolates);
+  for (const part of besides) chosen.set(part, new Set(pods.filter((p) => isTrue(part, known.get(p)))));
+  const isolating = [...plain, ...besides];
+  const isolated = new Set(isolating.flatMap((part) => [...podsOf(part)]));
   const alone = [...groups(pods)].flatMap(([key, members]) => {
     const within = partsIn(key);
     const left = members.filter((pod) => !isolated.has(pod));
@@ -130,7 +139,7 @@ export function cellsOf(model: PolicyModel, direction: Direction, lower: Lower):
     ...ofSpecial.flatMap(({ first, within, members }): Cell[] => {
       const pieces = fold(within, model, destinations(members), first.policy);
       if (pieces.some((p) => p.peers === undefined && p.ports === undefined)) return [];
-      const rest = [...special.filter((s) => !within.includes(s)), ...plain];
+      const rest = [...special.filter((s) => !within.includes(s)), ...isolating];
       const subject = narrowed(within, rest, new Set(members));
       return [{ policy: first.policy, from: within.map((p) => p.policy), direction, subject, pieces, direct: false }];
     }),

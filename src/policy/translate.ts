@@ -59,10 +59,11 @@ export interface TranslatedObject {
 export function translate(whole: TranslateInput, without: ReadonlySet<string> = new Set()): TranslatedObject[] {
   const { objects, services, acceptWider } = whole;
   const left = whole.model.policies.filter((p) => !without.has(p.source.object));
+  const others = whole.model.policies.filter((p) => without.has(p.source.object));
   const model = { ...whole.model, policies: left.map((p) => (isAccepted(p, acceptWider) ? p : unconditional(p))) };
   const input = { ...whole, model };
   const lower = lowering(model, services);
-  const cells = (['ingress', 'egress'] as const).flatMap((d) => cellsOf(model, d, lower));
+  const cells = (['ingress', 'egress'] as const).flatMap((d) => cellsOf(model, d, lower, others));
   const byPolicy = Map.groupBy(cells, (cell) => cell.policy.source.object);
   const taken = new Set<string>();
   const originals = new Map(objects.map((o) => [originOf(o).object, o]));

@@ -296,6 +296,22 @@ ${admin('{tier: Admin, priority: 5, subject: {namespaces: {}}, ingress: [{action
   assert.deepEqual(wider, []);
 });
 
+test('what a policy that stays as it is isolates is not opened by what a translated one leaves open', () => {
+  const own = cilium(
+    '{endpointSelector: {matchLabels: {app: web}}, ingress: [{fromEndpoints: [{matchLabels: {app: db}}]}]}',
+  );
+  const deny = `{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: no-tools}, spec: {priority: 5, subject: {namespaces: {matchLabels: {team: shop}}}, ingress: [{action: Deny, from: [{pods: {namespaceSelector: {matchLabels: {team: ops}}, podSelector: {matchLabels: {app: tool}}}}]}]}}`;
+  const { titles, spec, fidelity } = mirror(`${own}\n---\n${deny}`, { engine: 'unknown', here: CILIUM });
+  assert.deepEqual(titles.toSorted(), ['CiliumNetworkPolicy shop/p', 'NetworkPolicy shop/admin-no-tools']);
+  assert.deepEqual(spec('NetworkPolicy shop/admin-no-tools')?.podSelector, {
+    matchExpressions: [{ key: 'app', operator: 'NotIn', values: ['web'] }],
+  });
+  assert.deepEqual(
+    fidelity.map((f) => f.fidelity),
+    ['exact', 'exact'],
+  );
+});
+
 test('what an engine enforces: CRDs alone prove nothing', () => {
   const kinds = ['cilium.io', 'projectcalico.org', 'policy.networking.k8s.io'].map((group) => ({
     resource: { group, version: 'v', plural: 'ks' },
