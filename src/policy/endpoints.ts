@@ -40,12 +40,24 @@ export function modelOf(snapshot: Snapshot, engineOverride?: EngineName): Policy
     tiers: tiersOf(engine.name, policies, calicoTiers(snapshot.policies)),
     namespaces,
     pods: snapshot.workloads.flatMap((w) => podsOf(engine.name === 'cilium' ? { ...w, ports: namedOnce(w.ports) } : w)),
-    nodes: new Map(snapshot.nodes.map((n) => [n.name, n.addresses])),
+    nodes: nodesOf(snapshot),
     nodeLabels: new Map(snapshot.nodes.flatMap((n) => (n.policyLabels ? [[n.name, n.policyLabels] as const] : []))),
     ...maybe('serviceAccounts', serviceAccounts),
     services,
     podRanges: snapshot.ranges.pods,
   };
+}
+
+/** The nodes' addresses; where nodes couldn't be read, or aren't in a folder, those that pods on their network tell. */
+function nodesOf({ nodes, workloads }: Snapshot): PolicyModel['nodes'] {
+  const found = new Map<string, readonly string[]>();
+  for (const { namespace, hostNetwork, pods } of workloads) {
+    if (!hostNetwork) continue;
+    for (const { name, node = `the node of ${namespace}/${name}`, ips } of pods)
+      if (ips.length > 0) found.set(node, ips);
+  }
+  for (const { name, addresses } of nodes) found.set(name, [...new Set([...addresses, ...(found.get(name) ?? [])])]);
+  return found;
 }
 
 /**

@@ -374,3 +374,28 @@ test('a verdict is plain data: it survives JSON and spreading', () => {
   assert.deepEqual(JSON.parse(JSON.stringify(verdict)).ingress.because, verdict.ingress.because);
   assert.deepEqual({ ...verdict.ingress }.because, verdict.ingress.because);
 });
+
+for (const engine of ['calico', 'cilium', 'kindnet', 'kube-network-policies', 'npm', 'unknown'] as const) {
+  test(`a node's address and a pod on its network are one, also where nobody read the nodes: ${engine}`, () => {
+    const without = PODS.replace(/---\nkind: Node\n.*\n.*\n/g, '').replace(/\nkind: Node\n[^-]*---/g, '');
+    assert.ok(!without.includes('kind: Node'));
+    for (const spec of [
+      '{podSelector: {}, policyTypes: [Ingress, Egress]}',
+      '{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 172.18.0.0/16}}]}], egress: [{to: [{ipBlock: {cidr: 172.18.0.0/16}}]}]}',
+      '{podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}], egress: [{to: [{namespaceSelector: {}}]}]}',
+    ]) {
+      const policy = `---\nkind: NetworkPolicy\nmetadata: {name: p, namespace: shop}\nspec: ${spec}\n`;
+      for (const pods of [PODS, without]) {
+        const model = modelFrom(pods + policy, { engine });
+        for (const [ip, pod] of [
+          ['ip:172.18.0.2', 'ops/host'],
+          ['ip:172.18.0.3', 'shop/agent'],
+        ] as const) {
+          const found = [ask(model, ip, 'shop/web'), ask(model, 'shop/web', ip)].map((v) => v.allowed);
+          const wanted = [ask(model, pod, 'shop/web'), ask(model, 'shop/web', pod)].map((v) => v.allowed);
+          assert.deepEqual(found, wanted, `${ip} and ${pod} under ${spec}`);
+        }
+      }
+    }
+  });
+}
