@@ -86,6 +86,7 @@ function podsOf(workload: Workload): PodEndpoint[] {
     ports,
     ips: pod.ips,
     ...(workload.pods.length === 0 && manifestReplicas(workload)),
+    ...maybe('selector', workload.selector),
     ...('node' in pod && pod.node !== undefined && { node: pod.node }),
   }));
 }

@@ -2,7 +2,7 @@ import { semanticsOf } from './engine.ts';
 import { STAMPED } from './groups.ts';
 import type { Endpoint, LabelTest, Peer, PodEndpoint, PolicyModel, Selector } from './model.ts';
 import { peersIn } from './peers.ts';
-import { holds, knowing, type Labels } from './select.ts';
+import { holds, knowing, type Labels, matchesLabels } from './select.ts';
 import { isSelectable } from './write-rule.ts';
 
 /**
@@ -44,9 +44,26 @@ export function labelSteps(model: PolicyModel, peers: readonly Peer[], endpoint:
   };
   return peers.flatMap(peersIn).flatMap((peer) => {
     const tests = peer.type === 'pods' ? lacking(peer.match) : undefined;
-    if (!tests || tests.length === 0) return [];
+    if (!tests || tests.length === 0 || !isTakenBy(endpoint, tests)) return [];
     return { text: tests.map((t) => setting(t, endpoint)).join(' and '), count: tests.length };
   });
+}
+
+/**
+ * Whether a workload takes the labels on its pods. A controller's selector can't be changed, and the API server refuses a
+ * template that it doesn't match; where the selector isn't known, any label that is there may be part of it.
+ * https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#selector
+ */
+function isTakenBy({ labels, selector, workload }: PodEndpoint, tests: readonly LabelTest[]): boolean {
+  const wanted = tests.filter(({ of }) => of === 'pod');
+  if (selector) {
+    return matchesLabels(selector, { ...labels, ...Object.fromEntries(wanted.map((t) => [t.key, valueSet(t)])) });
+  }
+  return workload.startsWith('Pod/') || wanted.every(({ key }) => !Object.hasOwn(labels, key));
+}
+
+function valueSet({ values }: LabelTest): string {
+  return values[0] ?? '';
 }
 
 function byLength(a: readonly unknown[], b: readonly unknown[]): number {

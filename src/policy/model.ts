@@ -1,4 +1,4 @@
-import type { Engine, Protocol, ServiceFacts } from '../snapshot/model.ts';
+import type { Engine, LabelSelector, Protocol, ServiceFacts } from '../snapshot/model.ts';
 
 export type Direction = 'ingress' | 'egress';
 
@@ -146,6 +146,8 @@ export interface PodEndpoint {
   readonly ports: readonly { readonly name?: string; readonly port: number; readonly protocol: Protocol }[];
   readonly ips: readonly string[];
   readonly node?: string;
+  /** What its controller knows its pods by, which can't be changed; undefined where there is none, or nobody looked. */
+  readonly selector?: LabelSelector;
   /** How many pods alike it stands for, of a workload that was never run; one where absent. */
   readonly replicas?: number;
 }

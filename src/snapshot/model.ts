@@ -98,6 +98,8 @@ export interface Workload {
   readonly kind: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** What its controller knows its pods by, which can't be changed; absent where there is none, or nobody looked. */
+  readonly selector?: LabelSelector;
   readonly serviceAccount: string;
   readonly hostNetwork: boolean;
   /** Where the pod template asks for it; absent for Linux, or where nothing is said. */

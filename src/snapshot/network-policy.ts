@@ -44,7 +44,7 @@ function specOf(spec: Field): NetworkPolicy['spec'] {
     return { ...maybe('to', peersOf(at(rule, 'to'))), ...maybe('ports', portsOf(at(rule, 'ports'))) };
   });
   return {
-    ...maybe('podSelector', selectorOf(at(spec, 'podSelector'))),
+    ...maybe('podSelector', labelSelector(at(spec, 'podSelector'))),
     ...maybe(
       'policyTypes',
       items(at(spec, 'policyTypes'))?.map((type) => oneOf(type, ['Ingress', 'Egress'] as const)),
@@ -60,8 +60,8 @@ function peersOf(list: Field): NetworkPolicyPeer[] | undefined {
     const block = at(peer, 'ipBlock');
     if (!isAbsent(block)) onlyKeys(block, ['cidr', 'except']);
     return {
-      ...maybe('podSelector', selectorOf(at(peer, 'podSelector'))),
-      ...maybe('namespaceSelector', selectorOf(at(peer, 'namespaceSelector'))),
+      ...maybe('podSelector', labelSelector(at(peer, 'podSelector'))),
+      ...maybe('namespaceSelector', labelSelector(at(peer, 'namespaceSelector'))),
       ...(isAbsent(block)
         ? {}
         : { ipBlock: { cidr: text(at(block, 'cidr')), ...maybe('except', texts(at(block, 'except'))) } }),
@@ -81,7 +81,8 @@ function portsOf(list: Field): NetworkPolicyPort[] | undefined {
   });
 }
 
-function selectorOf(selector: Field): LabelSelector | undefined {
+/** A label selector of Kubernetes, its structure checked; undefined where absent. Throws what the field's `fail` makes. */
+export function labelSelector(selector: Field): LabelSelector | undefined {
   if (isAbsent(selector)) return undefined;
   onlyKeys(selector, ['matchLabels', 'matchExpressions']);
   const expressions = items(at(selector, 'matchExpressions'))?.map((expression) => {

@@ -2,6 +2,7 @@ import ipaddr from 'ipaddr.js';
 import { inputError } from '../host/errors.ts';
 import { groupOf } from '../policy/dialect/origin.ts';
 import { type PolicyObject, SNAPSHOT_SCHEMA, type Snapshot, type Workload } from './model.ts';
+import { labelSelector } from './network-policy.ts';
 import { isPolicyKind, locatedPolicy, NETWORK_POLICY } from './policy-object.ts';
 import { namespaceNamed, protocolOf } from './redact.ts';
 import {
@@ -131,6 +132,7 @@ function workloadOf(workload: Field): Workload {
     kind: text(at(workload, 'kind')),
     name: text(at(workload, 'name')),
     labels: textMap(at(workload, 'labels')) ?? {},
+    ...maybe('selector', labelSelector(at(workload, 'selector'))),
     serviceAccount: text(at(workload, 'serviceAccount')),
     hostNetwork: flag(at(workload, 'hostNetwork')),
     ...(isAbsent(at(workload, 'os')) ? {} : { os: oneOf(at(workload, 'os'), ['windows'] as const) }),

@@ -1,8 +1,9 @@
-import type { PolicyObject, Workload } from './model.ts';
+import type { LabelSelector, PolicyObject, Workload } from './model.ts';
 import { namesKey } from './named.ts';
+import { labelSelector } from './network-policy.ts';
 import { controllerOf, type LivePod, type Owner, type PodFacts, podFacts } from './pods.ts';
 import { namespaceOf } from './redact.ts';
-import { at, type Field, integer, isAbsent, text } from './shape.ts';
+import { at, type Field, integer, isAbsent, maybe, text, textMap } from './shape.ts';
 
 /** The controllers that make pods, and where their pod template is. */
 export const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
@@ -60,9 +61,18 @@ export function templateWorkload(
     kind,
     name: text(at(object, 'metadata', 'name')),
     ...withoutGenerated(podFacts(template), selected),
+    ...maybe('selector', selectorOf(kind, at(object, 'spec', 'selector'))),
     ...severalOf(kind, at(object, 'spec')),
     pods: [],
   };
+}
+
+/** A Job's and a CronJob's are made up by the server, of labels that are generated. */
+function selectorOf(kind: string, selector: Field): LabelSelector | undefined {
+  if (kind === 'Job' || kind === 'CronJob') return undefined;
+  if (kind !== 'ReplicationController') return labelSelector(selector);
+  const matchLabels = textMap(selector);
+  return matchLabels && { matchLabels };
 }
 
 /** How many pods run at a time: one where nothing is said; a DaemonSet's hang on the nodes. */
@@ -98,11 +108,18 @@ export function groupPods(pods: readonly LivePod[], lookup: OwnerLookup, selecte
   return [...groups.values()];
 }
 
-/** Adds the templates of controllers that have no pods now (scaled to zero, a CronJob between two runs). */
+/**
+ * Adds the templates of controllers that have no pods now (scaled to zero, a CronJob between two runs), and to those that
+ * have some what only the controller tells.
+ */
 export function withTemplates(live: readonly Workload[], templates: readonly Workload[]): Workload[] {
   const id = (w: Workload) => `${w.namespace}/${w.kind}/${w.name}`;
   const running = new Set(live.map(id));
-  return [...live, ...templates.filter((workload) => !running.has(id(workload)))];
+  const selectors = new Map(templates.map((workload) => [id(workload), workload.selector]));
+  return [
+    ...live.map((workload) => ({ ...workload, ...maybe('selector', selectors.get(id(workload))) })),
+    ...templates.filter((workload) => !running.has(id(workload))),
+  ];
 }
 
 function rootOwner(pod: LivePod, lookup: OwnerLookup): Owner {

@@ -11,9 +11,13 @@ import { evaluate } from '../../src/policy/evaluate.ts';
 import { explain, explainText } from '../../src/policy/explain.ts';
 import type { Connection, Policy, PolicyModel } from '../../src/policy/model.ts';
 import { readTarget } from '../../src/snapshot/files.ts';
-import type { EngineName, PolicyObject, Snapshot } from '../../src/snapshot/model.ts';
+import { snapshotOfObjects } from '../../src/snapshot/manifests.ts';
+import type { EngineName, PolicyObject, Snapshot, Workload } from '../../src/snapshot/model.ts';
+import { objectsIn } from '../../src/snapshot/placed.ts';
+import { formatSnapshot, parseSnapshot } from '../../src/snapshot/write.ts';
+import { parseYaml } from '../../src/snapshot/yaml.ts';
 import { ADDRESSES, models, PORTS } from './policy-models.ts';
-import { worldOf } from './policy-world.ts';
+import { workload, worldOf } from './policy-world.ts';
 import fc from './random.ts';
 
 const changesTo = (model: PolicyModel, connection: Connection, allowed: boolean) =>
@@ -258,3 +262,52 @@ function withAll(snapshot: Snapshot, changes: readonly Change[]): Snapshot {
   }
   return now;
 }
+
+test("a label that a workload's selector forbids is not proposed", () => {
+  const POLICY = `
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec: {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: front, tier: edge}}}], ports: [{port: 80}]}]}
+`;
+  const advice = (more: Partial<Workload>) => {
+    const workloads = [workload('Deployment', 'shop', 'web'), workload('Deployment', 'shop', 'cart', more)];
+    const model = modelOf(worldOf(POLICY, { workloads }));
+    return explainText(explain(model, 'shop/cart', 'shop/web', 'TCP', 80));
+  };
+  const proposed = /or label shop\/Deployment\/cart with app: "front" and label .* with tier: "edge"/;
+  assert.match(
+    advice({ selector: { matchLabels: { name: 'cart' } }, labels: { app: 'cart', name: 'cart' } }),
+    proposed,
+  );
+  assert.doesNotMatch(advice({ selector: { matchLabels: { app: 'cart' } } }), /or label/);
+  const without = { matchExpressions: [{ key: 'tier', operator: 'DoesNotExist' as const }] };
+  assert.doesNotMatch(advice({ selector: without }), /or label/);
+  // Where nobody looked, any label that is there may be the selector's.
+  assert.doesNotMatch(advice({}), /or label/);
+  assert.match(advice({ labels: { app: 'front' } }), /or label shop\/Deployment\/cart with tier: "edge"/);
+});
+
+test("a controller's selector is read with its template, and where its pods run", () => {
+  const deployment = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cart, namespace: shop}
+spec:
+  selector: {matchLabels: {app: cart}}
+  template: {metadata: {labels: {app: cart, x: z}}, spec: {containers: [{name: c}]}}
+`;
+  const pod = `---
+apiVersion: v1
+kind: Pod
+metadata: {name: cart-1, namespace: shop, labels: {app: cart, x: z}, ownerReferences: [{kind: Deployment, name: cart, controller: true}]}
+spec: {containers: [{name: c}]}
+`;
+  for (const yaml of [deployment, deployment + pod]) {
+    const objects = parseYaml(yaml, 'f.yaml').flatMap((d) => objectsIn(d, 'f.yaml'));
+    const { workloads } = parseSnapshot(formatSnapshot(snapshotOfObjects(objects, 'x')), 's.yaml');
+    assert.deepEqual(
+      workloads.map((w) => [w.pods.length, w.selector]),
+      [[yaml === deployment ? 0 : 1, { matchLabels: { app: 'cart' } }]],
+    );
+  }
+});
