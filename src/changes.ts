@@ -1,6 +1,6 @@
 import { applyPlan } from './apply/apply.ts';
 import { withClient } from './apply/client.ts';
-import { forgetApply, lastApply } from './apply/history.ts';
+import { forgetApply, lastApply, recorded } from './apply/history.ts';
 import { alone } from './apply/lease.ts';
 import { checkSides, SIDES } from './drift/check.ts';
 import { noteDrift } from './drift/local.ts';
@@ -9,11 +9,16 @@ import { watchDrift as watch } from './drift/watch.ts';
 import { inputError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
 import { startStages } from './host/stages.ts';
+import { unloadImages } from './image/unload.ts';
 import { openLocal } from './open.ts';
 import { type Approve, approved, type Project } from './pipeline.ts';
 import { readLocalState } from './plan/local-state.ts';
-import type { Plan } from './plan/model.ts';
+import type { LocalState, Plan } from './plan/model.ts';
+import { isOthersToo } from './plan/ownership.ts';
+import { placeOf, whereOf } from './plan/place.ts';
+import { planRemoval } from './plan/plan.ts';
 import { planUndo } from './plan/undo.ts';
+import { listStandIns, removeStandIns } from './verify/leftovers.ts';
 
 /**
  * Takes the last apply's namespaces and policies back; images stay in the nodes, where they change nothing. All or none:
@@ -23,22 +28,70 @@ import { planUndo } from './plan/undo.ts';
 export async function undo(run: Run, project: Project, approve: Approve): Promise<Plan | undefined> {
   const { stage } = startStages(run);
   const cluster = await stage('finding the local cluster', () => openLocal(run, project));
-  const last = await lastApply(project.folder, cluster.id);
+  const prefix = project.settings.namespacePrefix;
+  const place = placeOf(cluster.id, project.settings);
+  const last = await lastApply(project.folder, place);
   if (!last) {
-    throw inputError(`There is nothing to undo in ${cluster.id}: no apply from ${project.folder} is on record`, {
+    throw inputError(`There is nothing to undo in ${place}: no apply from ${project.folder} is on record`, {
       action: 'To take everything of ours out of the cluster, run "clparity remove".',
     });
   }
-  const objects = await withClient(cluster, async (client) =>
+  const objects = await withClient(cluster, prefix, async (client) =>
     planUndo(last.objects, await readLocalState(client, run.signal)),
   );
   const target = `it was before ${last.appliedAt}`;
-  const chosen = await approved({ ...objects, cluster: cluster.id, target, images: [] }, approve);
+  const chosen = await approved({ ...objects, ...whereOf(cluster, project.settings), target, images: [] }, approve);
   if (!chosen) return undefined;
-  await alone(cluster, run, async (client, held) => {
+  await alone(cluster, prefix, run, async (client, held) => {
     await stage('undoing the last apply', () => applyPlan(client, chosen, held));
     // Where only a part was wanted, the rest may still be taken back.
-    if (chosen.objects.length === objects.objects.length) await forgetApply(project.folder, cluster.id);
+    if (chosen.objects.length === objects.objects.length) await forgetApply(project.folder, place);
+    await noteDrift(held, project, cluster, client);
+  });
+  return chosen;
+}
+
+/**
+ * Takes everything of ours, of the prefix that is set, out of the local cluster. Images stay where another mirror may use
+ * them. Undefined when not approved.
+ */
+export async function remove(run: Run, project: Project, approve: Approve): Promise<Plan | undefined> {
+  const { stage, changed } = startStages(run);
+  const cluster = await stage('finding the local cluster', () => openLocal(run, project));
+  const prefix = project.settings.namespacePrefix;
+  const { removal, isShared } = await withClient(cluster, prefix, async (client) => {
+    const standIns = await listStandIns(client, run.signal);
+    const local = await readLocalState(client, run.signal);
+    const objects = planRemoval(local);
+    const warnings = [...objects.warnings, ...standIns.map((line) => `will be removed too: ${line}`)];
+    const removal: Plan = {
+      ...objects,
+      ...whereOf(cluster, project.settings),
+      target: 'it was before',
+      images: [],
+      warnings,
+    };
+    return { removal, isShared: hasOtherMirrors(local) };
+  });
+  const chosen = await approved(removal, approve);
+  if (!chosen) return undefined;
+  await alone(cluster, prefix, run, async (client, held) => {
+    // Policies first: a namespace that holds some of ours would not count as empty to the stand-ins' removal.
+    await stage('removing policies', async () =>
+      changed(...(await recorded(project.folder, chosen, () => applyPlan(client, chosen, held)))),
+    );
+    await stage('removing stand-ins', async () => {
+      for (const line of await removeStandIns(client, held)) run.log('warn', `Left: ${line}`);
+    });
+    await stage('removing images', async () => {
+      if (isShared) {
+        run.log('info', 'Images stay in the nodes: another mirror in this cluster may use them');
+        return;
+      }
+      for (const [node, names] of await unloadImages(cluster, held)) {
+        if (names.length > 0) run.log('info', `${node}: removed ${names.join(', ')}`);
+      }
+    });
     await noteDrift(held, project, cluster, client);
   });
   return chosen;
@@ -52,4 +105,9 @@ export function drift(run: Run, project: Project): Promise<Drift> {
 /** The same, again whenever something moves, until the run is cancelled. */
 export function watchDrift(run: Run, project: Project, onDrift: (drift: Drift) => void): Promise<void> {
   return watch(run, project, onDrift);
+}
+
+/** Whether mirrors of other prefixes, or of none, are in the cluster. */
+function hasOtherMirrors({ namespaces, policies, signature }: LocalState): boolean {
+  return [...namespaces, ...policies].some((object) => isOthersToo(object, signature));
 }

@@ -1,6 +1,6 @@
 /** Everything that a front end may use: the heavy bundle, loaded on first use. */
 
-export { drift, undo, watchDrift } from './changes.ts';
+export { drift, remove, undo, watchDrift } from './changes.ts';
 export { type ClusterInfo, createCluster, listClusters } from './clusters.ts';
 export { type Diagnosis, doctor } from './doctor.ts';
 export { type Drift, hasMoved } from './drift/model.ts';
@@ -20,7 +20,6 @@ export {
   mirror,
   type Project,
   plan,
-  remove,
   sync,
   verify,
 } from './pipeline.ts';

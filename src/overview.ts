@@ -6,6 +6,7 @@ import type { ImageLock } from './image/model.ts';
 import type { Project } from './pipeline.ts';
 import { yamlOf } from './plan/documents.ts';
 import { fidelityLines } from './plan/fidelity-text.ts';
+import { placeOf } from './plan/place.ts';
 import { originOf } from './policy/dialect/origin.ts';
 import type { Fidelity, PolicyFidelity } from './policy/fidelity.ts';
 import type { FindingState, Report } from './report/model.ts';
@@ -96,7 +97,7 @@ export async function overview({ folder, settings }: Pick<Project, 'folder' | 's
     lastDrift(folder),
     readLock(folder),
   ]);
-  const cluster = settings.cluster ?? report?.cluster;
+  const cluster = settings.cluster === undefined ? report?.cluster : placeOf(settings.cluster, settings);
   const applied = cluster === undefined ? undefined : await lastApply(folder, cluster);
   const lock = locks.find(({ reference }) => reference === settings.image) ?? locks[0];
   const image = report?.image ?? (settings.image === 'none' ? undefined : lock);

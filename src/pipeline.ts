@@ -5,13 +5,11 @@ import { alone } from './apply/lease.ts';
 import { assertNotTarget } from './cluster/guard.ts';
 import type { VouchedCluster } from './cluster/provider.ts';
 import { assertNotListed } from './cluster/remote.ts';
-import { noteDrift } from './drift/local.ts';
 import type { Host } from './host/host.ts';
 import type { Run } from './host/run.ts';
 import { type Stages, startStages } from './host/stages.ts';
 import { pinImage } from './image/base-image.ts';
 import type { ImageLock } from './image/model.ts';
-import { unloadImages } from './image/unload.ts';
 import {
   type ChosenImages,
   chooseImages,
@@ -26,7 +24,8 @@ import { readLocalState } from './plan/local-state.ts';
 import { localWorld, mirrored } from './plan/mirrored.ts';
 import type { ObjectPlan, Plan, ScopedTarget } from './plan/model.ts';
 import { readOwnKinds } from './plan/own-kinds.ts';
-import { hasChanges, mirroredEarlier, planObjects, planRemoval } from './plan/plan.ts';
+import { placeOf, whereOf } from './plan/place.ts';
+import { hasChanges, mirroredEarlier, planObjects } from './plan/plan.ts';
 import { scopeTarget } from './plan/scope.ts';
 import { modelOf } from './policy/endpoints.ts';
 import { mixedDialects } from './policy/mixed-dialects.ts';
@@ -41,13 +40,13 @@ import {
   windowsFindings,
 } from './report/findings.ts';
 import type { Finding, Report } from './report/model.ts';
+import { inTargetNames } from './report/names.ts';
 import { withOrigins } from './report/origins.ts';
 import { saveReport } from './report/store.ts';
 import type { Settings } from './settings.ts';
 import { captureCluster } from './snapshot/capture.ts';
 import type { Snapshot } from './snapshot/model.ts';
 import { architectureWarnings, windowsLines } from './snapshot/platforms.ts';
-import { listStandIns, removeStandIns } from './verify/leftovers.ts';
 import type { VerifyResult } from './verify/model.ts';
 import { verify as prove } from './verify/verify.ts';
 
@@ -97,38 +96,9 @@ export async function mirror(run: Run, project: Project, approve: Approve): Prom
 export async function verify(run: Run, project: Project): Promise<Report> {
   const stages = startStages(run);
   const work = await prepare(run, withoutImages(project), stages.stage);
-  return alone(work.cluster, run, (client, held) => conclude(held, project, stages, work, client, true));
-}
-
-/** Takes everything of ours out of the local cluster. Undefined when not approved. */
-export async function remove(run: Run, project: Project, approve: Approve): Promise<Plan | undefined> {
-  const { stage, changed } = startStages(run);
-  const cluster = await stage('finding the local cluster', () => openLocal(run, project));
-  const removal = await withClient(cluster, async (client): Promise<Plan> => {
-    const standIns = await listStandIns(client, run.signal);
-    const objects = planRemoval(await readLocalState(client, run.signal));
-    const warnings = [...objects.warnings, ...standIns.map((line) => `will be removed too: ${line}`)];
-    const where = cluster.elsewhere === undefined ? {} : { elsewhere: cluster.elsewhere };
-    return { ...objects, ...where, cluster: cluster.id, target: 'it was before', images: [], warnings };
-  });
-  const chosen = await approved(removal, approve);
-  if (!chosen) return undefined;
-  await alone(cluster, run, async (client, held) => {
-    // Policies first: a namespace that holds some of ours would not count as empty to the stand-ins' removal.
-    await stage('removing policies', async () =>
-      changed(...(await recorded(project.folder, chosen, () => applyPlan(client, chosen, held)))),
-    );
-    await stage('removing stand-ins', async () => {
-      for (const line of await removeStandIns(client, held)) run.log('warn', `Left: ${line}`);
-    });
-    await stage('removing images', async () => {
-      for (const [node, names] of await unloadImages(cluster, held)) {
-        if (names.length > 0) run.log('info', `${node}: removed ${names.join(', ')}`);
-      }
-    });
-    await noteDrift(held, project, cluster, client);
-  });
-  return chosen;
+  return alone(work.cluster, project.settings.namespacePrefix, run, (client, held) =>
+    conclude(held, project, stages, work, client, true),
+  );
 }
 
 function withoutImages(project: Project): Project {
@@ -155,7 +125,7 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
     settings.image === 'none' ? undefined : await stage('looking up the image', () => pinImage(run, project));
   const images = await stage("looking up production's images", () => chooseImages(run, project, base, target));
   const changes = await planImages(run, images, cluster);
-  const { objects, here } = await withClient(cluster, async (client) => {
+  const { objects, here } = await withClient(cluster, settings.namespacePrefix, async (client) => {
     const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
     return { objects: await planNow(run, client, cluster, target, settings, here), here };
   });
@@ -166,8 +136,7 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
     images,
     plan: {
       ...objects,
-      cluster: cluster.id,
-      ...(cluster.elsewhere && { elsewhere: cluster.elsewhere }),
+      ...whereOf(cluster, settings),
       target: snapshot.source.name,
       images: changes.images,
       warnings: [
@@ -192,7 +161,7 @@ async function change(run: Run, project: Project, approve: Approve, proof: boole
   if (!chosen) return undefined;
   const wanted = images.wanted.filter(({ lock }) => !isLeftOut(lock, work.plan, chosen));
   await stage('pulling the image', () => pullImages(run, project, wanted, cluster, changed));
-  return alone(cluster, run, async (client, held) => {
+  return alone(cluster, project.settings.namespacePrefix, run, async (client, held) => {
     await stage('loading the image', () => loadImages(held, wanted, cluster, changed));
     await forgetLeft(held, project, images);
     await stage('mirroring policies', async () =>
@@ -242,12 +211,12 @@ async function conclude(
   ];
   const report = makeReport({
     target: snapshot.source.name,
-    cluster: cluster.id,
+    cluster: placeOf(cluster.id, settings),
     createdAt: new Date().toISOString(),
     findings,
     changes: stages.changes,
     ...(verified ? { verify: verified } : {}),
-    policies: objects.fidelity,
+    policies: inTargetNames(objects.fidelity, target.localNames),
     ...(reported.image && { image: reported.image }),
   });
   await saveReport(project.folder, report, snapshot, here);

@@ -7,8 +7,8 @@ import { inputError, messageOf, ParityError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
 import { openLocal, openTarget } from './open.ts';
 import type { Project } from './pipeline.ts';
-import { chosenOf } from './plan/chosen.ts';
-import { renamedPeer, renamer } from './plan/rename.ts';
+import { chosenOf, localPart } from './plan/chosen.ts';
+import { renamedPeer, renameNamespaces } from './plan/rename.ts';
 import { scopeTarget } from './plan/scope.ts';
 import { type Assertion, parseAssertions } from './policy/assertions.ts';
 import { askedOf, type CheckReport, type Judgement, check as judge } from './policy/check.ts';
@@ -117,10 +117,12 @@ export async function diff(
   if (after !== undefined) return told(first, await read(after));
   if (now) return told(first, (await openTarget(run, project)).snapshot);
   const cluster = await openLocal(run, project);
-  const here = await withClient(cluster, (client) =>
+  const here = await withClient(cluster, settings.namespacePrefix, (client) =>
     run.step('Read the local cluster', () => captureCluster(client, cluster.id, run)),
   );
-  return told(chosenOf(first, settings), chosenOf(here, settings));
+  const { localNames } = scopeTarget(first, settings);
+  const there = renameNamespaces(chosenOf(first, settings), (name) => localNames.get(name) ?? name);
+  return told(there, localPart(here, settings));
 }
 
 /** Judges the assertions of a file: by the target's policies, or `live` with real packets in the local cluster. */
@@ -145,7 +147,7 @@ async function checkLive(run: Run, project: Project, targetNames: readonly Asser
   const { snapshot, connection } = await openTarget(run, project);
   const target = scopeTarget(snapshot, settings);
   const model = modelOf(target);
-  const rename = renamer(settings.namespaceMap);
+  const rename = (name: string) => target.localNames.get(name) ?? name;
   const local = (peer: string) => renamedPeer(peer, rename);
   const assertions = targetNames.map((a) => ({ ...a, from: local(a.from), to: local(a.to) }));
   // One object a connection: the answers are looked up by it.
@@ -154,7 +156,7 @@ async function checkLive(run: Run, project: Project, targetNames: readonly Asser
   assertNotListed(snapshot.source.clusterUid, settings.remoteClusters);
   assertNotTarget(cluster, snapshot.source, connection);
   if (cluster.unprobed !== undefined) throw inputError(`No packet can be sent in ${cluster.id}: ${cluster.unprobed}`);
-  const answers = await alone(cluster, run, (client, held) =>
+  const answers = await alone(cluster, settings.namespacePrefix, run, (client, held) =>
     askPackets(
       { target, cluster, client, settings },
       [...asked.values()].flatMap((a) => (a instanceof ParityError ? [] : a)),

@@ -29,6 +29,8 @@ export interface Settings {
   readonly excludeNamespaces: readonly string[];
   /** Target namespace to local namespace. */
   readonly namespaceMap: Readonly<Record<string, string>>;
+  /** What the local names of mirrored namespaces begin with, where a team shares a cluster: `dev1-`; empty for none. */
+  readonly namespacePrefix: string;
   /** The target's engine, where it can't be seen (a folder of manifests). */
   readonly engine?: EngineName;
   /** Policies (by name, or kind and name) that may allow more here than at the target, where the choice is more or less. */
@@ -63,6 +65,7 @@ export const DEFAULT_SETTINGS: Settings = {
   namespaces: [],
   excludeNamespaces: SYSTEM_NAMESPACES,
   namespaceMap: {},
+  namespacePrefix: '',
   acceptWider: [],
   keep: false,
   probeTimeoutMs: 2000,

@@ -1,6 +1,6 @@
 import type { VouchedCluster } from '../cluster/provider.ts';
 import { inputError, type ParityError, refusedError } from '../host/errors.ts';
-import { FIELD_MANAGER } from '../plan/ownership.ts';
+import { type Signature, signatureOf } from '../plan/ownership.ts';
 import {
   ApiError,
   type KubeObject,
@@ -33,6 +33,8 @@ export interface DeleteOptions extends WriteOptions {
 
 /** What may be done to a local cluster that its provider vouches for. */
 export interface WriteClient extends ReadClient {
+  /** In whose name it writes, and knows its own. */
+  readonly signature: Signature;
   /**
    * Server-side apply as our field manager, never by force: creates, or changes the fields that we own. Returns the object
    * as stored. Throws `refused` naming the owner where someone else owns a field, ApiError for all else.
@@ -44,13 +46,18 @@ export interface WriteClient extends ReadClient {
   delete(object: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>, options: DeleteOptions): Promise<boolean>;
 }
 
-/** The only maker of a client that writes. Nothing is sent until it is used; `close` it after. */
-export function writeClient(cluster: VouchedCluster): WriteClient {
+/**
+ * The only maker of a client that writes, for the mirror under a prefix (none: empty). Nothing is sent until it is used;
+ * `close` it after.
+ */
+export function writeClient(cluster: VouchedCluster, prefix = ''): WriteClient {
+  const signature = signatureOf(prefix);
   const transport = openTransport(cluster.connection);
   const query = (dryRun: boolean | undefined) =>
-    new URLSearchParams({ fieldManager: FIELD_MANAGER, ...(dryRun && { dryRun: 'All' }) });
+    new URLSearchParams({ fieldManager: signature.manager, ...(dryRun && { dryRun: 'All' }) });
   return {
     ...readClient(transport),
+    signature,
     async apply(object, { signal, dryRun, fieldManager }) {
       try {
         const parameters = query(dryRun);
@@ -91,9 +98,13 @@ export function writeClient(cluster: VouchedCluster): WriteClient {
   };
 }
 
-/** Works with a client of its own, closed after. */
-export async function withClient<T>(cluster: VouchedCluster, work: (client: WriteClient) => Promise<T>): Promise<T> {
-  const client = writeClient(cluster);
+/** Works with a client of its own for the mirror under a prefix, closed after. */
+export async function withClient<T>(
+  cluster: VouchedCluster,
+  prefix: string,
+  work: (client: WriteClient) => Promise<T>,
+): Promise<T> {
+  const client = writeClient(cluster, prefix);
   try {
     return await work(client);
   } finally {

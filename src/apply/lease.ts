@@ -7,7 +7,6 @@ import { ApiError, type KubeObject, type Resource } from '../target/rest.ts';
 import { type WriteClient, withClient } from './client.ts';
 
 const LEASES: Resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases' };
-const NAME = 'clparity';
 /** Where leases of this kind are by custom; a mirror leaves it alone. */
 const NAMESPACE = 'kube-system';
 const RENEW_MS = 10_000;
@@ -24,7 +23,7 @@ interface LeaseSpec {
 }
 
 /**
- * Does work that changes a cluster as the only run of ours that does so there, by a Lease (coordination.k8s.io/v1) that
+ * Does work that changes a cluster as the only run that does so there for the client's mirror, by a Lease (coordination.k8s.io/v1) that
  * is renewed meanwhile and deleted after. `work` gets a run whose signal also fires when the lease is lost. Throws
  * `environment` naming the holder where another run is at work.
  */
@@ -46,17 +45,18 @@ export async function withLease<T>(client: WriteClient, run: Run, work: (run: Ru
   }
 }
 
-/** Does what writes to a cluster with a client of its own, under the lease: see withLease. */
+/** Does what writes to a cluster for the mirror under a prefix, with a client of its own and under its lease: see withLease. */
 export async function alone<T>(
   cluster: VouchedCluster,
+  prefix: string,
   run: Run,
   work: (client: WriteClient, held: Run) => Promise<T>,
 ): Promise<T> {
-  return withClient(cluster, (client) => withLease(client, run, (held) => work(client, held)));
+  return withClient(cluster, prefix, (client) => withLease(client, run, (held) => work(client, held)));
 }
 
 async function take(client: WriteClient, holder: string, signal: AbortSignal): Promise<KubeObject> {
-  const held = await client.get(LEASES, NAME, NAMESPACE, signal);
+  const held = await client.get(LEASES, client.signature.lease, NAMESPACE, signal);
   const spec = (held?.spec ?? {}) as LeaseSpec;
   const age = Date.now() - Date.parse(spec.renewTime ?? held?.metadata.creationTimestamp ?? '');
   if (held && age < DURATION_S * 1000 && !isDead(spec.holderIdentity)) throw busy(spec.holderIdentity);
@@ -64,7 +64,7 @@ async function take(client: WriteClient, holder: string, signal: AbortSignal): P
     // Only in the state that was seen: whoever else found it stale may have taken it over by now.
     const { resourceVersion, uid } = held.metadata;
     await client
-      .delete(leaseOf(holder), {
+      .delete(leaseOf(client, holder), {
         signal,
         ...(uid === undefined ? {} : { uid }),
         ...(resourceVersion === undefined ? {} : { resourceVersion }),
@@ -75,11 +75,11 @@ async function take(client: WriteClient, holder: string, signal: AbortSignal): P
   }
   try {
     // Bare, since fields set here could not be applied later: to the server that is another manager. Only one can make it.
-    await client.create({ ...leaseOf(holder), spec: {} }, { signal });
+    await client.create({ ...leaseOf(client, holder), spec: {} }, { signal });
   } catch (error) {
     throw error instanceof ApiError && error.status === 409 ? busy(undefined) : error;
   }
-  return client.apply(leaseOf(holder), { signal: AbortSignal.timeout(RENEW_MS) });
+  return client.apply(leaseOf(client, holder), { signal: AbortSignal.timeout(RENEW_MS) });
 }
 
 /** Whether the holder was a process of this machine that has ended without giving the lease back: it was killed. */
@@ -98,29 +98,29 @@ function isDead(holder = ''): boolean {
 async function renew(client: WriteClient, holder: string, signal: AbortSignal): Promise<void> {
   for (;;) {
     await sleep(RENEW_MS, undefined, { signal });
-    await client.apply(leaseOf(holder), { signal });
+    await client.apply(leaseOf(client, holder), { signal });
   }
 }
 
 /** Also after a cancel: nothing of ours is to stay. */
 async function release(client: WriteClient, { metadata }: KubeObject, run: Run): Promise<void> {
   try {
-    await client.delete(leaseOf(''), {
+    await client.delete(leaseOf(client, ''), {
       signal: AbortSignal.timeout(10_000),
       ...(metadata.uid ? { uid: metadata.uid } : {}),
     });
   } catch (error) {
-    run.log('warn', `The lease ${NAMESPACE}/${NAME} stays for ${DURATION_S} s: ${messageOf(error)}`);
+    run.log('warn', `The lease ${NAMESPACE}/${metadata.name} stays for ${DURATION_S} s: ${messageOf(error)}`);
   }
 }
 
-function leaseOf(holderIdentity: string): KubeObject {
+function leaseOf({ signature }: Pick<WriteClient, 'signature'>, holderIdentity: string): KubeObject {
   // MicroTime: six digits of a second.
   const now = new Date().toISOString().replace('Z', '000Z');
   return {
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
-    metadata: { name: NAME, namespace: NAMESPACE },
+    metadata: { name: signature.lease, namespace: NAMESPACE },
     spec: { holderIdentity, renewTime: now, leaseDurationSeconds: DURATION_S },
   };
 }

@@ -4,7 +4,7 @@ import { titleOf } from '../plan/documents.ts';
 import { managedPart, namespaceToWrite } from '../plan/managed.ts';
 import type { ObjectChange } from '../plan/model.ts';
 import { occupantsOf } from '../plan/occupants.ts';
-import { FIELD_MANAGER, isOurs, madeByUs, ownerOf } from '../plan/ownership.ts';
+import { FIELD_MANAGER, isMirror, isOurs, madeByUs, ownerOf, type Signature } from '../plan/ownership.ts';
 import { NAMESPACE_NAME_LABEL } from '../policy/select.ts';
 import type { KubeObject } from '../target/rest.ts';
 import { resourceOf, type WriteClient } from './client.ts';
@@ -29,7 +29,7 @@ export async function recheck(
   signal: AbortSignal,
 ): Promise<KubeObject | undefined> {
   const live = await client.get(resourceOf(change), change.name, change.namespace, signal);
-  const wrong = live ? reasonToRefuse(change, live) : missing(change);
+  const wrong = live ? reasonToRefuse(change, live, client.signature) : missing(change);
   if (wrong === undefined) return live;
   throw refusedError(`${titleOf(change)} ${wrong}`, { action: 'Make a new plan: the cluster changed meanwhile.' });
 }
@@ -38,18 +38,23 @@ function missing({ action }: ObjectChange): string | undefined {
   return action === 'update' ? 'is not there any more' : undefined;
 }
 
-function reasonToRefuse({ action, kind, uid }: ObjectChange, live: KubeObject): string | undefined {
+function reasonToRefuse(
+  { action, kind, uid }: ObjectChange,
+  live: KubeObject,
+  signature: Signature,
+): string | undefined {
   if (action === 'create') return `is there by now and belongs to ${holderOf(live)}`;
   if (live.metadata.uid !== uid) return `was replaced by one that belongs to ${holderOf(live)}`;
-  if (kind !== 'Namespace' && !isOurs(live)) return `is not ours any more, it belongs to ${ownerOf(live)}`;
-  if (kind === 'Namespace' && action === 'delete' && !madeByUs(live)) return 'does not carry our mark any more';
+  if (kind !== 'Namespace' && !isOurs(live, signature)) return `is not ours any more, it belongs to ${ownerOf(live)}`;
+  if (kind === 'Namespace' && action === 'delete' && !madeByUs(live, signature))
+    return 'does not carry our mark any more';
   return undefined;
 }
 
 /** The owner in words, seen from this run: what is ours came from another one. */
 function holderOf(live: KubeObject): string {
   const owner = ownerOf(live);
-  return owner === FIELD_MANAGER ? 'another clparity run' : owner;
+  return isMirror(owner) ? 'another clparity run' : owner;
 }
 
 /** Carries one change out. `live` is what `recheck` found. Not cancellable: the outcome of each write is known. */
@@ -63,7 +68,7 @@ export async function write(client: WriteClient, change: ObjectChange, live: Kub
   }
   if (!live) return;
   if (change.kind === 'Namespace') {
-    const others = (await occupantsOf(client, [change.name], signal)).get(change.name) ?? [];
+    const others = (await occupantsOf(client, [change.name], client.signature, signal)).get(change.name) ?? [];
     if (others.length > 0) throw refusedError(`${titleOf(change)} holds ${others.join(', ')} by now`);
   }
   await client.delete(live, { signal, ...preconditions(live) });
@@ -78,7 +83,7 @@ export function undoOf(client: WriteClient, change: ObjectChange, live: KubeObje
   return {
     title,
     async undo() {
-      await client.apply(withUid(managedPart(live), live), { signal: new AbortController().signal });
+      await client.apply(withUid(managedPart(live, client.signature), live), { signal: new AbortController().signal });
       return true;
     },
   };
@@ -87,11 +92,11 @@ export function undoOf(client: WriteClient, change: ObjectChange, live: KubeObje
 async function takeAway(client: WriteClient, change: ObjectChange): Promise<boolean> {
   const signal = new AbortController().signal;
   const live = await client.get(resourceOf(change), change.name, change.namespace, signal);
-  if (!live || !isOurs(live)) return false;
+  if (!live || !isOurs(live, client.signature)) return false;
   if (change.kind === 'Namespace') {
-    const others = (await occupantsOf(client, [change.name], signal)).get(change.name) ?? [];
+    const others = (await occupantsOf(client, [change.name], client.signature, signal)).get(change.name) ?? [];
     if (others.length > 0) {
-      await client.apply(withUid(namespaceToWrite(change.name, {}, '', false), live), { signal });
+      await client.apply(withUid(namespaceToWrite(change.name, {}, '', false, client.signature), live), { signal });
       throw environmentError(`it holds ${others.join(', ')} by now; our labels are off it`);
     }
   }
@@ -105,16 +110,16 @@ async function bringBack(client: WriteClient, change: ObjectChange, live: KubeOb
   const now = await client.get(resourceOf(change), change.name, change.namespace, signal);
   if (now && !now.metadata.deletionTimestamp) return false;
   await demandGone(client, change, signal);
-  const ours = managedPart(live);
+  const ours = managedPart(live, client.signature);
   await client.apply(ours, { signal });
-  const others = othersPart(live);
+  const others = othersPart(live, client.signature);
   if (others) await client.apply(others, { signal, fieldManager: `${FIELD_MANAGER}-rollback` });
   return true;
 }
 
 /** Labels and annotations that others set on an object of ours: given back in another name, so as not to become ours. */
-function othersPart(live: KubeObject): KubeObject | undefined {
-  const { apiVersion, kind, metadata } = managedPart(live);
+function othersPart(live: KubeObject, signature: Signature): KubeObject | undefined {
+  const { apiVersion, kind, metadata } = managedPart(live, signature);
   const [labels, annotations] = (['labels', 'annotations'] as const).map((field) =>
     Object.entries(live.metadata[field] ?? {}).filter(
       ([key]) => key !== NAMESPACE_NAME_LABEL && !Object.hasOwn(metadata[field] ?? {}, key),

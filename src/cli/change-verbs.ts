@@ -8,7 +8,7 @@ export function registerChangeVerbs(verb: Register): void {
   verb(
     'undo',
     'take back what the last sync, mirror or remove changed in the local cluster',
-    [...LOCAL, 'dryRun', 'yes'],
+    [...LOCAL, 'namespacePrefix', 'dryRun', 'yes'],
     async (v) => {
       const look = async (plan: Parameters<typeof v.approve>[0]) => {
         v.show(plan, () => v.core.planText(plan));

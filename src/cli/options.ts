@@ -20,6 +20,7 @@ export interface Flags {
   readonly namespace?: readonly string[];
   readonly exclude?: readonly string[];
   readonly map?: readonly string[];
+  readonly namespacePrefix?: string;
   readonly engine?: string;
   readonly probeTimeout?: string;
   readonly acceptWider?: readonly string[];
@@ -69,6 +70,11 @@ export const OPTIONS = {
       collect,
     ),
   map: () => new Option('--map <target=local>', 'local name of a target namespace (repeatable)').argParser(collect),
+  namespacePrefix: () =>
+    new Option(
+      '--namespace-prefix <prefix>',
+      'what the local names of mirrored namespaces begin with, where a team shares a cluster: dev1-',
+    ),
   engine: () =>
     new Option('--engine <name>', "policy engine of the target, where it can't be seen").choices([
       'kindnet',
@@ -104,7 +110,7 @@ export type OptionName = keyof typeof OPTIONS;
 
 /** What to be like, which part of it, and where. */
 export const TARGET: readonly OptionName[] = ['context', 'snapshot', 'engine', 'host'];
-export const SCOPE: readonly OptionName[] = ['namespace', 'exclude', 'map', 'acceptWider'];
+export const SCOPE: readonly OptionName[] = ['namespace', 'exclude', 'map', 'namespacePrefix', 'acceptWider'];
 export const LOCAL: readonly OptionName[] = ['cluster', 'remoteUid', 'remoteRegistry', 'host'];
 
 /** Turns flags into settings; the archive's path is taken from the project folder here. Throws an input error for a value that can't be meant. */
@@ -135,6 +141,7 @@ export function settingsOf(flags: Flags): Settings {
     namespaces: flags.namespace ?? [],
     excludeNamespaces: [...DEFAULT_SETTINGS.excludeNamespaces, ...(flags.exclude ?? [])],
     namespaceMap,
+    namespacePrefix: flags.namespacePrefix ?? DEFAULT_SETTINGS.namespacePrefix,
     remoteClusters,
     acceptWider: flags.acceptWider ?? [],
     keep: flags.keep ?? false,

@@ -151,15 +151,20 @@ export function registerVerbs(verb: Register): void {
     },
   );
   registerPolicyVerbs(verb);
-  verb('remove', 'take everything of ours out of the local cluster', [...LOCAL, 'dryRun', 'yes'], async (v) => {
-    const dryRun: Approve = async (plan) => {
-      showPlan(v, plan);
-      return false;
-    };
-    const done = await v.core.remove(v.run, v.project, v.flags.dryRun ? dryRun : v.approve);
-    if (done) v.show(done, () => `Removed ${done.objects.length} objects of ours from ${done.cluster}.`);
-    return 0;
-  });
+  verb(
+    'remove',
+    'take everything of ours out of the local cluster',
+    [...LOCAL, 'namespacePrefix', 'dryRun', 'yes'],
+    async (v) => {
+      const dryRun: Approve = async (plan) => {
+        showPlan(v, plan);
+        return false;
+      };
+      const done = await v.core.remove(v.run, v.project, v.flags.dryRun ? dryRun : v.approve);
+      if (done) v.show(done, () => `Removed ${done.objects.length} objects of ours from ${done.cluster}.`);
+      return 0;
+    },
+  );
   registerChangeVerbs(verb);
   registerKeptVerbs(verb);
   verb(

@@ -3,6 +3,7 @@ import { inputError, isParityError, messageOf } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { openLocal, openTarget } from '../open.ts';
 import type { Project } from '../pipeline.ts';
+import { placeOf } from '../plan/place.ts';
 import type { Report } from '../report/model.ts';
 import { lastLocal, lastReport, lastTarget, saveDrift } from '../report/store.ts';
 import { captureCluster } from '../snapshot/capture.ts';
@@ -59,8 +60,10 @@ const CHECKS: Readonly<Record<Side, Check>> = {
   async local(run, project, report) {
     const before = recordOf(await lastLocal(project.folder), 'local cluster');
     const cluster = await openLocal(run, project);
-    same('local cluster', report.cluster, cluster.id);
-    const now = await withClient(cluster, (client) => captureCluster(client, cluster.id, run));
+    same('local cluster', report.cluster, placeOf(cluster.id, project.settings));
+    const now = await withClient(cluster, project.settings.namespacePrefix, (client) =>
+      captureCluster(client, cluster.id, run),
+    );
     return localDrift(before, now, project.settings);
   },
 };

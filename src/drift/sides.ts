@@ -1,10 +1,10 @@
-import { chosenOf } from '../plan/chosen.ts';
+import { chosenOf, localPart } from '../plan/chosen.ts';
 import { diff, type NameDifference, type SnapshotDiff } from '../policy/diff.ts';
 import type { Settings } from '../settings.ts';
 import type { Snapshot } from '../snapshot/model.ts';
 import type { DriftSide } from './model.ts';
 
-type Scope = Pick<Settings, 'namespaces' | 'excludeNamespaces'>;
+type Scope = Pick<Settings, 'namespaces' | 'excludeNamespaces' | 'namespaceMap' | 'namespacePrefix'>;
 
 /** The target against what it was when the last report was made, in the chosen namespaces. */
 export function targetDrift(before: Snapshot, now: Snapshot, scope: Scope): DriftSide {
@@ -16,7 +16,7 @@ export function targetDrift(before: Snapshot, now: Snapshot, scope: Scope): Drif
  * the labels of namespaces and what becomes of connections count.
  */
 export function localDrift(before: Snapshot, now: Snapshot, scope: Scope): DriftSide {
-  const all = diff(chosenOf(before, scope), chosenOf(now, scope));
+  const all = diff(localPart(before, scope), localPart(now, scope));
   const namespaces = { ...all.namespaces, added: [] };
   const moved = [all.policies, namespaces].some((names) => !isSame(names)) || all.connections.length > 0;
   return sideOf({ ...all, namespaces, workloads: NONE, images: NONE, equal: !moved });

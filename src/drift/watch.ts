@@ -100,7 +100,9 @@ const watchers: Readonly<Record<Side, Watcher>> = {
   },
   async local(run, project, changed) {
     const cluster = await openLocal(run, project);
-    await withClient(cluster, (client) => watchCluster(client, POLICY_WORLD, run, changed));
+    await withClient(cluster, project.settings.namespacePrefix, (client) =>
+      watchCluster(client, POLICY_WORLD, run, changed),
+    );
   },
 };
 

@@ -199,7 +199,7 @@ function enforcementNotes(
 function fidelityNotes(target: Snapshot, own: readonly Policy[], { local, settings }: Surroundings): PolicyNote[] {
   const pods = target.workloads.reduce((sum, { pods: some }) => sum + Math.max(1, some.length), 0);
   if (!local || pods > MOST_COMPARED) return [];
-  const scoped = scopeTarget(target, { ...settings, namespaceMap: {} });
+  const scoped = scopeTarget(target, { ...settings, namespaceMap: {}, namespacePrefix: '' });
   const lines = new Map(own.map(({ source }) => [source.object, source.line ?? 1]));
   return mirrored(scoped, localWorld(local), settings).fidelity.flatMap((one): PolicyNote[] => {
     const line = lines.get(one.policy);

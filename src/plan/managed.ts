@@ -1,26 +1,17 @@
 import { canonicalPolicy } from '../policy/dialect/canonical.ts';
 import type { PolicyObject } from '../snapshot/model.ts';
 import type { KubeObject } from '../target/rest.ts';
-import {
-  ADDED_LABELS,
-  CREATED,
-  FIELD_MANAGER,
-  isCopyable,
-  MANAGED_BY,
-  MIRROR,
-  markField,
-  ourPart,
-} from './ownership.ts';
+import { FIELD_MANAGER, isCopyable, MANAGED_BY, markField, ourPart, type Signature } from './ownership.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
 export const NAMESPACE = { apiVersion: 'v1', kind: 'Namespace' } as const;
 
 /** The policy to write: allow-listed labels and our marks, and the rest as the API server will store it. */
-export function policyToWrite(policy: PolicyObject, mirror: string): KubeObject {
+export function policyToWrite(policy: PolicyObject, mirror: string, signature: Signature): KubeObject {
   const { apiVersion, kind, metadata } = policy;
   const labels = Object.fromEntries(Object.entries(metadata.labels ?? {}).filter(([key]) => isCopyable(key)));
-  const marks = { [MANAGED_BY]: FIELD_MANAGER, [MIRROR]: mirror };
+  const marks = { [MANAGED_BY]: FIELD_MANAGER, [signature.mirror]: mirror };
   const marked = markField(policy) === 'labels' ? { labels: { ...labels, ...marks } } : { labels, annotations: marks };
   return {
     apiVersion,
@@ -35,26 +26,32 @@ export function policyToWrite(policy: PolicyObject, mirror: string): KubeObject 
 }
 
 /** What we say about a namespace: labels, and annotations that remember what is ours. Without either, it is released. */
-export function namespaceToWrite(name: string, labels: Labels, mirror: string, created: boolean): KubeObject {
+export function namespaceToWrite(
+  name: string,
+  labels: Labels,
+  mirror: string,
+  created: boolean,
+  signature: Signature,
+): KubeObject {
   const keys = Object.keys(labels).sort();
   const marked = created || keys.length > 0;
   const annotations = {
-    ...(created && { [CREATED]: 'true' }),
-    ...(keys.length > 0 && { [ADDED_LABELS]: keys.join(',') }),
-    [MIRROR]: mirror,
+    ...(created && { [signature.created]: 'true' }),
+    ...(keys.length > 0 && { [signature.labels]: keys.join(',') }),
+    [signature.mirror]: mirror,
   };
   return { ...NAMESPACE, metadata: { name, ...sortedMaps({ labels, annotations: marked ? annotations : {} }) } };
 }
 
 /** The fields of a live object that we manage, in the shape in which we'd write them. */
-export function managedPart(live: KubeObject): KubeObject {
+export function managedPart(live: KubeObject, signature: Signature): KubeObject {
   const { name, namespace } = live.metadata;
   const type =
     live.kind === 'Namespace' ? NAMESPACE : { apiVersion: live.apiVersion ?? '', kind: live.kind ?? 'NetworkPolicy' };
   const metadata = {
     name,
     ...(namespace !== undefined && { namespace }),
-    ...sortedMaps({ labels: ourPart(live, 'labels'), annotations: ourPart(live, 'annotations') }),
+    ...sortedMaps({ labels: ourPart(live, 'labels', signature), annotations: ourPart(live, 'annotations', signature) }),
   };
   if (live.kind === 'Namespace') return { ...type, metadata };
   return { ...type, metadata, ...canonicalPolicy({ ...live, ...type }) };

@@ -1,6 +1,6 @@
 import { modelOf } from '../policy/endpoints.ts';
 import { bestForms } from '../policy/forms.ts';
-import type { LocalWorld, OwnKinds } from '../policy/translate.ts';
+import type { LocalWorld, OwnKinds, Shared } from '../policy/translate.ts';
 import type { Settings } from '../settings.ts';
 import type { PolicyObject, Snapshot } from '../snapshot/model.ts';
 import type { Mirrored, ScopedTarget } from './model.ts';
@@ -26,8 +26,15 @@ export function mirrored(
     namespaces,
     confineTo: [...new Set([...namespaces, ...earlier])].sort(),
     acceptWider: settings.acceptWider,
+    ...(target.prefix !== '' && { shared: sharedOf(target) }),
   });
   return { objects: objects.map((t) => t.object), fidelity };
+}
+
+/** In whatever scope, so that a narrower one doesn't change what the policies say; with the cluster's own DNS. */
+function sharedOf({ prefix, whole }: ScopedTarget): Shared {
+  const names = new Set([...whole.namespaces.map(({ name }) => name), 'kube-system']);
+  return { prefix, namespaces: [...names].sort() };
 }
 
 /** Labels that are not written must not be counted on either: selectors know sets by them. */

@@ -2,6 +2,7 @@ import type { PolicyFidelity } from '../policy/fidelity.ts';
 import type { PolicyObject, Snapshot } from '../snapshot/model.ts';
 import type { ServedKind } from '../snapshot/other-policies.ts';
 import type { KubeObject } from '../target/rest.ts';
+import type { Signature } from './ownership.ts';
 
 /**
  * What of a target is mirrored: a snapshot that holds the policies of the chosen namespaces only, everything in local
@@ -12,6 +13,10 @@ export interface ScopedTarget extends Snapshot {
   readonly whole: Snapshot;
   /** Namespaces (local names) without policies of their own, kept because rules mention them. */
   readonly peers: readonly string[];
+  /** What the local names of its namespaces begin with; empty where the local cluster isn't shared by prefixes. */
+  readonly prefix: string;
+  /** Local names of all of the target's namespaces, by the target's. */
+  readonly localNames: ReadonlyMap<string, string>;
   /** Globs of local namespaces in which what the target no longer has is pruned; `*` unless the scope was narrowed. */
   readonly pruneIn: readonly string[];
   /** What of the target was left out and why, one line each. */
@@ -27,6 +32,8 @@ export interface Mirrored {
 
 /** What a plan is compared with, read from the local cluster (see local-state.ts). */
 export interface LocalState {
+  /** By which we know our own. */
+  readonly signature: Signature;
   readonly namespaces: readonly KubeObject[];
   /** Policies of every served kind, and what they refer to, each with its apiVersion and kind. */
   readonly policies: readonly KubeObject[];

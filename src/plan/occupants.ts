@@ -1,6 +1,6 @@
 import { DIALECTS } from '../policy/dialect/index.ts';
 import { ApiError, type KubeObject, type ReadClient, type Resource, resourcePath } from '../target/rest.ts';
-import { isOurs } from './ownership.ts';
+import { isOurs, type Signature } from './ownership.ts';
 
 /**
  * What lives in the namespaces and is neither ours nor made by the cluster itself, e.g. `Pod web-0`, by namespace.
@@ -10,6 +10,7 @@ import { isOurs } from './ownership.ts';
 export async function occupantsOf(
   client: ReadClient,
   namespaces: readonly string[],
+  signature: Signature,
   signal: AbortSignal,
 ): Promise<Map<string, string[]>> {
   const found = new Map(namespaces.map((name) => [name, [] as string[]]));
@@ -30,7 +31,8 @@ export async function occupantsOf(
       continue;
     }
     for (const object of objects) {
-      if (isOccupant(kind, object)) found.get(object.metadata.namespace ?? '')?.push(`${kind} ${object.metadata.name}`);
+      if (isOccupant(kind, object, signature))
+        found.get(object.metadata.namespace ?? '')?.push(`${kind} ${object.metadata.name}`);
     }
   }
   return found;
@@ -39,11 +41,14 @@ export async function occupantsOf(
 /** Kinds that the cluster fills in by itself, or that mirror other objects. */
 const DERIVED_KINDS = ['Event', 'Endpoints', 'EndpointSlice', 'PodMetrics', 'CiliumEndpoint', 'Lease'];
 
-function isOccupant(kind: string, object: KubeObject): boolean {
+function isOccupant(kind: string, object: KubeObject, signature: Signature): boolean {
   const { metadata } = object;
+  const isMarked = (record: Readonly<Record<string, string>> = {}) =>
+    Object.keys(record).some((key) => key.startsWith(`${signature.domain}/`));
   if (DERIVED_KINDS.includes(kind)) return false;
   // Marks can be copied along with a policy; nobody copies those of our stand-ins.
-  if (isMirrorable(kind) ? isOurs(object) : hasMark(metadata.labels) || hasMark(metadata.annotations)) return false;
+  if (isMirrorable(kind) ? isOurs(object, signature) : [metadata.labels, metadata.annotations].some(isMarked))
+    return false;
   // A controlled object goes and counts with its owner.
   if (metadata.ownerReferences?.some((owner) => owner.controller)) return false;
   if (kind === 'ServiceAccount') return metadata.name !== 'default';
@@ -54,10 +59,6 @@ function isOccupant(kind: string, object: KubeObject): boolean {
 /** Whether we write objects of that kind. */
 function isMirrorable(kind: string): boolean {
   return DIALECTS.some(({ kinds }) => kinds.some((k) => k.kind === kind));
-}
-
-function hasMark(record: Readonly<Record<string, string>> = {}): boolean {
-  return Object.keys(record).some((key) => key.startsWith('clparity.dev/'));
 }
 
 interface ApiResource {

@@ -1,15 +1,63 @@
 import { createHash } from 'node:crypto';
 import type { KubeObject } from '../target/rest.ts';
 
-/** Our field manager: who we are in managedFields. */
+/** Who we are, whatever the mirror: in labels, and as a field manager where there is no prefix. */
 export const FIELD_MANAGER = 'clparity';
-/** A label on policies; an annotation on what selectors know by its labels. Value: the target. */
-export const MIRROR = 'clparity.dev/mirror';
-/** Annotation of a namespace that we made. */
-export const CREATED = 'clparity.dev/created';
-/** Annotation of a namespace: the label keys that we set, for people; managedFields are what we go by. */
-export const ADDED_LABELS = 'clparity.dev/labels';
 export const MANAGED_BY = 'app.kubernetes.io/managed-by';
+/** The domain of the keys of our marks; with a prefix it has a part of its own. */
+const DOMAIN = 'clparity.dev';
+
+/**
+ * How a mirror signs what it writes. Mirrors that share a cluster, each with a prefix, sign differently: to each, what
+ * the others wrote is somebody else's, and a label that two of them want is held by both (server-side apply).
+ */
+export interface Signature {
+  /** Our field manager: who we are in managedFields. */
+  readonly manager: string;
+  /** The Lease that a run holds while it writes: mirrors of other prefixes don't wait for it. */
+  readonly lease: string;
+  /** What the keys of our marks begin with. */
+  readonly domain: string;
+  /** A label on policies; an annotation on what selectors know by its labels. Value: the target. */
+  readonly mirror: string;
+  /** Annotation of a namespace that we made. */
+  readonly created: string;
+  /** Annotation of a namespace: the label keys that we set, for people; managedFields are what we go by. */
+  readonly labels: string;
+  /** What verify made: a label on owners and service accounts, an annotation on pods and namespaces. */
+  readonly verify: string;
+}
+
+/** The signature of a mirror under a prefix such as `dev1-`; empty for the one that has none. */
+export function signatureOf(prefix: string): Signature {
+  const own = prefix.replace(/-$/, '');
+  const domain = own === '' ? DOMAIN : `${own}.${DOMAIN}`;
+  return {
+    manager: own === '' ? FIELD_MANAGER : `${FIELD_MANAGER}/${own}`,
+    lease: own === '' ? FIELD_MANAGER : `${FIELD_MANAGER}-${own}`,
+    domain,
+    mirror: `${domain}/mirror`,
+    created: `${domain}/created`,
+    labels: `${domain}/labels`,
+    verify: `${domain}/verify`,
+  };
+}
+
+/** Whether labels or annotations have a key of ours, from whatever mirror: `clparity.dev/mirror`, `dev1.clparity.dev/mirror`. */
+export function hasMark(record: Labels = {}, name: 'mirror' | 'verify'): boolean {
+  return Object.keys(record).some((key) => key === `${DOMAIN}/${name}` || key.endsWith(`.${DOMAIN}/${name}`));
+}
+
+/** Whether another mirror than the one that signs so has its mark on an object. */
+export function isOthersToo({ metadata }: Pick<KubeObject, 'metadata'>, { mirror }: Signature): boolean {
+  const rest = ({ [mirror]: _, ...others }: Labels = {}) => others;
+  return hasMark(rest(metadata.labels), 'mirror') || hasMark(rest(metadata.annotations), 'mirror');
+}
+
+/** Whether a field manager is a mirror of ours, with a prefix or without. */
+export function isMirror(manager: string): boolean {
+  return manager === FIELD_MANAGER || manager.startsWith(`${FIELD_MANAGER}/`);
+}
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -38,11 +86,18 @@ function ownedKeys(
 }
 
 type ManagedFields = NonNullable<KubeObject['metadata']['managedFields']>[number];
-const isOurEntry = ({ manager, operation }: ManagedFields) => manager === FIELD_MANAGER && operation === 'Apply';
+const isEntryOf =
+  (signature: Signature) =>
+  ({ manager, operation }: ManagedFields) =>
+    manager === signature.manager && operation === 'Apply';
 
 /** The part of labels or annotations that our field manager set. */
-export function ourPart(object: KubeObject, field: 'labels' | 'annotations'): Record<string, string> {
-  const owned = ownedKeys(object, ['metadata', field], isOurEntry);
+export function ourPart(
+  object: KubeObject,
+  field: 'labels' | 'annotations',
+  signature: Signature,
+): Record<string, string> {
+  const owned = ownedKeys(object, ['metadata', field], isEntryOf(signature));
   return Object.fromEntries(Object.entries(object.metadata[field] ?? {}).filter(([key]) => owned.has(key)));
 }
 
@@ -50,8 +105,8 @@ export function ourPart(object: KubeObject, field: 'labels' | 'annotations'): Re
  * Whether an object is one that we made (policies) or marked (namespaces). The mark alone proves nothing, it can be
  * copied: our field manager must have set it.
  */
-export function isOurs(object: KubeObject): boolean {
-  return MIRROR in ourPart(object, markField(object));
+export function isOurs(object: KubeObject, signature: Signature): boolean {
+  return signature.mirror in ourPart(object, markField(object), signature);
 }
 
 /** Where our mark is: an annotation on objects whose labels selectors see. */
@@ -62,17 +117,18 @@ export function markField({ kind = '' }: Pick<KubeObject, 'kind'>): 'labels' | '
 const LABELS_SELECTED: readonly string[] = ['Namespace', 'CiliumCIDRGroup', 'NetworkSet', 'GlobalNetworkSet'];
 
 /** Which target an object of ours was mirrored from. */
-export function mirroredFrom(object: KubeObject): string | undefined {
-  return object.metadata[markField(object)]?.[MIRROR];
+export function mirroredFrom(object: KubeObject, { mirror }: Signature): string | undefined {
+  return object.metadata[markField(object)]?.[mirror];
 }
 
 /** Whether a namespace is one that we made, not one that was there. */
-export function madeByUs(namespace: KubeObject): boolean {
-  return isOurs(namespace) && CREATED in ourPart(namespace, 'annotations');
+export function madeByUs(namespace: KubeObject, signature: Signature): boolean {
+  return isOurs(namespace, signature) && signature.created in ourPart(namespace, 'annotations', signature);
 }
 
 /** Other managers that own a field, e.g. `['spec', 'ingress']` or `['metadata', 'labels', 'team']`. */
-export function otherManagers(object: KubeObject, path: readonly string[]): string[] {
+export function otherManagers(object: KubeObject, path: readonly string[], signature: Signature): string[] {
+  const isOurEntry = isEntryOf(signature);
   const parents = path.slice(0, -1);
   const last = path.at(-1) ?? '';
   const managers = (object.metadata.managedFields ?? []).filter(
@@ -123,5 +179,5 @@ const NOT_COPIED_DOMAINS = [
   'config.k8s.io',
   'kapp.k14s.io',
   'rio.cattle.io',
-  'clparity.dev',
+  DOMAIN,
 ];

@@ -3,7 +3,16 @@ import type { NamespaceFacts } from '../snapshot/model.ts';
 import type { KubeObject } from '../target/rest.ts';
 import { managedPart, NAMESPACE, namespaceToWrite } from './managed.ts';
 import type { Conflict, LocalState, ObjectChange } from './model.ts';
-import { isCopyable, madeByUs, otherManagers, ourPart, ownerOf } from './ownership.ts';
+import {
+  isCopyable,
+  isMirror,
+  isOthersToo,
+  madeByUs,
+  otherManagers,
+  ourPart,
+  ownerOf,
+  type Signature,
+} from './ownership.ts';
 
 /** What is to be done about one namespace: at most one change, and labels that others hold. */
 export interface NamespacePlan {
@@ -15,38 +24,41 @@ export interface NamespacePlan {
 
 /**
  * The change that gives a namespace the target's labels. One that is there only gets labels that it lacks; a label that
- * someone else set to another value stays and is a conflict. `keep`: labels that we set earlier stay, wanted or not.
+ * someone else set to another value stays and is a conflict, one that another mirror set to the same value is held by
+ * both. `keep`: labels that we set earlier stay, wanted or not.
  */
 export function planNamespace(
   facts: NamespaceFacts,
   live: KubeObject | undefined,
   mirror: string,
   keep: boolean,
+  signature: Signature,
 ): NamespacePlan {
   const { name } = facts;
   const wanted = Object.entries(facts.labels).filter(([key]) => isCopyable(key));
   if (!live) {
     const labels = Object.fromEntries(wanted);
-    const after = namespaceToWrite(name, labels, mirror, true);
+    const after = namespaceToWrite(name, labels, mirror, true, signature);
     return { change: { action: 'create', ...NAMESPACE, name, after }, conflicts: [], labels };
   }
-  const ours = ourPart(live, 'labels');
+  const ours = ourPart(live, 'labels', signature);
   const present = live.metadata.labels ?? {};
   const labels: Record<string, string> = keep ? { ...ours } : {};
   const conflicts: Conflict[] = [];
   for (const [key, value] of wanted) {
     const here = Object.hasOwn(present, key) ? present[key] : undefined;
-    const others = otherManagers(live, ['metadata', 'labels', key]);
+    const others = otherManagers(live, ['metadata', 'labels', key], signature);
     const ourAlone = Object.hasOwn(ours, key) && others.length === 0;
-    if (here === undefined || ourAlone || (here === value && Object.hasOwn(ours, key))) labels[key] = value;
+    const held = Object.hasOwn(ours, key) || (others.length > 0 && others.every(isMirror));
+    if (here === undefined || ourAlone || (here === value && held)) labels[key] = value;
     else if (here !== value) conflicts.push(labelConflict(live, key, value, here, others));
   }
-  const after = namespaceToWrite(name, labels, mirror, madeByUs(live));
-  return { ...changeTo(live, after), conflicts, labels: { ...without(present, ours), ...labels } };
+  const after = namespaceToWrite(name, labels, mirror, madeByUs(live, signature), signature);
+  return { ...changeTo(live, after, signature), conflicts, labels: { ...without(present, ours), ...labels } };
 }
 
-function changeTo(live: KubeObject, after: KubeObject): { change?: ObjectChange } {
-  const before = managedPart(live);
+function changeTo(live: KubeObject, after: KubeObject, signature: Signature): { change?: ObjectChange } {
+  const before = managedPart(live, signature);
   if (isDeepStrictEqual(before, after)) return {};
   const marked = after.metadata.annotations !== undefined;
   const { name, uid } = live.metadata;
@@ -63,14 +75,15 @@ function changeTo(live: KubeObject, after: KubeObject): { change?: ObjectChange 
 }
 
 /**
- * What to do about a namespace with our mark that isn't needed any more: delete it if we made it and nothing else lives
- * in it; otherwise take our labels off it.
+ * What to do about a namespace with our mark that isn't needed any more: delete it if we made it, nothing else lives in
+ * it and no other mirror needs it; otherwise take our labels off it.
  */
 export function dropNamespace(live: KubeObject, local: LocalState): { change: ObjectChange; warning?: string } {
   const { name, uid } = live.metadata;
-  const base = { ...NAMESPACE, name, ...(uid !== undefined && { uid }), before: managedPart(live) };
-  const release: ObjectChange = { ...base, action: 'release', after: namespaceToWrite(name, {}, '', false) };
-  if (!madeByUs(live)) return { change: release };
+  const { signature } = local;
+  const base = { ...NAMESPACE, name, ...(uid !== undefined && { uid }), before: managedPart(live, signature) };
+  const release: ObjectChange = { ...base, action: 'release', after: namespaceToWrite(name, {}, '', false, signature) };
+  if (!madeByUs(live, signature) || isOthersToo(live, signature)) return { change: release };
   const others = local.occupants.get(name) ?? [];
   if (others.length === 0) return { change: { ...base, action: 'delete' } };
   const some = others.length > 5 ? `${others.slice(0, 5).join(', ')} and ${others.length - 5} more` : others.join(', ');

@@ -4,7 +4,7 @@ import type { KubeObject } from '../target/rest.ts';
 import { titleOf } from './documents.ts';
 import { managedPart, policyToWrite } from './managed.ts';
 import type { Conflict, ObjectChange, ObjectRef } from './model.ts';
-import { isOurs, otherManagers, ownerOf } from './ownership.ts';
+import { isOurs, otherManagers, ownerOf, type Signature } from './ownership.ts';
 
 /** A policy's change or the conflict that forbids it; neither where it is as it should be. */
 export type PolicyPlan = { readonly change?: ObjectChange; readonly conflict?: Conflict };
@@ -13,18 +13,23 @@ export type PolicyPlan = { readonly change?: ObjectChange; readonly conflict?: C
  * The change that makes the local policy, or what one refers to, the target's. One that isn't ours is never adopted,
  * equal or not.
  */
-export function planPolicy(policy: PolicyObject, live: KubeObject | undefined, mirror: string): PolicyPlan {
-  const after = policyToWrite(policy, mirror);
+export function planPolicy(
+  policy: PolicyObject,
+  live: KubeObject | undefined,
+  mirror: string,
+  signature: Signature,
+): PolicyPlan {
+  const after = policyToWrite(policy, mirror, signature);
   const id = refOf(after);
   if (!live) return { change: { ...id, action: 'create', after } };
-  if (!isOurs(live)) {
+  if (!isOurs(live, signature)) {
     const owner = ownerOf(live);
     const message = `${titleOf(id)} is here already and belongs to ${owner}; it is left alone`;
     return { conflict: { ...id, owner, message } };
   }
-  const before = managedPart(live);
+  const before = managedPart(live, signature);
   if (isDeepStrictEqual(before, after)) return {};
-  const edited = editedFields(live, before, after);
+  const edited = editedFields(live, before, after, signature);
   if (edited) {
     const message =
       `${titleOf(id)} is ours, but ${edited.owner} changed ${edited.fields.join(', ')}; ` +
@@ -36,8 +41,8 @@ export function planPolicy(policy: PolicyObject, live: KubeObject | undefined, m
 }
 
 /** The deletion of a policy of ours. */
-export function dropPolicy(live: KubeObject): ObjectChange {
-  const before = managedPart(live);
+export function dropPolicy(live: KubeObject, signature: Signature): ObjectChange {
+  const before = managedPart(live, signature);
   const { uid } = live.metadata;
   return { ...refOf(before), action: 'delete', ...(uid !== undefined && { uid }), before };
 }
@@ -59,7 +64,7 @@ function deletion({ apiVersion, kind, namespace, name }: ObjectRef): string {
 }
 
 /** The parts of a policy of ours that differ from what we want because someone else wrote them. */
-function editedFields(live: KubeObject, before: KubeObject, after: KubeObject) {
+function editedFields(live: KubeObject, before: KubeObject, after: KubeObject, signature: Signature) {
   const parts = (object: KubeObject) =>
     new Map<string, unknown>([
       ...Object.entries(object.spec ?? {}).map(([key, value]): [string, unknown] => [`spec.${key}`, value]),
@@ -70,7 +75,7 @@ function editedFields(live: KubeObject, before: KubeObject, after: KubeObject) {
     (path) => !isDeepStrictEqual(here.get(path), wanted.get(path)),
   );
   const edited = differing.flatMap((path) => {
-    const managers = otherManagers(live, path.split('.'));
+    const managers = otherManagers(live, path.split('.'), signature);
     return managers.length > 0 ? [{ path, managers }] : [];
   });
   if (edited.length === 0) return undefined;

@@ -15,7 +15,7 @@ import { foreignPolicies, otherMirrors, selectorsWithoutNamespace } from './warn
  * namespaces and labels, what policies refer to, policies that allow before those that only isolate, then what the
  * target no longer has.
  * `mirrored`: the policies to apply; the target's own NetworkPolicies when absent.
- * Pure. A cluster mirrors one target: what another left is pruned everywhere; of this target's, only inside the scope.
+ * Pure. A cluster mirrors one target (under a prefix, if any): what another left is pruned everywhere; of this target's, only inside the scope.
  */
 export function planObjects(
   scoped: ScopedTarget,
@@ -30,11 +30,17 @@ export function planObjects(
   const staying = target.namespaces.filter((facts) => !leaving.includes(facts));
 
   const namespacePlans = staying.map((facts) =>
-    planNamespace(facts, namespaces.get(facts.name), mirror, isNarrowed(target) && target.peers.includes(facts.name)),
+    planNamespace(
+      facts,
+      namespaces.get(facts.name),
+      mirror,
+      isNarrowed(target) && target.peers.includes(facts.name),
+      local.signature,
+    ),
   );
   const policyPlans = target.policies
     .filter(({ metadata }) => !leaving.some(({ name }) => name === metadata.namespace))
-    .map((policy) => planPolicy(policy, policies.get(idOf(policy)), mirror));
+    .map((policy) => planPolicy(policy, policies.get(idOf(policy)), mirror, local.signature));
   const stale = unreadable(target) ? { changes: [], warnings: [noPruning] } : prune(target, local, mirror);
   const labels = new Map([
     ...local.namespaces.map(({ metadata }) => [metadata.name, metadata.labels ?? {}] as const),
@@ -66,11 +72,14 @@ export function planObjects(
   };
 }
 
-/** Everything of ours away, from whatever target: policies, then labels and the namespaces that nothing else uses. */
+/** Everything of ours (of this prefix) away, from whatever target: policies, then labels and the namespaces that nothing else uses. */
 export function planRemoval(local: LocalState): ObjectPlan {
-  const dropped = local.namespaces.filter(isOurs).map((namespace) => dropNamespace(namespace, local));
+  const { signature } = local;
+  const ours = (live: KubeObject) => isOurs(live, signature);
+  const dropped = local.namespaces.filter(ours).map((namespace) => dropNamespace(namespace, local));
+  const policies = local.policies.filter(ours).map((live) => dropPolicy(live, signature));
   return {
-    objects: inOrder([...local.policies.filter(isOurs).map(dropPolicy), ...dropped.map(({ change }) => change)]),
+    objects: inOrder([...policies, ...dropped.map(({ change }) => change)]),
     conflicts: [],
     unchanged: 0,
     fidelity: [],
@@ -80,11 +89,11 @@ export function planRemoval(local: LocalState): ObjectPlan {
 }
 
 /** Namespaces outside of a narrowed scope that hold policies of ours from this target. */
-export function mirroredEarlier(target: ScopedTarget, { policies }: LocalState): string[] {
+export function mirroredEarlier(target: ScopedTarget, { policies, signature }: LocalState): string[] {
   if (!isNarrowed(target)) return [];
   const mirror = mirrorName(target.source.name);
   const known = new Set(target.whole.namespaces.map(({ name }) => name));
-  const ours = policies.filter((live) => isOurs(live) && mirroredFrom(live) === mirror);
+  const ours = policies.filter((live) => isOurs(live, signature) && mirroredFrom(live, signature) === mirror);
   return [...new Set(ours.flatMap(({ metadata }) => metadata.namespace ?? []))].filter((name) => known.has(name));
 }
 
@@ -94,10 +103,12 @@ export function hasChanges(plan: Pick<Plan, 'objects' | 'images'>): boolean {
 }
 
 function prune(target: ScopedTarget, local: LocalState, mirror: string) {
+  const { signature } = local;
   const inScope = globMatcher(target.pruneIn);
   // What is of the whole cluster is in every scope.
   const prunable = (object: KubeObject, namespace: string | undefined) =>
-    isOurs(object) && (namespace === undefined || inScope(namespace) || mirroredFrom(object) !== mirror);
+    isOurs(object, signature) &&
+    (namespace === undefined || inScope(namespace) || mirroredFrom(object, signature) !== mirror);
   const wanted = new Set(target.policies.map(idOf));
   const needed = new Set(target.namespaces.map(({ name }) => name));
   const policies = local.policies.filter((live) => !wanted.has(idOf(live)) && prunable(live, live.metadata.namespace));
@@ -106,7 +117,7 @@ function prune(target: ScopedTarget, local: LocalState, mirror: string) {
     .filter(({ metadata }) => !metadata.deletionTimestamp)
     .map((live) => dropNamespace(live, local));
   return {
-    changes: [...policies.map(dropPolicy), ...namespaces.map(({ change }) => change)],
+    changes: [...policies.map((live) => dropPolicy(live, signature)), ...namespaces.map(({ change }) => change)],
     warnings: namespaces.flatMap(({ warning }) => warning ?? []),
   };
 }

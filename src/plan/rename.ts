@@ -1,13 +1,23 @@
 import { inputError } from '../host/errors.ts';
 import { renamed } from '../policy/dialect/rename.ts';
 import { NAMESPACE_NAME_LABEL } from '../policy/select.ts';
+import type { Settings } from '../settings.ts';
 import type { Snapshot } from '../snapshot/model.ts';
 
 type Rename = (namespace: string) => string;
 
-/** Gives a namespace's local name; names that aren't mapped stay. */
-export function renamer(map: Readonly<Record<string, string>>): Rename {
-  return (namespace) => (Object.hasOwn(map, namespace) ? (map[namespace] ?? namespace) : namespace);
+/**
+ * Gives a namespace's local name: as the map has it, behind the prefix. `isShared`: those that are the cluster's own and
+ * keep their names, such as kube-system.
+ */
+export function renamer(
+  { namespaceMap, namespacePrefix }: Pick<Settings, 'namespaceMap' | 'namespacePrefix'>,
+  isShared: (namespace: string) => boolean,
+): Rename {
+  return (namespace) => {
+    if (Object.hasOwn(namespaceMap, namespace)) return namespacePrefix + (namespaceMap[namespace] ?? namespace);
+    return isShared(namespace) ? namespace : namespacePrefix + namespace;
+  };
 }
 
 /** A peer of a question in local names: `namespace/…`, or a Service's `dns:NAME.NAMESPACE[.svc…]`. */

@@ -9,13 +9,14 @@ import type { ScopedTarget } from './model.ts';
 import { keysOf, namespaceSelectors } from './peers.ts';
 import { renameNamespaces, renamer } from './rename.ts';
 
-export type Scope = Pick<Settings, 'namespaces' | 'excludeNamespaces' | 'namespaceMap'>;
+export type Scope = Pick<Settings, 'namespaces' | 'excludeNamespaces' | 'namespaceMap' | 'namespacePrefix'>;
 
 /**
  * Cuts a target down to the chosen namespaces and puts it in local names. A namespace that the rules of their policies
  * mention (by a selector that isn't empty) stays as a peer without policies; a system namespace then keeps only the
  * label keys that selectors use, and none of its workloads. Chosen by its exact name, a namespace is in, whatever
- * excludes it. Pure. Throws `input` where nothing matches the chosen names, or the map merges namespaces.
+ * excludes it. Under a prefix what is left out keeps its name: it is the cluster's own, for all who share it. Pure. Throws
+ * `input` where nothing matches the chosen names, the map merges namespaces, or a name can't be one.
  */
 export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
   const namespaces = allNamespaces(snapshot);
@@ -34,14 +35,17 @@ export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
   const peerNames = new Set(peers.map(({ name }) => name));
   const lives = ({ namespace }: { readonly namespace: string }) =>
     chosen.has(namespace) || (peerNames.has(namespace) && !system.has(namespace));
-  const rename = renamer(scope.namespaceMap);
-  refuseSystemNames(namespaces, scope);
+  const excluded = globMatcher(scope.excludeNamespaces);
+  const rename = renamer(scope, (name) => system.has(name) || (!chosen.has(name) && excluded(name)));
   refuseOddMap(namespaces, scope);
+  refuseOddNames(namespaces, scope, rename);
   const whole = renameNamespaces({ ...snapshot, namespaces }, rename);
   return renameNamespaces(
     {
       ...snapshot,
       whole,
+      prefix: scope.namespacePrefix,
+      localNames: new Map(namespaces.map(({ name }) => [name, rename(name)])),
       namespaces: namespaces
         .filter(({ name }) => chosen.has(name) || peerNames.has(name))
         .map((facts) => (system.has(facts.name) ? { ...facts, labels: pick(facts.labels, used) } : facts)),
@@ -49,7 +53,10 @@ export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
       workloads: snapshot.workloads.filter(lives),
       services: snapshot.services.filter(lives),
       peers: peers.map(({ name }) => rename(name)),
-      pruneIn: scope.namespaces.length === 0 ? ['*'] : [...new Set([...scope.namespaces, ...[...chosen].map(rename)])],
+      pruneIn:
+        scope.namespaces.length === 0
+          ? ['*']
+          : [...new Set([...scope.namespaces.map((glob) => scope.namespacePrefix + glob), ...[...chosen].map(rename)])],
       leftOut: leftOut(snapshot, namespaces, chosen, system, peerNames),
     },
     rename,
@@ -87,15 +94,32 @@ function choose(namespaces: readonly NamespaceFacts[], scope: Scope): { chosen: 
   return { chosen, system };
 }
 
-function refuseSystemNames(namespaces: readonly NamespaceFacts[], scope: Scope): void {
+/** A prefix ends in a dash, so that it can be told where it ends; without that it is a label of our marks' domain. */
+const PREFIX = /^[a-z]([-a-z0-9]{0,28}[a-z0-9])?-$/;
+const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+function refuseOddNames(namespaces: readonly NamespaceFacts[], scope: Scope, rename: (name: string) => string): void {
+  const { namespacePrefix: prefix } = scope;
+  if (prefix !== '' && !PREFIX.test(prefix)) {
+    throw inputError(`"${prefix}" can't be a prefix of namespaces`, {
+      action: 'Use up to 30 of a-z, 0-9 and "-", a letter first and one "-" at the end: dev1-',
+    });
+  }
   const excluded = globMatcher(scope.excludeNamespaces);
-  const rename = renamer(scope.namespaceMap);
   for (const { name } of namespaces) {
     const local = rename(name);
-    if (local === name || !excluded(local)) continue;
-    throw inputError(`The namespace map puts ${name} into ${local}, a namespace that is left out of a mirror`, {
-      action: 'Map it to a namespace of your own.',
-    });
+    if (local === name) continue;
+    if (excluded(local)) {
+      const what = prefix === '' ? 'The namespace map' : `The prefix ${prefix}`;
+      throw inputError(`${what} puts ${name} into ${local}, a namespace that is left out of a mirror`, {
+        action: 'Map it to a namespace of your own.',
+      });
+    }
+    if (!NAME.test(local)) {
+      throw inputError(`${local}, for the target's ${name}, can't be a namespace's name: it is longer than 63`, {
+        action: 'Use a shorter prefix, or map the namespace to a shorter name (--map TARGET=LOCAL).',
+      });
+    }
   }
 }
 
@@ -107,7 +131,7 @@ function refuseOddMap(namespaces: readonly NamespaceFacts[], { namespaceMap }: S
         action: `It has ${namespaces.map(({ name }) => name).join(', ') || 'none'}.`,
       });
     }
-    if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(local)) {
+    if (!NAME.test(local)) {
       throw inputError(`The namespace map puts ${target} into "${local}", which can't be a namespace's name`, {
         action: 'Use up to 63 of a-z, 0-9 and "-", a letter or digit at both ends.',
       });

@@ -19,7 +19,7 @@ export function planUndo(applied: readonly ObjectChange[], local: LocalState): O
   const warnings: string[] = [];
   for (const change of applied.toReversed()) {
     const live = lives.get(titleOf(change));
-    const now = live && managedPart(live);
+    const now = live && managedPart(live, local.signature);
     if (isDeepStrictEqual(now, change.before)) continue;
     if (!isDeepStrictEqual(now, change.after)) {
       touched.push(`${titleOf(change)} ${live ? 'was changed' : 'is gone'}`);
@@ -47,7 +47,7 @@ export function planUndo(applied: readonly ObjectChange[], local: LocalState): O
 }
 
 function drop(live: KubeObject, local: LocalState): { change: ObjectChange; warning?: string } {
-  return live.kind === 'Namespace' ? dropNamespace(live, local) : { change: dropPolicy(live) };
+  return live.kind === 'Namespace' ? dropNamespace(live, local) : { change: dropPolicy(live, local.signature) };
 }
 
 /** Back to how it was: changed again, or made anew. */

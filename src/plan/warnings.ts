@@ -3,7 +3,7 @@ import type { NetworkPolicy } from '../snapshot/model.ts';
 import { isReferred } from '../snapshot/policy-object.ts';
 import { titleOf } from './documents.ts';
 import type { LocalState, ScopedTarget } from './model.ts';
-import { isOurs, mirroredFrom, ownerOf } from './ownership.ts';
+import { isOthersToo, isOurs, mirroredFrom, ownerOf } from './ownership.ts';
 import { namespaceSelectors } from './peers.ts';
 import { refOf } from './plan-policies.ts';
 
@@ -26,7 +26,10 @@ export function selectorsWithoutNamespace(
   );
 }
 
-/** Policies of other owners in mirrored namespaces or for all: they stay, and they change what is allowed. */
+/**
+ * Policies of other owners in mirrored namespaces or for all: they stay, and they change what is allowed. Those that
+ * another mirror has for all are confined to its own namespaces.
+ */
 export function foreignPolicies(target: ScopedTarget, local: LocalState): string[] {
   const wanted = new Set(target.policies.map((policy) => titleOf(refOf(policy))));
   const mirrored = new Set(target.policies.map(({ metadata }) => metadata.namespace));
@@ -34,7 +37,8 @@ export function foreignPolicies(target: ScopedTarget, local: LocalState): string
     const { namespace } = live.metadata;
     const counts = !isReferred(live.kind ?? '') && (namespace === undefined || mirrored.has(namespace));
     const title = titleOf(refOf(live));
-    if (isOurs(live) || !counts || wanted.has(title)) return [];
+    const isConfined = namespace === undefined && isOthersToo(live, local.signature);
+    if (isOurs(live, local.signature) || isConfined || !counts || wanted.has(title)) return [];
     return [
       `${title} is not at the target and belongs to ${ownerOf(live)}: it stays, and ` +
         `${namespace === undefined ? 'may change' : 'changes'} what is allowed here`,
@@ -42,11 +46,11 @@ export function foreignPolicies(target: ScopedTarget, local: LocalState): string
   });
 }
 
-/** One mirror per cluster: says from which other target objects are left that this plan replaces. */
+/** One mirror per cluster and prefix: says from which other target objects are left that this plan replaces. */
 export function otherMirrors(local: LocalState, mirror: string): string[] {
   const others = [...local.namespaces, ...local.policies]
-    .filter(isOurs)
-    .map(mirroredFrom)
+    .filter((live) => isOurs(live, local.signature))
+    .map((live) => mirroredFrom(live, local.signature))
     .filter((from) => from !== undefined && from !== mirror);
   return [...new Set(others)].map((from) => `So far this cluster mirrored ${from}; this plan replaces it by ${mirror}`);
 }

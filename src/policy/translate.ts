@@ -1,12 +1,13 @@
 import type { LabelSelector, NetworkPolicyPeer, PolicyObject } from '../snapshot/model.ts';
 import type { ServedKind } from '../snapshot/other-policies.ts';
 import { unconditional } from './conditions.ts';
+import { confineKubernetes, narrowedUnlessNamed } from './dialect/confine.ts';
 import { originOf } from './dialect/origin.ts';
 import type { MissingProxies } from './dialect/place.ts';
 import { semanticsOf } from './engine.ts';
-import type { Policy, PolicyModel, PortMatch } from './model.ts';
+import type { Policy, PolicyModel, PortMatch, Selector } from './model.ts';
 import { peersOf, selectedKeys } from './peers.ts';
-import { holds, namespaceLabels } from './select.ts';
+import { holds, NAMESPACE_NAME_LABEL, namespaceLabels } from './select.ts';
 import { EVERY_ADDRESS, ipBlockOf, uniteBlocks } from './translate-blocks.ts';
 import { type Cell, cellsOf, partsOf } from './translate-cells.ts';
 import { type Lower, localBlocks, lowering, lowerTerms, type Reached } from './translate-peers.ts';
@@ -24,6 +25,14 @@ export interface OwnKinds {
   readonly missing: MissingProxies;
 }
 
+/** What sets a mirror apart from others in the same cluster. */
+export interface Shared {
+  /** What the names of its objects for the whole cluster begin with. */
+  readonly prefix: string;
+  /** The namespaces that stand for the target's, of those who are allowed: whoever is in another one is a stranger. */
+  readonly namespaces: readonly string[];
+}
+
 export interface TranslateInput {
   /** The target under its own engine, in local names. */
   readonly model: PolicyModel;
@@ -36,6 +45,8 @@ export interface TranslateInput {
   readonly namespaces: readonly string[];
   /** The namespaces that a policy of the whole cluster may speak for here; those mirrored when absent. */
   readonly confineTo?: readonly string[];
+  /** Where several mirrors share the local cluster; absent where this one has it for itself. */
+  readonly shared?: Shared;
   /** Names of policies (`SourceRef.object`, or the name alone) of which more may be allowed rather than less. */
   readonly acceptWider: readonly string[];
 }
@@ -75,7 +86,9 @@ export function translate(whole: TranslateInput, without: ReadonlySet<string> = 
     const { namespace } = original?.metadata ?? {};
     const isChosen = namespace !== undefined && input.namespaces.includes(namespace);
     if (original && cell && isChosen && staysVerbatim(cell.policy, original, own, input, lower)) {
-      results.push({ object: original, from: [cell.policy], verbatim: true });
+      const { shared } = input;
+      const confined = shared ? confineKubernetes(original, shared.namespaces) : original;
+      results.push({ object: confined, from: [cell.policy], verbatim: true });
       taken.add(`${namespace}/${cell.policy.name}`);
     } else rest.push(...own);
   }
@@ -87,7 +100,7 @@ function staysVerbatim(
   policy: Policy,
   original: PolicyObject,
   cells: readonly Cell[],
-  { model, local }: TranslateInput,
+  { model, local, shared }: TranslateInput,
   lower: Lower,
 ): boolean {
   if (policy.dialect !== 'kubernetes' || cells.some((c) => !c.direct)) return false;
@@ -111,9 +124,16 @@ function staysVerbatim(
   const lowerHere = lowering(here, []);
   const meaning = ({ pods, nodes, outside }: Reached) =>
     JSON.stringify([pods, nodes, outside.map((b) => ipBlockOf(b))]);
-  return peersOf(policy)
-    .filter((peer) => peer.type === 'cidr')
-    .every((peer) => meaning(lower(peer, policy, 'inner')) === meaning(lowerHere(peer, policy, 'inner')));
+  return (
+    peersOf(policy)
+      .filter((peer) => peer.type === 'cidr')
+      // Addresses that mean pods would mean those of others as well.
+      .every(
+        (peer) =>
+          (!shared || isNobody(lower(peer, policy, 'outer').pods)) &&
+          meaning(lower(peer, policy, 'inner')) === meaning(lowerHere(peer, policy, 'inner')),
+      )
+  );
 }
 
 /** The cells as NetworkPolicies; two directions of one subject become one. */
@@ -233,24 +253,35 @@ function ruleOf(
       ),
     );
   if (isAll) return [{ ...portList }];
-  const blocks = localBlocks({ nodes, outside }, allPods, input.local, semanticsOf(input.local.engine));
+  const blocks = localBlocks(
+    { nodes, outside },
+    allPods && !input.shared,
+    input.local,
+    semanticsOf(input.local.engine),
+  );
   const list: NetworkPolicyPeer[] = [
-    ...(allPods ? [[]] : pods).map((c) => peerOf(c, namespace)),
+    ...(allPods ? [[]] : pods).map((c) => peerOf(c, namespace, input.shared)),
     ...blocks.map((block) => ({ ipBlock: ipBlockOf(block) })),
   ];
   return list.length === 0 ? [] : [{ [side]: list, ...portList }];
 }
 
-function peerOf(conjunction: Conjunction, namespace: string): NetworkPolicyPeer {
+function peerOf(conjunction: Conjunction, namespace: string, shared: Shared | undefined): NetworkPolicyPeer {
   const podSelector = labelSelectorOf(conjunction, 'pod');
   if (namespaceOf(conjunction) === namespace) return { podSelector };
-  const namespaceSelector = labelSelectorOf(conjunction, 'namespace');
+  const selector = labelSelectorOf(conjunction, 'namespace');
+  const namespaceSelector = shared ? narrowedUnlessNamed(selector, NAMESPACE_NAME_LABEL, shared.namespaces) : selector;
   return { namespaceSelector, ...(!isEmpty(podSelector) && { podSelector }) };
 }
 
 function portOf({ protocol, port, endPort }: PortMatch) {
   if (port === undefined) return { protocol };
   return endPort === undefined || endPort === port ? { protocol, port } : { protocol, port, endPort };
+}
+
+/** Whether a selector is one of nobody, written down as such. */
+function isNobody(selector: Selector): boolean {
+  return selector.op === 'any' && selector.of.length === 0;
 }
 
 function isEmpty({ matchLabels, matchExpressions }: LabelSelector): boolean {

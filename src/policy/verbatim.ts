@@ -46,24 +46,28 @@ export function referredForms(input: TranslateInput, chosen: readonly Translated
   const groups = new Set(chosen.map(({ object }) => groupOf(object)));
   const tiers = new Set(chosen.map(({ object }) => (object.spec as { tier?: unknown } | undefined)?.tier));
   const text = JSON.stringify(chosen.map(({ object }) => [object.spec, object.specs]));
-  const isWanted = ({ kind, metadata: { name, namespace } }: PolicyObject) => {
-    if (!isReferred(kind) || (namespace !== undefined && !input.namespaces.includes(namespace))) return false;
+  const isAsked = ({ kind, metadata: { name } }: PolicyObject) => {
     if (kind === 'Tier') return tiers.has(name);
     return kind === 'CiliumCIDRGroup'
       ? groups.has('cilium.io') &&
           (text.includes(`"cidrGroupRef":${JSON.stringify(name)}`) || text.includes('"cidrGroupSelector":'))
       : [...groups].some((group) => group.endsWith('projectcalico.org'));
   };
-  return input.objects.filter(isWanted).flatMap((object) => {
+  const referred = input.objects.filter(
+    ({ kind, metadata: { namespace } }) =>
+      isReferred(kind) && (namespace === undefined || input.namespaces.includes(namespace)),
+  );
+  return referred.flatMap((object) => {
     const dialect = groupOf(object) === 'cilium.io' ? 'cilium' : 'calico';
     const place = placeOf({ dialect }, input);
-    const placed = place && PLACERS[dialect]?.(object, place);
-    return (placed ?? []).map((o) => ({ object: o, from: [], verbatim: true }));
+    // By the names that they have there, as those that name them do.
+    const placed = (place && PLACERS[dialect]?.(object, place)) ?? [];
+    return placed.filter(isAsked).map((o) => ({ object: o, from: [], verbatim: true }));
   });
 }
 
 function placeOf(policy: Pick<Policy, 'dialect'> & Partial<Policy>, input: TranslateInput): Place | undefined {
-  const { local, namespaces, confineTo = namespaces, acceptWider } = input;
+  const { local, namespaces, confineTo = namespaces, acceptWider, shared } = input;
   const { own } = local;
   if (!own) return undefined;
   const accepted = policy.source !== undefined && isAccepted(policy as Policy, acceptWider);
@@ -71,6 +75,7 @@ function placeOf(policy: Pick<Policy, 'dialect'> & Partial<Policy>, input: Trans
     engine: local.engine.name,
     namespaces: confineTo,
     missing: own.missing,
+    ...(shared && { shared }),
     acceptWider: accepted,
     cidrs: localCidrs(input, policy.dialect satisfies DialectName),
     apiVersion: (kind, groups) => servedAs(own, kind, groups),

@@ -48,7 +48,7 @@ export interface Report {
   /** What this run changed, one line each; empty means "no changes". */
   readonly changes: readonly string[];
   readonly verify?: VerifyResult;
-  /** How near each of the target's policies comes here. */
+  /** How near each of the target's policies comes here, in the target's names. */
   readonly policies?: readonly PolicyFidelity[];
   readonly image?: ReportedImage;
 }

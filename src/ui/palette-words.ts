@@ -17,6 +17,7 @@ export const SETTING_OF_OPTION: Readonly<Record<string, string>> = {
   exclude: 'clparity.excludeNamespaces',
   namespace: 'clparity.namespaces',
   map: 'clparity.namespaceMap',
+  'namespace-prefix': 'clparity.namespacePrefix',
   'registry-mirror': 'clparity.registryMirror',
   'accept-wider': 'clparity.acceptWider',
   'remote-uid': 'clparity.remoteClusters',

@@ -19,6 +19,7 @@ export function readSettings(config: Pick<vscode.WorkspaceConfiguration, 'get'>)
     namespaces: config.get<string[]>('namespaces') ?? DEFAULT_SETTINGS.namespaces,
     excludeNamespaces: config.get<string[]>('excludeNamespaces') ?? DEFAULT_SETTINGS.excludeNamespaces,
     namespaceMap: config.get<Record<string, string>>('namespaceMap') ?? DEFAULT_SETTINGS.namespaceMap,
+    namespacePrefix: text('namespacePrefix') ?? DEFAULT_SETTINGS.namespacePrefix,
     acceptWider: config.get<string[]>('acceptWider') ?? DEFAULT_SETTINGS.acceptWider,
     keep: config.get<boolean>('keepStandIns') ?? DEFAULT_SETTINGS.keep,
     probeTimeoutMs: config.get<number>('probeTimeout') ?? DEFAULT_SETTINGS.probeTimeoutMs,

@@ -3,13 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WriteClient } from '../apply/client.ts';
 import type { LocalCluster } from '../cluster/provider.ts';
 import { environmentError } from '../host/errors.ts';
+import type { Signature } from '../plan/ownership.ts';
 import type { Protocol } from '../snapshot/model.ts';
 import type { KubeObject } from '../target/rest.ts';
 import { type LocalPod, waitForPods } from './local-pods.ts';
 import type { EnforcementCheck } from './model.ts';
 import { prepareNamespace } from './namespaces.ts';
 import { podNetworks } from './netns.ts';
-import { MARK, ourNamespace } from './ours.ts';
+import { ourNamespace } from './ours.ts';
 import { type Kit, pausePod } from './pause-pod.ts';
 import { type Answer, type Probe, sendProbes } from './prober.ts';
 
@@ -43,14 +44,14 @@ export async function checkEnforcement(
     const notCarried = await baseline(probe, a, b, options.signal);
     const evidence = [`TCP ${a.ip} to ${b.ip} port ${PORT} and back, no policy: allowed`];
     for (const type of ['Ingress', 'Egress']) {
-      await client.create(denyAll(namespace, type), { signal: options.signal });
+      await client.create(denyAll(namespace, type, client.signature), { signal: options.signal });
     }
     const denied = await untilDenied(probe, [between(a, b, 'TCP'), between(b, a, 'TCP')], options.signal);
     evidence.push(`the same into a pod with default deny for ingress: ${denied[0]?.text}`);
     evidence.push(`the same out of a pod with default deny for egress: ${denied[1]?.text}`);
     return { check: { enforced: denied.every((d) => d.denied), evidence }, notCarried };
   } finally {
-    await client.delete(ourNamespace(namespace, {}), { signal: AbortSignal.timeout(20_000) });
+    await client.delete(ourNamespace(namespace, {}, client.signature), { signal: AbortSignal.timeout(20_000) });
   }
 }
 
@@ -63,7 +64,7 @@ async function startPair(
   const ownerUid = await prepareNamespace(client, { namespace, labels: {}, accounts: new Set(['default']) }, signal);
   for (const name of ['a', 'b']) {
     const pod = { namespace, name, labels: { pod: name }, serviceAccount: 'default', ports: [] };
-    await client.create(pausePod(pod, kit, ownerUid), { signal });
+    await client.create(pausePod(pod, kit, ownerUid, client.signature), { signal });
   }
   const pods = await waitForPods(client, [`${namespace}/a`, `${namespace}/b`], signal);
   const [a, b] = [pods.get(`${namespace}/a`), pods.get(`${namespace}/b`)];
@@ -109,11 +110,11 @@ function why(protocol: Protocol, answer: Answer | undefined): [Protocol, string]
   return [[protocol, `this cluster's network doesn't carry it even without policies (${how})`]];
 }
 
-function denyAll(namespace: string, type: string): KubeObject {
+function denyAll(namespace: string, type: string, { verify }: Signature): KubeObject {
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
-    metadata: { name: `deny-${type.toLowerCase()}`, namespace, annotations: { [MARK]: 'true' } },
+    metadata: { name: `deny-${type.toLowerCase()}`, namespace, annotations: { [verify]: 'true' } },
     spec: { podSelector: { matchLabels: { pod: 'b' } }, policyTypes: [type] },
   };
 }

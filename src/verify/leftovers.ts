@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WriteClient } from '../apply/client.ts';
 import type { Run } from '../host/run.ts';
 import type { KubeObject, Resource } from '../target/rest.ts';
-import { CONFIG_MAPS, isMarked, MARK, NAMESPACES, NETWORK_POLICIES, PODS, SERVICE_ACCOUNTS } from './ours.ts';
+import { CONFIG_MAPS, isMarkedBy, NAMESPACES, NETWORK_POLICIES, PODS, SERVICE_ACCOUNTS } from './ours.ts';
 
 const apps = (plural: string): Resource => ({ group: 'apps', version: 'v1', plural });
 const batch = (plural: string): Resource => ({ group: 'batch', version: 'v1', plural });
@@ -27,7 +27,7 @@ interface Item {
 }
 
 /**
- * Takes everything that verify made out of the cluster, from this run or a killed one, and waits until it's gone.
+ * Takes everything that verify made for the client's mirror out of the cluster, from this run or a killed one, and waits until it's gone.
  * A namespace of ours that holds anything of somebody else's stays. Returns what is left, one line each.
  */
 export async function removeStandIns(client: WriteClient, run: Pick<Run, 'signal' | 'log'>): Promise<string[]> {
@@ -59,17 +59,17 @@ export async function removeStandIns(client: WriteClient, run: Pick<Run, 'signal
 
 async function ourNamespaces(client: WriteClient, signal: AbortSignal): Promise<Item[]> {
   const namespaces = await client.list(NAMESPACES, signal);
-  return namespaces.filter(isMarked).map((object) => ({ resource: NAMESPACES, object }));
+  return namespaces.filter((o) => isMarkedBy(o, client.signature)).map((object) => ({ resource: NAMESPACES, object }));
 }
 
 async function labelled(client: WriteClient, resource: Resource, signal: AbortSignal): Promise<Item[]> {
-  const objects = await client.list(resource, signal, { labelSelector: MARK });
+  const objects = await client.list(resource, signal, { labelSelector: client.signature.verify });
   return objects.map((object) => ({ resource, object }));
 }
 
 async function ownedPods(client: WriteClient, owner: KubeObject, signal: AbortSignal): Promise<Item[]> {
   const pods = await client.list(PODS, signal, { namespace: owner.metadata.namespace ?? '' });
-  return pods.filter(isMarked).map((object) => ({ resource: PODS, object }));
+  return pods.filter((o) => isMarkedBy(o, client.signature)).map((object) => ({ resource: PODS, object }));
 }
 
 async function remove(client: WriteClient, items: readonly Item[], signal: AbortSignal): Promise<void> {
@@ -87,7 +87,9 @@ async function contentsOfOthers(client: WriteClient, namespace: string, signal: 
   const lists = await Promise.all(
     CONTENTS.map(async (resource) => {
       const objects = await client.list(resource, signal, { namespace });
-      return objects.filter((o) => !isMarked(o) && !o.metadata.deletionTimestamp).map((o) => ({ resource, object: o }));
+      return objects
+        .filter((o) => !isMarkedBy(o, client.signature) && !o.metadata.deletionTimestamp)
+        .map((object) => ({ resource, object }));
     }),
   );
   return lists
@@ -119,7 +121,7 @@ async function stillThere(client: WriteClient, items: readonly Item[], signal: A
   }
 }
 
-/** What verify has in the cluster now, one line each. */
+/** What verify has in the cluster now for the client's mirror, one line each. */
 export async function listStandIns(client: WriteClient, signal: AbortSignal): Promise<string[]> {
   const owners = await labelled(client, CONFIG_MAPS, signal);
   const pods = (await Promise.all(owners.map(({ object }) => ownedPods(client, object, signal)))).flat();

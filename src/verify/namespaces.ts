@@ -19,7 +19,7 @@ export async function prepareNamespace(
 ): Promise<string> {
   const { namespace, labels, accounts } = wanted;
   if (!(await client.get(NAMESPACES, namespace, undefined, signal))) {
-    await client.create(ourNamespace(namespace, labels), { signal });
+    await client.create(ourNamespace(namespace, labels, client.signature), { signal });
   }
   const uid = await createOwner(client, namespace, signal);
   for (const name of accounts) await ensureServiceAccount(client, namespace, name, signal);
@@ -28,7 +28,7 @@ export async function prepareNamespace(
 
 async function createOwner(client: WriteClient, namespace: string, signal: AbortSignal): Promise<string> {
   try {
-    const owner = await client.create(ourObject('ConfigMap', namespace, OWNER), { signal });
+    const owner = await client.create(ourObject('ConfigMap', namespace, OWNER, client.signature), { signal });
     return owner.metadata.uid ?? '';
   } catch (cause) {
     if (!(cause instanceof ApiError && cause.status === 409)) throw cause;
@@ -44,7 +44,7 @@ async function ensureServiceAccount(client: WriteClient, namespace: string, name
   const end = Date.now() + 15_000;
   while (!(await client.get(SERVICE_ACCOUNTS, name, namespace, signal))) {
     if (name !== 'default') {
-      await client.create(ourObject('ServiceAccount', namespace, name), { signal });
+      await client.create(ourObject('ServiceAccount', namespace, name, client.signature), { signal });
     } else if (Date.now() > end) {
       throw environmentError(`Namespace ${namespace} has no service account "default"`, {
         action: "Check the cluster's kube-controller-manager, which makes it.",

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type LocalCluster, openNodes } from '../cluster/provider.ts';
+import type { Signature } from '../plan/ownership.ts';
 import type { ContainerPort } from '../snapshot/model.ts';
 import type { KubeObject } from '../target/rest.ts';
-import { MARK, OWNER } from './ours.ts';
+import { OWNER } from './ours.ts';
 
 export interface PausePod {
   readonly namespace: string;
@@ -42,7 +43,7 @@ export function standInName(kind: string, name: string): string {
  * `restricted` pod security level is enforced. It never becomes ready, so that no Service sends it real traffic.
  * `ownerUid` is the UID of the namespace's ConfigMap named OWNER.
  */
-export function pausePod(pod: PausePod, { image, nodes }: Kit, ownerUid: string): KubeObject {
+export function pausePod(pod: PausePod, { image, nodes }: Kit, ownerUid: string, { verify }: Signature): KubeObject {
   const { namespace, name, labels, serviceAccount } = pod;
   const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: OWNER, uid: ownerUid, controller: true };
   return {
@@ -52,7 +53,7 @@ export function pausePod(pod: PausePod, { image, nodes }: Kit, ownerUid: string)
       name,
       namespace,
       labels,
-      annotations: { [MARK]: 'true' },
+      annotations: { [verify]: 'true' },
       ownerReferences: [owner],
     },
     spec: {

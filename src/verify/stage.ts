@@ -79,11 +79,11 @@ function outside(model: PolicyModel): string[] {
   return [`addresses outside of the cluster in ${distinct.join(', ')}: no packet was sent to or from them`];
 }
 
-/** Names a workload as the target does: `namespace/Kind/name`, its namespace mapped back. */
+/** Names a workload as the target does: `namespace/Kind/name`. `localNames`: as in ScopedTarget; all the same when absent. */
 export function targetName(
-  namespaceMap: Readonly<Record<string, string>>,
+  localNames: ReadonlyMap<string, string> = new Map(),
 ): (pod: Pick<PodEndpoint, 'namespace' | 'workload'> | Pick<Workload, 'namespace' | 'kind' | 'name'>) => string {
-  const back = new Map(Object.entries(namespaceMap).map(([there, here]) => [here, there]));
+  const back = new Map([...localNames].map(([there, here]) => [here, there]));
   return (pod) => {
     const namespace = back.get(pod.namespace) ?? pod.namespace;
     return 'workload' in pod ? endpointId({ ...pod, namespace }) : workloadId({ ...pod, namespace });

@@ -50,7 +50,7 @@ async function createStandIn(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    await client.create(pausePod({ ...workload, name }, kit, ownerUid), { signal });
+    await client.create(pausePod({ ...workload, name }, kit, ownerUid, client.signature), { signal });
   } catch (cause) {
     if (!(cause instanceof ApiError)) throw cause;
     throw environmentError(`The stand-in for ${workloadId(workload)} was refused: ${messageOf(cause)}`, {

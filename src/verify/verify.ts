@@ -8,7 +8,7 @@ import { modelOf } from '../policy/endpoints.ts';
 import type { Connection, Endpoint, PolicyModel } from '../policy/model.ts';
 import type { Settings } from '../settings.ts';
 import type { Snapshot } from '../snapshot/model.ts';
-import { type Cast, castWorkloads, endpointId } from './cast.ts';
+import { type Cast, castWorkloads, endpointId, workloadId } from './cast.ts';
 import { compare } from './compare.ts';
 import { checkEnforcement, type Enforcement } from './enforcement.ts';
 import { listStandIns, removeStandIns } from './leftovers.ts';
@@ -16,7 +16,7 @@ import { type LocalPod, type PodObject, runningPod } from './local-pods.ts';
 import { type Measured, measure } from './measure.ts';
 import type { VerifyResult } from './model.ts';
 import { type PodNetwork, podNetworks } from './netns.ts';
-import { MARK, PODS } from './ours.ts';
+import { PODS } from './ours.ts';
 import { kitFor } from './pause-pod.ts';
 import type { Answer } from './prober.ts';
 import { type Endpoints, localJudge, targetEndpoints, targetName } from './stage.ts';
@@ -24,10 +24,10 @@ import { startStandIns } from './stand-ins.ts';
 
 export interface VerifyInput {
   /** What to be like: scoped, and with namespaces already under their local names. */
-  readonly target: Snapshot & Partial<Pick<ScopedTarget, 'whole' | 'peers'>>;
+  readonly target: Snapshot & Partial<Pick<ScopedTarget, 'whole' | 'peers' | 'localNames'>>;
   readonly cluster: VouchedCluster;
   readonly client: WriteClient;
-  readonly settings: Pick<Settings, 'probeTimeoutMs' | 'keep' | 'namespaceMap'>;
+  readonly settings: Pick<Settings, 'probeTimeoutMs' | 'keep'>;
   /** The local cluster's own policies, to explain differences. */
   readonly localModel?: PolicyModel;
 }
@@ -139,11 +139,12 @@ async function probe(
   endpoints: Endpoints,
   networks: ReadonlyMap<string, PodNetwork>,
 ): Promise<Omit<VerifyResult, 'left'>> {
-  const { target, settings } = input;
+  const { target } = input;
   const { enforcement, cast } = stage;
   const measured = await measureNow(input, run, { ...stage, endpoints, networks });
   const judge = input.localModel && localJudge(input.localModel, target, endpoints.players);
-  const compared = compare(measured.measurements, targetName(settings.namespaceMap), (c) => judge?.(c));
+  const nameOf = targetName(target.localNames);
+  const compared = compare(measured.measurements, nameOf, (c) => judge?.(c));
   const { enforced, evidence } = enforcement.check;
   const passing = compared.differences.filter((d) => d.expected === 'denied' && d.measured === 'allowed').length;
   const consequence = enforced ? [] : [`${passing} connections that the target denies pass here, measured`];
@@ -152,8 +153,8 @@ async function probe(
     differences: compared.differences,
     byScope: compared.byScope,
     counts: compared.counts,
-    standIns: cast.standIns.map((w) => targetName(settings.namespaceMap)(w)),
-    ownPods: [...cast.ownPods.keys()],
+    standIns: cast.standIns.map(nameOf),
+    ownPods: target.workloads.filter((w) => cast.ownPods.has(workloadId(w))).map(nameOf),
     notProbed: [
       ...[...closedNodes(input.cluster)].map(([node, why]) => `pods in node ${node}: nothing can be run there, ${why}`),
       ...cast.notPlayed,
@@ -212,7 +213,9 @@ async function cleanUp(client: WriteClient, run: Run): Promise<string[]> {
   try {
     return await removeStandIns(client, { log: run.log, signal: AbortSignal.timeout(120_000) });
   } catch (error) {
-    return [`stand-ins and namespaces labelled ${MARK}, for removing them failed: ${messageOf(error)}`];
+    return [
+      `stand-ins and namespaces labelled ${client.signature.verify}, for removing them failed: ${messageOf(error)}`,
+    ];
   }
 }
 

@@ -78,7 +78,7 @@ describe('making a kind cluster', onCluster, () => {
     const [pause] = [...networks.values()].flatMap(({ sandboxImage }) => sandboxImage ?? []);
     assert.ok(pause, 'no pod runs there');
     const options = { timeoutMs: 2000, signal: AbortSignal.timeout(120_000) };
-    await withClient(cluster, async (client) => {
+    await withClient(cluster, '', async (client) => {
       assert.equal((await detectEngine(client, options.signal)).name, 'cilium');
       const { check } = await checkEnforcement(client, cluster, { image: pause }, options);
       assert.ok(check.enforced, check.evidence.join('\n'));

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
+import { remove } from '../../src/changes.ts';
 import { openNodes, type VouchedCluster } from '../../src/cluster/provider.ts';
 import type { Host } from '../../src/host/host.ts';
 import { localHost } from '../../src/host/local.ts';
 import { quietRun } from '../../src/host/run.ts';
 import { openLocal } from '../../src/open.ts';
-import { type Project, plan, remove, sync } from '../../src/pipeline.ts';
+import { type Project, plan, sync } from '../../src/pipeline.ts';
 import { DEFAULT_SETTINGS } from '../../src/settings.ts';
 import { dressMicrok8s, type Microk8sMachine } from '../standins/microk8s.ts';
 import { startRegistry, type TestRegistry } from './registry.ts';

@@ -27,7 +27,7 @@ const first = Number(option('seed', `${Math.floor(Date.now() / 86_400_000)}`));
 const signal = AbortSignal.timeout(6 * 3_600_000);
 
 const cluster = await openTestCluster();
-if (admin) await withClient(cluster, (client) => serveAdminPolicies(client, signal));
+if (admin) await withClient(cluster, '', (client) => serveAdminPolicies(client, signal));
 const more = option('options', '')
   .split(',')
   .flatMap((pair) => (pair === '' ? [] : [pair.split('=')]));

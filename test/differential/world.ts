@@ -106,7 +106,7 @@ async function createPods(
   const names: string[] = [];
   for (const [i, shape] of (shapes as readonly PodShape[]).entries()) {
     const namespace = NAMESPACES[i % NAMESPACES.length] ?? '';
-    const { metadata, ...rest } = pausePod({ ...shape, namespace, name: `p${i}` }, { image }, '');
+    const { metadata, ...rest } = pausePod({ ...shape, namespace, name: `p${i}` }, { image }, '', client.signature);
     const { ownerReferences: _owners, annotations: _mark, ...own } = metadata;
     const nodeName = cluster.nodes[i % cluster.nodes.length]?.name;
     await client.create({ ...rest, metadata: own, spec: { ...(rest.spec as object), nodeName } }, { signal });

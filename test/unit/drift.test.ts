@@ -11,14 +11,15 @@ import { driftMarkdown, driftText } from '../../src/drift/text.ts';
 import { watchDrift } from '../../src/drift/watch.ts';
 import { localHost } from '../../src/host/local.ts';
 import { quietRun } from '../../src/host/run.ts';
+import { signatureOf } from '../../src/plan/ownership.ts';
 import { makeReport } from '../../src/report/findings.ts';
 import { lastDrift, saveReport } from '../../src/report/store.ts';
 import { DEFAULT_SETTINGS } from '../../src/settings.ts';
 import { readTarget } from '../../src/snapshot/files.ts';
+import type { PolicyObject } from '../../src/snapshot/model.ts';
 import { ingressFrom, policy, snapshotOf } from './plan-world.ts';
 
-const { namespaces, excludeNamespaces } = DEFAULT_SETTINGS;
-const scope = { namespaces, excludeNamespaces };
+const scope = DEFAULT_SETTINGS;
 const workload = (name: string) => ({
   ...{ namespace: 'shop', kind: 'Pod', name, labels: { app: name }, serviceAccount: 'default', hostNetwork: false },
   ...{ ports: [], images: [{ container: 'c', image: `${name}:1` }], pods: [] },
@@ -67,6 +68,27 @@ describe('drift', () => {
     assert.ok((bare.diff?.connections.length ?? 0) > 0);
     const relabelled = localDrift(before, { ...before, namespaces: [{ name: 'shop', labels: { team: 'b' } }] }, scope);
     assert.deepEqual(relabelled.diff?.namespaces.changed, ['shop']);
+  });
+
+  test('in a shared cluster what other mirrors do does not count, and what becomes of the own one does', () => {
+    const wide = (prefix: string): PolicyObject => ({
+      apiVersion: 'cilium.io/v2',
+      kind: 'CiliumClusterwideNetworkPolicy',
+      metadata: { name: `${prefix}wide`, labels: { [signatureOf(prefix).mirror]: 'prod' } },
+      spec: { endpointSelector: {} },
+    });
+    const here = snapshotOf({ 'dev1-shop': {}, 'dev2-shop': {} }, [policy('dev1-shop', 'p'), policy('dev2-shop', 'p')]);
+    const both = { ...here, policies: [...here.policies, wide('dev1-'), wide('dev2-')] };
+    const left = (prefix: string) => ({
+      ...both,
+      namespaces: both.namespaces.filter(({ name }) => name.startsWith(prefix)),
+      policies: both.policies.filter(({ metadata }) => `${metadata.namespace}${metadata.name}`.includes(prefix)),
+    });
+    const own = { ...scope, namespacePrefix: 'dev1-' };
+    assert.deepEqual(localDrift(both, left('dev1-'), own), { state: 'same' });
+    assert.equal(localDrift(both, left('dev2-'), own).diff?.policies.removed.length, 2);
+    const some = { ...own, namespaces: ['shop'] };
+    assert.equal(localDrift(both, left('dev2-'), some).diff?.policies.removed.length, 2, 'by the name at the target');
   });
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { occupantsOf } from '../../src/plan/occupants.ts';
+import { signatureOf } from '../../src/plan/ownership.ts';
 import { ApiError, type KubeObject, type ReadClient } from '../../src/target/rest.ts';
 import { live } from './plan-world.ts';
 
@@ -54,14 +55,17 @@ test("what a namespace holds of others is named; ours and the cluster's own isn'
     ],
     secrets: new ApiError(403, 'forbidden', 'Forbidden', undefined),
   });
-  assert.deepEqual((await occupantsOf(client, ['shop', 'x'], new AbortController().signal)).get('shop'), [
-    "objects of metrics.k8s.io that can't be listed (503)",
-    'Pod theirs',
-    'NetworkPolicy copied',
-    "Secret objects that can't be listed (403)",
-  ]);
+  assert.deepEqual(
+    (await occupantsOf(client, ['shop', 'x'], signatureOf(''), new AbortController().signal)).get('shop'),
+    [
+      "objects of metrics.k8s.io that can't be listed (503)",
+      'Pod theirs',
+      'NetworkPolicy copied',
+      "Secret objects that can't be listed (403)",
+    ],
+  );
 });
 
 test('nothing is asked where no namespace is ours', async () => {
-  assert.equal((await occupantsOf({} as ReadClient, [], new AbortController().signal)).size, 0);
+  assert.equal((await occupantsOf({} as ReadClient, [], signatureOf(''), new AbortController().signal)).size, 0);
 });

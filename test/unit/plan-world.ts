@@ -1,5 +1,5 @@
 import type { LocalState, ObjectPlan, ScopedTarget } from '../../src/plan/model.ts';
-import { FIELD_MANAGER } from '../../src/plan/ownership.ts';
+import { isMirror, type Signature, signatureOf } from '../../src/plan/ownership.ts';
 import { type Scope, scopeTarget } from '../../src/plan/scope.ts';
 import { SYSTEM_NAMESPACES } from '../../src/settings.ts';
 import type { NetworkPolicy, NetworkPolicyPeer, Snapshot } from '../../src/snapshot/model.ts';
@@ -8,7 +8,7 @@ import type { KubeObject } from '../../src/target/rest.ts';
 type Labels = Readonly<Record<string, string>>;
 
 export const NAME_LABEL = 'kubernetes.io/metadata.name';
-export const ALL = { namespaces: [], excludeNamespaces: SYSTEM_NAMESPACES, namespaceMap: {} };
+export const ALL = { namespaces: [], excludeNamespaces: SYSTEM_NAMESPACES, namespaceMap: {}, namespacePrefix: '' };
 
 /** A target with the given namespaces and policies and nothing else. */
 export function snapshotOf(
@@ -60,7 +60,7 @@ export function live(kind: string, metadata: KubeObject['metadata'], manager = '
       managedFields: [
         {
           manager,
-          operation: manager === FIELD_MANAGER ? 'Apply' : 'Update',
+          operation: isMirror(manager) ? 'Apply' : 'Update',
           fieldsV1: {
             'f:metadata': { 'f:labels': keys(metadata.labels), 'f:annotations': keys(metadata.annotations) },
             ...(spec && { 'f:spec': keys(spec) }),
@@ -75,9 +75,11 @@ export function live(kind: string, metadata: KubeObject['metadata'], manager = '
 
 export function localOf(
   objects: readonly KubeObject[],
-  occupants: Readonly<Record<string, string[]>> = {},
+  occupants: Readonly<Record<string, readonly string[]>> = {},
+  prefix = '',
 ): LocalState {
   return {
+    signature: signatureOf(prefix),
     namespaces: objects.filter(({ kind }) => kind === 'Namespace'),
     policies: objects.filter(({ kind }) => kind !== 'Namespace'),
     kinds: [],
@@ -94,20 +96,20 @@ export function applied(plan: ObjectPlan, local: LocalState): LocalState {
     const key = id(change.kind, change);
     const before = objects.get(key);
     if (change.action === 'delete') objects.delete(key);
-    else if (change.after) objects.set(key, merged(before, change.after));
+    else if (change.after) objects.set(key, merged(before, change.after, local.signature));
   }
-  return localOf([...objects.values()], Object.fromEntries(local.occupants) as Record<string, string[]>);
+  return { ...localOf([...objects.values()], Object.fromEntries(local.occupants)), signature: local.signature };
 }
 
-function merged(before: KubeObject | undefined, after: KubeObject): KubeObject {
+function merged(before: KubeObject | undefined, after: KubeObject, { manager: own }: Signature): KubeObject {
   const { name, namespace, labels = {}, annotations = {} } = after.metadata;
   const mine = live(
     after.kind ?? '',
     { name, ...(namespace !== undefined && { namespace }), labels, annotations },
-    FIELD_MANAGER,
+    own,
     after.spec as object | undefined,
   );
-  const others = (before?.metadata.managedFields ?? []).filter(({ manager }) => manager !== FIELD_MANAGER);
+  const others = (before?.metadata.managedFields ?? []).filter(({ manager }) => manager !== own);
   const kept = (field: 'labels' | 'annotations') =>
     Object.fromEntries(
       Object.entries(before?.metadata[field] ?? {}).filter(([key]) =>

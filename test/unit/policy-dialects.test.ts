@@ -18,7 +18,7 @@ import { networkPolicies } from '../../src/snapshot/policy-object.ts';
 import { selectedLabels } from '../../src/snapshot/workloads.ts';
 import { formatSnapshot, parseSnapshot } from '../../src/snapshot/write.ts';
 import { parseYaml } from '../../src/snapshot/yaml.ts';
-import { ALL, snapshotOf } from './plan-world.ts';
+import { ALL, localOf, snapshotOf } from './plan-world.ts';
 import { modelFrom } from './policy-world.ts';
 
 const read = (yaml: string) =>
@@ -314,7 +314,7 @@ test('a mirror keeps the policies of all dialects, and names the kinds that it l
     'NetworkPolicy',
   ]);
   assert.equal(target.whole.policies.length, 3);
-  const plan = planObjects(target, { namespaces: [], policies: [], kinds: [], occupants: new Map() });
+  const plan = planObjects(target, localOf([]));
   const lines = [
     'PeerAuthentication.security.istio.io: not mirrored (a service mesh enforces them, not the network): 2 objects',
   ];

@@ -160,7 +160,7 @@ test('what a Service says of itself is read: no address by intent, a name outsid
 });
 
 test('a peer of a question follows its namespace to its local name', () => {
-  const rename = renamer({ 'production-shop': 'shop' });
+  const rename = renamer({ namespaceMap: { 'production-shop': 'shop' }, namespacePrefix: '' }, () => false);
   for (const [peer, local] of [
     ['production-shop/Deployment/web', 'shop/Deployment/web'],
     ['dns:web.production-shop', 'dns:web.shop'],

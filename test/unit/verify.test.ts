@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { signatureOf } from '../../src/plan/ownership.ts';
 import { fromLabelSelector } from '../../src/policy/dialect/selector.ts';
 import type { Connection, PodEndpoint, Policy, PolicyModel, PortMatch, Verdict } from '../../src/policy/model.ts';
 import { DEFAULT_TIER } from '../../src/policy/tiers.ts';
@@ -9,7 +10,6 @@ import { compare } from '../../src/verify/compare.ts';
 import { planConnections, portsWorthProbing } from '../../src/verify/connections.ts';
 import type { PodObject } from '../../src/verify/local-pods.ts';
 import { parseSandboxes } from '../../src/verify/netns.ts';
-import { MARK } from '../../src/verify/ours.ts';
 import { pausePod, standInName } from '../../src/verify/pause-pod.ts';
 import { type Probe, readAnswers } from '../../src/verify/prober.ts';
 import { targetName } from '../../src/verify/stage.ts';
@@ -206,7 +206,7 @@ describe('who plays a workload', () => {
     };
     for (const other of [
       pod('p', { app: 'web' }, 'False'),
-      pod('p', { app: 'web' }, 'True', { [MARK]: 'true' }),
+      pod('p', { app: 'web' }, 'True', { 'clparity.dev/verify': 'true' }),
       pod('p', { app: 'api' }),
       { ...pod('p', { app: 'web' }), spec: { hostNetwork: true } },
       elsewhere,
@@ -243,7 +243,12 @@ describe('who plays a workload', () => {
 
 describe('a stand-in', () => {
   it("has the workload's labels and nothing more, and an owner that keeps controllers from adopting it", () => {
-    const manifest = pausePod({ ...workload('web', { app: 'web' }), name: 'x' }, { image: 'pause:1' }, 'uid-1');
+    const manifest = pausePod(
+      { ...workload('web', { app: 'web' }), name: 'x' },
+      { image: 'pause:1' },
+      'uid-1',
+      signatureOf(''),
+    );
     assert.deepEqual(manifest.metadata.labels, { app: 'web' });
     assert.deepEqual(
       manifest.metadata.ownerReferences?.map((o) => [o.kind, o.controller]),
@@ -262,6 +267,7 @@ describe('a stand-in', () => {
       { ...workload('web', {}), name: 'x', ports },
       { image: 'pause:1', nodes: ['n1', 'n2'] },
       'u',
+      signatureOf(''),
     ) as unknown as {
       spec: { containers: { name: string; ports: { containerPort: number }[] }[]; affinity?: unknown };
     };
@@ -289,7 +295,7 @@ describe('the comparison', () => {
     ingress: side(ingress, 'in'),
   });
   const connection: Connection = { from: endpoint('a'), to: endpoint('b'), protocol: 'TCP', port: 80 };
-  const name = targetName({ prod: 'shop' });
+  const name = targetName(new Map([['prod', 'shop']]));
   const answer = (verdict: 'allowed' | 'denied' | 'unreachable', detail = '') => ({ verdict, detail });
 
   /** What a target says that is mirrored whole. */

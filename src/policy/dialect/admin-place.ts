@@ -1,7 +1,8 @@
 import type { LabelSelector, PolicyObject } from '../../snapshot/model.ts';
 import { NAMESPACE_NAME_LABEL } from '../select.ts';
+import { narrowed, narrowedUnlessNamed } from './confine.ts';
 import { groupOf } from './origin.ts';
-import type { Place, Placed } from './place.ts';
+import { type Place, type Placed, wideName } from './place.ts';
 import { replaceAt } from './replace.ts';
 
 const GROUP = 'policy.networking.k8s.io';
@@ -13,21 +14,18 @@ const GROUP = 'policy.networking.k8s.io';
  */
 export function placeAdmin(object: PolicyObject, place: Place): Placed {
   const apiVersion = groupOf(object) === GROUP ? place.apiVersion(object.kind, [GROUP]) : undefined;
-  const located = apiVersion && withNetworks({ ...object, apiVersion }, place);
-  if (!located) return undefined;
+  const networks = apiVersion && withNetworks({ ...object, apiVersion }, place);
+  // There is but one of it in a cluster.
+  if (!networks || (place.shared && object.kind === 'BaselineAdminNetworkPolicy')) return undefined;
+  const located = place.shared ? withinPeers(networks, place.shared.namespaces) : networks;
+  const name = wideName(object.metadata.name, place);
   const isCilium = place.engine === 'cilium';
   if (!isCilium) {
-    const values = [...place.namespaces];
-    return [
-      confined(located, (s) => ({
-        ...s,
-        matchExpressions: [...(s.matchExpressions ?? []), { key: NAMESPACE_NAME_LABEL, operator: 'In', values }],
-      })),
-    ];
+    const only = confined(located, (s) => narrowed(s, NAMESPACE_NAME_LABEL, place.namespaces));
+    return [{ ...only, metadata: { ...only.metadata, name } }];
   }
-  if (/"values":\[/.test(JSON.stringify(object.spec)) || /"nodes":\{/.test(JSON.stringify(object.spec)))
+  if (/"values":\[/.test(JSON.stringify(located.spec)) || /"nodes":\{/.test(JSON.stringify(located.spec)))
     return undefined;
-  const { name } = object.metadata;
   return place.namespaces.map((namespace) => ({
     ...confined(located, (s) => ({ ...s, matchLabels: { ...s.matchLabels, [NAMESPACE_NAME_LABEL]: namespace } })),
     metadata: { ...object.metadata, name: `${name}-${namespace}`.slice(0, 253) },
@@ -42,6 +40,26 @@ function confined(object: PolicyObject, change: (selector: LabelSelector) => Lab
   const pods = (value: unknown) => ({ namespaceSelector: {}, ...(value as object) });
   const whole = replaceAt(object, ['spec', 'subject', 'pods'], pods);
   return replaceAt(whole, ['spec', 'subject', 'pods', 'namespaceSelector'], edit) as PolicyObject;
+}
+
+/** Rules that allow mean pods of these namespaces alone; one that denies may go on to mean everybody's. */
+function withinPeers(object: PolicyObject, namespaces: readonly string[]): PolicyObject {
+  const narrow = (selector: unknown) =>
+    narrowedUnlessNamed(selector as LabelSelector, NAMESPACE_NAME_LABEL, namespaces);
+  const peer = (value: unknown) => {
+    // v1alpha2 takes a missing namespaceSelector for an empty one.
+    const pods = replaceAt(value, ['pods'], (p) => ({ namespaceSelector: {}, ...(p as object) }));
+    return replaceAt(replaceAt(pods, ['namespaces'], narrow), ['pods', 'namespaceSelector'], narrow);
+  };
+  const rule = (side: string) => (value: unknown) =>
+    ['Allow', 'Accept'].includes(`${(value as { action?: unknown }).action}`)
+      ? replaceAt(value, [side, '*'], peer)
+      : value;
+  return replaceAt(
+    replaceAt(object, ['spec', 'ingress', '*'], rule('from')),
+    ['spec', 'egress', '*'],
+    rule('to'),
+  ) as PolicyObject;
 }
 
 /** A rule must name a network at least, so one that means nobody can't be said. */

@@ -1,8 +1,9 @@
 import type { PolicyObject } from '../../snapshot/model.ts';
+import { confineCalico, namesGlobal, narrowedExpression, ownTier } from './calico-confine.ts';
 import { apiName } from './calico-objects.ts';
 import { CALICO_GROUPS } from './calico-tiers.ts';
 import { groupOf } from './origin.ts';
-import type { Place, Placed } from './place.ts';
+import { type Place, type Placed, wideName } from './place.ts';
 import { replaceAt } from './replace.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -19,12 +20,20 @@ export function placeCalico(object: PolicyObject, place: Place): Placed {
   if (!CALICO_GROUPS.some((group) => group === groupOf(object))) return undefined;
   const apiVersion = place.apiVersion(object.kind, CALICO_GROUPS);
   if (!apiVersion) return undefined;
-  const located = withNets(object, place);
-  if (!located) return undefined;
-  if (!object.kind.endsWith('NetworkPolicy')) return [{ ...located, apiVersion }];
+  const { shared } = place;
+  const placed = withNets(object, place);
+  if (!placed || (shared && namesGlobal(placed))) return undefined;
+  const located = shared ? confineCalico(placed, shared.namespaces) : placed;
+  const isWide = object.metadata.namespace === undefined;
+  if (!object.kind.endsWith('NetworkPolicy')) {
+    const { name } = object.metadata;
+    const own = object.kind === 'Tier' ? ownTier(name, shared) : isWide ? wideName(name, place) : name;
+    return [{ ...located, apiVersion, metadata: { ...object.metadata, name: own } }];
+  }
   const spec = (located.spec ?? {}) as Json;
-  const tier = typeof spec.tier === 'string' && spec.tier !== '' ? spec.tier : 'default';
-  const name = apiName(object);
+  const there = typeof spec.tier === 'string' && spec.tier !== '' ? spec.tier : 'default';
+  const tier = ownTier(there, shared);
+  const name = policyName(object, there, place);
   const isStored = apiVersion.startsWith('crd.');
   return [
     {
@@ -35,10 +44,19 @@ export function placeCalico(object: PolicyObject, place: Place): Placed {
         ...spec,
         tier,
         types: typesOf(object),
-        ...(object.metadata.namespace === undefined && { namespaceSelector: confined(spec.namespaceSelector, place) }),
+        ...(isWide && { namespaceSelector: narrowedExpression(spec.namespaceSelector, place.namespaces) }),
       },
     },
   ];
+}
+
+/** Behind its tier's name, in any tier but `default`. */
+function policyName(object: PolicyObject, tier: string, place: Place): string {
+  const name = apiName(object);
+  const inTier = name.startsWith(`${tier}.`) ? name.slice(tier.length + 1) : undefined;
+  const bare = inTier ?? name;
+  const own = object.metadata.namespace === undefined ? wideName(bare, place) : bare;
+  return inTier === undefined ? own : `${ownTier(tier, place.shared)}.${own}`;
 }
 
 /** As the target reads it: see parseTypes in calico.ts. */
@@ -49,11 +67,6 @@ function typesOf(object: PolicyObject): unknown {
   const has = (list: unknown) => Array.isArray(list) && list.length > 0;
   const present = DIRECTIONS.filter((direction) => has(lists[direction]));
   return (present.length > 0 ? present : ['ingress']).map((d) => (d === 'ingress' ? 'Ingress' : 'Egress'));
-}
-
-function confined(selector: unknown, { namespaces }: Place): string {
-  const own = `projectcalico.org/name in {${namespaces.map((name) => `'${name}'`).join(', ')}}`;
-  return typeof selector === 'string' && selector.trim() !== '' ? `(${selector}) && ${own}` : own;
 }
 
 /** In a rule, an empty list of nets would mean everybody. */

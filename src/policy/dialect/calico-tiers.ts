@@ -16,6 +16,11 @@ const KNOWN: Readonly<Record<string, Tier>> = {
   'kube-baseline': BASELINE_TIER,
 };
 
+/** Whether every Calico has a tier of this name. */
+export function isBuiltInTier(name: string): boolean {
+  return Object.hasOwn(KNOWN, name);
+}
+
 /** What a tier of Calico's is called here; its own `admin` or `baseline` isn't the one that every engine knows. */
 export function tierName(name: string): string {
   if (Object.hasOwn(KNOWN, name)) return KNOWN[name]?.name ?? name;

@@ -1,7 +1,9 @@
-import type { PolicyObject } from '../../snapshot/model.ts';
+import type { LabelSelector, PolicyObject } from '../../snapshot/model.ts';
 import { contains, parseAddress, parseCidr } from '../addresses.ts';
+import { confineEntities, confinePeers, namesUnclearly } from './cilium-confine.ts';
+import { narrowed } from './confine.ts';
 import { groupOf } from './origin.ts';
-import type { Place, Placed } from './place.ts';
+import { type Place, type Placed, wideName } from './place.ts';
 import { replaceAt } from './replace.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -23,32 +25,50 @@ export function placeCilium(object: PolicyObject, place: Place): Placed {
   if (!apiVersion) return undefined;
   if (object.kind === 'CiliumCIDRGroup') {
     const blocks = (list: unknown) => (list as string[]).flatMap((cidr) => place.cidrs(cidr) ?? [cidr]);
-    return [{ ...(replaceAt(object, ['spec', 'externalCIDRs'], blocks) as PolicyObject), apiVersion }];
+    return [named({ ...(replaceAt(object, ['spec', 'externalCIDRs'], blocks) as PolicyObject), apiVersion }, place)];
   }
+  if (place.shared && namesUnclearly(object)) return undefined;
   const isWide = object.metadata.namespace === undefined;
   const change = (spec: unknown) => placeSpec(spec as Json, isWide, place);
   const specs = replaceAt(replaceAt(object, ['spec'], change), ['specs', '*'], change) as PolicyObject;
-  return [{ ...specs, apiVersion }];
+  return [isWide ? named({ ...specs, apiVersion }, place) : { ...specs, apiVersion }];
 }
 
 function placeSpec(spec: Json, isWide: boolean, place: Place): Json {
-  const confined = isWide ? replaceAt(spec, ['endpointSelector'], (s) => confine(s as Json, place)) : spec;
+  const confined = isWide
+    ? replaceAt(spec, ['endpointSelector'], (s) => narrowed(s as LabelSelector, NAMESPACE, place.namespaces))
+    : spec;
   return LISTS.reduce<Json>(
-    (result, list) => replaceAt(result, [list], (rules) => placeRules(rules as Json[], list, place)) as Json,
+    (result, list) => replaceAt(result, [list], (rules) => placeRules(rules as Json[], list, isWide, place)) as Json,
     confined as Json,
   );
 }
 
-function confine(selector: Json, { namespaces }: Place): Json {
-  const own = (selector.matchExpressions ?? []) as Json[];
-  return { ...selector, matchExpressions: [...own, { key: NAMESPACE, operator: 'In', values: [...namespaces] }] };
+function named(object: PolicyObject, place: Place): PolicyObject {
+  return { ...object, metadata: { ...object.metadata, name: wideName(object.metadata.name, place) } };
 }
 
 /** A list that loses all of its rules must go on denying: an empty rule does, an empty list says nothing. */
-function placeRules(rules: readonly Json[], list: (typeof LISTS)[number], place: Place): Json[] {
-  const placed = rules.flatMap((rule) => withLocalDns(rule, list).flatMap((r) => provable(r, place)));
+function placeRules(rules: readonly Json[], list: (typeof LISTS)[number], isWide: boolean, place: Place): Json[] {
+  const placed = sharedRules(rules, list, isWide, place).flatMap((rule) =>
+    withLocalDns(rule, list).flatMap((r) => provable(r, place)),
+  );
   const known = placed.map((rule) => withBlocks(rule, place));
   return known.length === 0 && rules.length > 0 ? [{}] : known;
+}
+
+/** What allows means this mirror's namespaces; what denies may go on to mean everybody's. Groups go by their names here. */
+function sharedRules(rules: readonly Json[], list: string, isWide: boolean, place: Place): readonly Json[] {
+  const { shared } = place;
+  if (!shared) return rules;
+  const renamed = rules.map((rule) =>
+    ['fromCIDRSet', 'toCIDRSet'].reduce<Json>(
+      (r, side) => replaceAt(r, [side, '*', 'cidrGroupRef'], (name) => wideName(name as string, place)) as Json,
+      rule,
+    ),
+  );
+  if (list.endsWith('Deny')) return renamed;
+  return renamed.flatMap((rule) => confineEntities(confinePeers(rule, isWide, shared.namespaces), shared.namespaces));
 }
 
 /** A rule that leads to AKS' LocalDNS leads to the cluster's DNS as well. */

@@ -7,8 +7,8 @@ import { ANY, allOf, parseLabelSelector } from './selector.ts';
 
 // Cilium's label selectors: labels have a source, and some keys are not a pod's labels but what Cilium adds to them
 // (pkg/k8s/apis/cilium.io/const.go, pkg/labels, pkg/k8s/apis/cilium.io/utils/utils.go, all of v1.18.6 and v1.20.2).
-const NAMESPACE = 'io.kubernetes.pod.namespace';
-const NAMESPACE_LABELS = 'io.cilium.k8s.namespace.labels.';
+export const NAMESPACE = 'io.kubernetes.pod.namespace';
+export const NAMESPACE_LABELS = 'io.cilium.k8s.namespace.labels.';
 const SERVICE_ACCOUNT = 'io.cilium.k8s.policy.serviceaccount';
 const CLUSTER = 'io.cilium.k8s.policy.cluster';
 

@@ -1,4 +1,5 @@
 import type { EngineName, PolicyObject } from '../../snapshot/model.ts';
+import type { Shared } from '../translate.ts';
 
 /** Why rules that ask for more than addresses and ports can't be enforced; undefined where they can. */
 export interface MissingProxies {
@@ -16,6 +17,8 @@ export interface Place {
   /** The namespaces that are mirrored: what is for the whole cluster at the target is confined to them. */
   readonly namespaces: readonly string[];
   readonly missing: MissingProxies;
+  /** Where several mirrors share the cluster: see TranslateInput. */
+  readonly shared?: Shared;
   /** Whether more may be allowed rather than less where a condition can't be enforced. */
   readonly acceptWider: boolean;
   /** The CIDRs that mean here what one means at the target; none where it means nobody, undefined where none can say it. */
@@ -26,6 +29,11 @@ export interface Place {
 
 /** An object as it is applied elsewhere, one or several; undefined where that would mean something else. */
 export type Placed = readonly PolicyObject[] | undefined;
+
+/** What an object of the whole cluster is called there. */
+export function wideName(name: string, { shared }: Pick<Place, 'shared'>): string {
+  return `${shared?.prefix ?? ''}${name}`;
+}
 
 /** That a policy of the whole cluster may only speak for the mirrored namespaces. */
 export function confinedNote({ namespaces }: Pick<Place, 'namespaces'>): string {

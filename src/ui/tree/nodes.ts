@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Grouped, ImageSummary, Overview, PolicySummary, WorkloadSummary } from '../../overview.ts';
+import { placeOf } from '../../plan/place.ts';
 import type { Settings } from '../../settings.ts';
 import { plural } from '../text.ts';
 import { dateText, sinceText } from '../time.ts';
@@ -10,7 +11,7 @@ import { icon, node, type State, type TreeNode } from './node.ts';
 export interface Branch {
   readonly folder: vscode.WorkspaceFolder;
   readonly overview: Overview;
-  readonly settings: Pick<Settings, 'context' | 'snapshot' | 'cluster' | 'image'>;
+  readonly settings: Pick<Settings, 'context' | 'snapshot' | 'cluster' | 'image' | 'namespacePrefix'>;
 }
 
 /** The lines of a folder; none where nothing was chosen and nothing has run: the view then welcomes. */
@@ -91,7 +92,7 @@ function targetNode({ folder, overview: { target }, settings }: Branch): TreeNod
 }
 
 function clusterNode({ folder, overview: { report, undo }, settings }: Branch): TreeNode {
-  const id = settings.cluster ?? report?.cluster;
+  const id = settings.cluster === undefined ? report?.cluster : placeOf(settings.cluster, settings);
   return node(folder, 'cluster', {
     label: vscode.l10n.t('Local cluster'),
     description: id ?? vscode.l10n.t('not chosen'),
