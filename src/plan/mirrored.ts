@@ -45,11 +45,15 @@ function withCopyable(policy: PolicyObject): PolicyObject {
 }
 
 /** What of a local cluster a translation hangs on. */
-export function localWorld(here: Pick<Snapshot, 'engine' | 'ranges' | 'nodes'>, own?: OwnKinds): LocalWorld {
+export function localWorld(
+  here: Pick<Snapshot, 'engine' | 'ranges' | 'nodes' | 'services'>,
+  own?: OwnKinds,
+): LocalWorld {
   return {
     engine: here.engine,
     podRanges: here.ranges.pods,
     nodes: new Map(here.nodes.map((n) => [n.name, n.addresses])),
+    services: here.services,
     ...(own && { own }),
   };
 }

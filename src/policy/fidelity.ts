@@ -54,8 +54,8 @@ const SHOWN = 20;
 /** The model of the local cluster once the objects are applied, with the target's pods in it. */
 export function appliedModel(target: PolicyModel, objects: readonly PolicyObject[], local: LocalWorld): PolicyModel {
   const { namespaces, serviceAccounts } = target;
-  const { engine } = local;
-  const context = { services: [], namespaces, engine, ...maybe('serviceAccounts', serviceAccounts) };
+  const { engine, services = [] } = local;
+  const context = { services, namespaces, engine, ...maybe('serviceAccounts', serviceAccounts) };
   const policies = [...parsePolicies(objects, context), ...policiesOfEngine(engine)];
   const tiers = tiersOf(local.engine.name, policies, calicoTiers(objects));
   const pods = target.pods.map((pod): PodEndpoint => {

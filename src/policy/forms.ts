@@ -1,4 +1,6 @@
+import { originOf } from './dialect/origin.ts';
 import { type Fidelity, fidelityOf, type PolicyFidelity } from './fidelity.ts';
+import { servicesAmiss } from './local-services.ts';
 import { type TranslatedObject, type TranslateInput, translate } from './translate.ts';
 import { referredForms, verbatimForms } from './verbatim.ts';
 
@@ -48,7 +50,15 @@ function applied(
 ): Forms {
   const own = [...chosen].flatMap((object) => forms.get(object) ?? []);
   const objects = [...referredForms(input, own), ...own, ...translate(input, chosen)];
-  return { objects, fidelity: fidelityOf(input.model, objects, input.local, input.acceptWider) };
+  const fidelity = fidelityOf(input.model, objects, input.local, input.acceptWider);
+  return { objects, fidelity: fidelity.map((one) => withReason(one, input, forms.has(one.policy))) };
+}
+
+/** Says why a policy was translated that could have stayed as it is, where Services are why. */
+function withReason(one: PolicyFidelity, { objects, model, local }: TranslateInput, hasForm: boolean): PolicyFidelity {
+  const object = hasForm && !one.verbatim && objects.find((o) => originOf(o).object === one.policy);
+  const why = object ? servicesAmiss(object, model.services, local.services ?? []) : undefined;
+  return why === undefined ? one : { ...one, notes: [...one.notes, why] };
 }
 
 /** The worst of an object's policies: lower is nearer. */

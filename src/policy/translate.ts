@@ -17,6 +17,8 @@ import { alternatives, type Conjunction, labelSelectorOf, namespaceOf } from './
 export interface LocalWorld extends Pick<PolicyModel, 'engine' | 'podRanges' | 'nodes'> {
   /** What the engine enforces besides NetworkPolicies; nothing when absent. */
   readonly own?: OwnKinds;
+  /** Its Services, which policies may name; none when absent. */
+  readonly services?: PolicyModel['services'];
 }
 
 /** The kinds of policies that a cluster serves and its engine enforces, and what these can't do there. */

@@ -194,7 +194,12 @@ describe('kinds that nothing enforces here, on a real API server', onCluster, ()
   /** What is planned, as where the engine of that name runs. */
   const planFor = async (target: ScopedTarget): Promise<ObjectPlan> => {
     const state = await readLocalState(client, signal);
-    const here = { engine: target.engine, ranges: { pods: ['10.244.0.0/16'], services: [], nodes: [] }, nodes: [] };
+    const here = {
+      engine: target.engine,
+      ranges: { pods: ['10.244.0.0/16'], services: [], nodes: [] },
+      nodes: [],
+      services: [],
+    };
     return planObjects(
       target,
       state,

@@ -159,6 +159,43 @@ test('Services are known by their pods, for here they may be missing: then ports
   const { titles, fidelity } = mirror(yaml, { engine: 'cilium', here: CILIUM, more: { services: [db] } });
   assert.deepEqual(titles, ['NetworkPolicy shop/cilium-p']);
   assert.ok(!['wider', 'both'].includes(fidelity[0]?.fidelity ?? ''), JSON.stringify(fidelity));
+  assert.match(fidelity[0]?.notes.join() ?? '', /needs the target's Services: this cluster has no Service shop\/db$/);
+});
+
+test('a rule for Services stays as it is where the cluster has them, and is translated where they lead elsewhere', () => {
+  const ports = [{ port: 5432, targetPort: 5432, protocol: 'TCP' as const }];
+  const db = {
+    namespace: 'shop',
+    name: 'db',
+    labels: { tier: 'data' },
+    clusterIPs: [],
+    selector: { app: 'db' },
+    ports,
+  };
+  const rules = '[{ports: [{port: "5432", protocol: TCP}]}]';
+  const byName = cilium(
+    `{endpointSelector: {}, egress: [{toServices: [{k8sService: {serviceName: db, namespace: shop}}], toPorts: ${rules}}]}`,
+  );
+  const byLabels = cilium(
+    `{endpointSelector: {}, egress: [{toServices: [{k8sServiceSelector: {selector: {matchLabels: {tier: data}}}}], toPorts: ${rules}}]}`,
+  );
+  const ofCalico = calico(
+    '{selector: all(), types: [Egress], egress: [{action: Allow, protocol: TCP, destination: {services: {name: db, namespace: shop}}}]}',
+    { kind: 'NetworkPolicy', at: ', namespace: shop' },
+  );
+  for (const [yaml, engine, world] of [
+    [byName, 'cilium', CILIUM],
+    [byLabels, 'cilium', CILIUM],
+    [ofCalico, 'calico', local('calico', ['projectcalico.org/v3'])],
+  ] as const) {
+    const under = (services: (typeof db)[]) =>
+      mirror(yaml, { engine, here: { ...world, services }, more: { services: [db] } }).fidelity[0];
+    const kept = under([db]);
+    assert.deepEqual([kept?.verbatim, kept?.fidelity, kept?.notes], [true, 'exact', []], JSON.stringify(kept));
+    const elsewhere = under([{ ...db, selector: { app: 'web' } }]);
+    assert.equal(elsewhere?.verbatim, false, JSON.stringify(elsewhere));
+    assert.match(elsewhere?.notes.join() ?? '', /Service shop\/db leads to other pods in this cluster$/);
+  }
 });
 
 test("Calico's are written in the form that is served: names, types and tiers as it wants them, tiers and sets first", () => {
