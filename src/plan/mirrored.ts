@@ -1,6 +1,7 @@
 import { modelOf } from '../policy/endpoints.ts';
 import { bestForms } from '../policy/forms.ts';
-import type { LocalWorld, OwnKinds, Shared } from '../policy/translate.ts';
+import type { LocalWorld, OwnKinds } from '../policy/local-world.ts';
+import type { Shared } from '../policy/translate.ts';
 import type { Settings } from '../settings.ts';
 import type { PolicyObject, Snapshot } from '../snapshot/model.ts';
 import type { Mirrored, ScopedTarget } from './model.ts';

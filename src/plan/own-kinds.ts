@@ -1,7 +1,7 @@
 import { type LocalCluster, openNodes } from '../cluster/provider.ts';
 import type { MissingProxies } from '../policy/dialect/place.ts';
 import { isBefore } from '../policy/engine.ts';
-import type { OwnKinds } from '../policy/translate.ts';
+import type { OwnKinds } from '../policy/local-world.ts';
 import type { Engine } from '../snapshot/model.ts';
 import type { ServedKind } from '../snapshot/other-policies.ts';
 import type { KubeObject, ReadClient } from '../target/rest.ts';

@@ -10,11 +10,12 @@ import { originOf } from './dialect/origin.ts';
 import { whyIgnored } from './engine.ts';
 import { policiesOfEngine } from './engine-policies.ts';
 import { pairsOf } from './fidelity-ends.ts';
+import type { LocalWorld } from './local-world.ts';
 import type { Direction, Endpoint, PodEndpoint, Policy, PolicyModel } from './model.ts';
 import { ALL_PORTS, difference, formatPorts, intersection, type PortRange, PROTOCOLS, union } from './ports.ts';
 import { tiersOf } from './tiers.ts';
 import { tiesOf } from './ties.ts';
-import { acceptedAs, isAccepted, type LocalWorld, type TranslatedObject } from './translate.ts';
+import { acceptedAs, isAccepted, type TranslatedObject } from './translate.ts';
 import { partsOf } from './translate-cells.ts';
 
 /** `unknown`: no connection differs, but the policy says what the comparison can't show. */

@@ -1,10 +1,9 @@
 import type { LabelSelector, NetworkPolicyPeer, PolicyObject } from '../snapshot/model.ts';
-import type { ServedKind } from '../snapshot/other-policies.ts';
 import { unconditional } from './conditions.ts';
 import { confineKubernetes, narrowedUnlessNamed } from './dialect/confine.ts';
 import { originOf } from './dialect/origin.ts';
-import type { MissingProxies } from './dialect/place.ts';
 import { semanticsOf } from './engine.ts';
+import type { LocalWorld } from './local-world.ts';
 import type { Policy, PolicyModel, PortMatch, Selector } from './model.ts';
 import { peersOf, selectedKeys } from './peers.ts';
 import { holds, NAMESPACE_NAME_LABEL, namespaceLabels } from './select.ts';
@@ -12,20 +11,6 @@ import { EVERY_ADDRESS, ipBlockOf, uniteBlocks } from './translate-blocks.ts';
 import { type Cell, cellsOf, partsOf } from './translate-cells.ts';
 import { type Lower, localBlocks, lowering, lowerTerms, type Reached } from './translate-peers.ts';
 import { alternatives, type Conjunction, labelSelectorOf, namespaceOf } from './translate-selector.ts';
-
-/** The cluster that is to enforce the translation: its engine and addresses. */
-export interface LocalWorld extends Pick<PolicyModel, 'engine' | 'podRanges' | 'nodes'> {
-  /** What the engine enforces besides NetworkPolicies; nothing when absent. */
-  readonly own?: OwnKinds;
-  /** Its Services, which policies may name; none when absent. */
-  readonly services?: PolicyModel['services'];
-}
-
-/** The kinds of policies that a cluster serves and its engine enforces, and what these can't do there. */
-export interface OwnKinds {
-  readonly kinds: readonly ServedKind[];
-  readonly missing: MissingProxies;
-}
 
 /** What sets a mirror apart from others in the same cluster. */
 export interface Shared {

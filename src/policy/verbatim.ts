@@ -7,8 +7,9 @@ import { groupOf, originOf } from './dialect/origin.ts';
 import { confinedNote, type Place, type Placed } from './dialect/place.ts';
 import { whyIgnored } from './engine.ts';
 import { localCidrs } from './local-cidrs.ts';
+import type { OwnKinds } from './local-world.ts';
 import type { DialectName, Policy } from './model.ts';
-import { isAccepted, type OwnKinds, type TranslatedObject, type TranslateInput } from './translate.ts';
+import { isAccepted, type TranslatedObject, type TranslateInput } from './translate.ts';
 import { partsOf } from './translate-cells.ts';
 
 const PLACERS: Readonly<Record<string, (object: PolicyObject, place: Place) => Placed>> = {

@@ -1,4 +1,4 @@
-import type { LocalWorld, OwnKinds } from '../../src/policy/translate.ts';
+import type { LocalWorld, OwnKinds } from '../../src/policy/local-world.ts';
 import type { EngineName } from '../../src/snapshot/model.ts';
 
 const KINDS: Readonly<Record<string, readonly string[]>> = {

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { modelOf } from '../../src/policy/endpoints.ts';
 import { evaluate } from '../../src/policy/evaluate.ts';
 import { fidelityOf } from '../../src/policy/fidelity.ts';
+import type { LocalWorld } from '../../src/policy/local-world.ts';
 import type { Verdict } from '../../src/policy/model.ts';
-import { type LocalWorld, translate } from '../../src/policy/translate.ts';
+import { translate } from '../../src/policy/translate.ts';
 import type { Engine, EngineName } from '../../src/snapshot/model.ts';
 import { worldOf } from './policy-world.ts';
 

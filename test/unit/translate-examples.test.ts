@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { mirrored } from '../../src/plan/mirrored.ts';
-import type { LocalWorld } from '../../src/policy/translate.ts';
+import type { LocalWorld } from '../../src/policy/local-world.ts';
 import type { EngineName } from '../../src/snapshot/model.ts';
 import { scoped } from './plan-world.ts';
 import { worldOf } from './policy-world.ts';

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { evaluator } from '../../src/policy/evaluate.ts';
 import { appliedModel, fidelityOf } from '../../src/policy/fidelity.ts';
+import type { LocalWorld } from '../../src/policy/local-world.ts';
 import type { AddressEndpoint, Endpoint, PolicyModel } from '../../src/policy/model.ts';
-import { type LocalWorld, translate } from '../../src/policy/translate.ts';
+import { translate } from '../../src/policy/translate.ts';
 import { models, PORTS, PROTOCOLS } from './policy-models.ts';
 import fc from './random.ts';
 

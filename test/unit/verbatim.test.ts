@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { mirrored } from '../../src/plan/mirrored.ts';
 import { enforcedKinds, missingProxies } from '../../src/plan/own-kinds.ts';
-import type { LocalWorld } from '../../src/policy/translate.ts';
+import type { LocalWorld } from '../../src/policy/local-world.ts';
 import type { EngineName, PolicyObject, Snapshot } from '../../src/snapshot/model.ts';
 import { localWorldOf as local, PODS } from './local-world.ts';
 import { scoped } from './plan-world.ts';
