@@ -23,6 +23,7 @@ import { openLocal, openTarget } from './open.ts';
 import { readLocalState } from './plan/local-state.ts';
 import { localWorld, mirrored } from './plan/mirrored.ts';
 import type { ObjectPlan, Plan, ScopedTarget } from './plan/model.ts';
+import { asItIs } from './plan/not-applied.ts';
 import { readOwnKinds } from './plan/own-kinds.ts';
 import { placeOf, whereOf } from './plan/place.ts';
 import { hasChanges, mirroredEarlier, planObjects } from './plan/plan.ts';
@@ -188,8 +189,10 @@ async function conclude(
 ): Promise<Report> {
   const { snapshot, target, cluster, images } = work;
   const { settings } = project;
-  const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
-  const objects = await planNow(run, client, cluster, target, settings, here);
+  const { here, objects } = await stages.stage('looking at what is there now', async () => {
+    const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
+    return { here, objects: asItIs(await planNow(run, client, cluster, target, settings, here)) };
+  });
   // Without the target's policies there is nothing to hold packets against.
   const blind = snapshot.gaps.some((gap) => isPoliciesGap(gap));
   const verified: VerifyResult | undefined =
@@ -199,7 +202,7 @@ async function conclude(
           return { ...result, differences: withOrigins(result.differences, objects.fidelity, modelOf(target)) };
         })
       : undefined;
-  const reported = await reportImages(run, project, images, cluster);
+  const reported = await stages.stage('looking at the images', () => reportImages(run, project, images, cluster));
   const findings: Finding[] = [
     ...targetFindings(snapshot),
     ...windowsFindings(target),

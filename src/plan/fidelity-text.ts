@@ -6,6 +6,7 @@ const WORDS: Readonly<Record<Fidelity, string>> = {
   narrower: 'allows less here than at the target',
   both: 'allows other connections here than at the target',
   'not expressible': 'can not be said here',
+  'not applied': 'is not applied here',
   unknown: 'allows the same connections here as far as can be compared',
 };
 

@@ -1,3 +1,4 @@
+import type { PolicyObject } from '../snapshot/model.ts';
 import { notMirrored } from '../snapshot/other-policies.ts';
 import { isNetworkPolicy, isReferred, mayHidePolicies, networkPolicies } from '../snapshot/policy-object.ts';
 import type { KubeObject } from '../target/rest.ts';
@@ -5,6 +6,7 @@ import { titleOf } from './documents.ts';
 import { globMatcher } from './glob.ts';
 import { NAMESPACE } from './managed.ts';
 import type { Conflict, LocalState, Mirrored, ObjectChange, ObjectPlan, Plan, ScopedTarget } from './model.ts';
+import { withNotApplied } from './not-applied.ts';
 import { isOurs, mirroredFrom, mirrorName } from './ownership.ts';
 import { dropNamespace, planNamespace } from './plan-namespaces.ts';
 import { allowsAnything, dropPolicy, planPolicy, refOf } from './plan-policies.ts';
@@ -38,9 +40,11 @@ export function planObjects(
       local.signature,
     ),
   );
+  const isLeaving = ({ metadata }: PolicyObject) => leaving.some(({ name }) => name === metadata.namespace);
   const policyPlans = target.policies
-    .filter(({ metadata }) => !leaving.some(({ name }) => name === metadata.namespace))
+    .filter((policy) => !isLeaving(policy))
     .map((policy) => planPolicy(policy, policies.get(idOf(policy)), mirror, local.signature));
+  const refused = [...target.policies.filter(isLeaving).map(refOf), ...policyPlans.flatMap((p) => p.conflict ?? [])];
   const stale = unreadable(target) ? { changes: [], warnings: [noPruning] } : prune(target, local, mirror);
   const labels = new Map([
     ...local.namespaces.map(({ metadata }) => [metadata.name, metadata.labels ?? {}] as const),
@@ -67,7 +71,7 @@ export function planObjects(
       ...selectorsWithoutNamespace(networkPolicies(target.policies), labels),
       ...foreignPolicies(target, local),
     ],
-    fidelity: mirrored.fidelity,
+    fidelity: withNotApplied(mirrored.fidelity, refused),
     notMirrored: [...target.otherPolicies.map(notMirrored), ...target.leftOut],
   };
 }

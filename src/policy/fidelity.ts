@@ -18,8 +18,11 @@ import { tiesOf } from './ties.ts';
 import { acceptedAs, isAccepted, type TranslatedObject } from './translate.ts';
 import { partsOf } from './translate-cells.ts';
 
-/** `unknown`: no connection differs, but the policy says what the comparison can't show. */
-export type Fidelity = 'exact' | 'wider' | 'narrower' | 'both' | 'not expressible' | 'unknown';
+/**
+ * `unknown`: no connection differs, but the policy says what the comparison can't show; `not applied`: something else is
+ * here in its place, or it was not chosen (see plan/not-applied.ts).
+ */
+export type Fidelity = 'exact' | 'wider' | 'narrower' | 'both' | 'not expressible' | 'not applied' | 'unknown';
 
 /** Ports of one connection that only one of the two clusters allows. */
 export interface DifferingConnection {

@@ -16,6 +16,7 @@ const RANK: Readonly<Record<Fidelity, number>> = {
   unknown: 1,
   narrower: 2,
   'not expressible': 3,
+  'not applied': 3,
   wider: 4,
   both: 5,
 };

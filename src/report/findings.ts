@@ -238,7 +238,8 @@ export function verifyFindings(result: VerifyResult, fidelity: ObjectPlan['fidel
 
 /** A difference that a policy's fidelity has foretold, with the policy's name; undefined for one that comes unforeseen. */
 function predictedLine(d: ProbeResult, fidelity: ObjectPlan['fidelity']): string | undefined {
-  const wanted = d.measured === 'allowed' ? ['wider', 'both'] : ['narrower', 'both', 'not expressible'];
+  const direct = d.measured === 'allowed' ? ['wider'] : ['narrower', 'not expressible'];
+  const wanted = [...direct, 'both', 'not applied'];
   const objects = new Set(d.because.map(({ source }) => source?.object));
   const policies = fidelity.filter(
     (f) => wanted.includes(f.fidelity) && (objects.has(f.policy) || f.objects.some((o) => objects.has(o))),

@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import type { WriteClient } from '../../src/apply/client.ts';
 import { recheck } from '../../src/apply/write.ts';
 import type { LocalState, ObjectPlan } from '../../src/plan/model.ts';
+import { asItIs } from '../../src/plan/not-applied.ts';
 import { FIELD_MANAGER, mirrorName } from '../../src/plan/ownership.ts';
 import { planObjects, planRemoval } from '../../src/plan/plan.ts';
 import { canonicalSpec } from '../../src/policy/dialect/canonical.ts';
+import { policyFindings } from '../../src/report/findings.ts';
 import type { Snapshot } from '../../src/snapshot/model.ts';
 import { applied, ingressFrom, live, localOf, NAME_LABEL, policy, scoped, snapshotOf } from './plan-world.ts';
 import fc from './random.ts';
@@ -125,6 +127,30 @@ test('a foreign policy of the same name is a conflict with its owner, equal or n
     assert.equal(plan.conflicts[0]?.owner, owner);
     assert.equal(plan.conflicts[0]?.name, 'web');
   }
+});
+
+test('nothing is claimed of a policy in whose place something else is, or that was not chosen', () => {
+  const target = scoped(snapshotOf({ shop: {} }, [policy('shop', 'web'), policy('shop', 'db')]));
+  const local = localOf([namespace('shop'), live('NetworkPolicy', { name: 'web', namespace: 'shop' })]);
+  const fidelity = ['web', 'db'].map((name) => ({
+    ...{ policy: `NetworkPolicy shop/${name}`, fidelity: 'exact' as const, objects: [`NetworkPolicy shop/${name}`] },
+    ...{ verbatim: true, differences: [], differing: 0, notes: [] },
+  }));
+  const plan = planObjects(target, local, { objects: target.policies, fidelity });
+  const counted = (of: ObjectPlan) => of.fidelity.map((f) => [f.fidelity, f.objects.length]);
+  assert.deepEqual(counted(plan), [
+    ['not applied', 0],
+    ['exact', 1],
+  ]);
+  assert.deepEqual(counted(asItIs(plan)), [
+    ['not applied', 0],
+    ['not applied', 0],
+  ]);
+  const [, , , ...lines] = policyFindings(asItIs(plan), { otherPolicies: [], leftOut: [] });
+  assert.match(
+    lines.map(({ title }) => title).join('\n'),
+    /shop\/web is not applied here.*shop\/db is not applied here/,
+  );
 });
 
 test('a policy of ours that someone edited is left alone, with the editor named', () => {
