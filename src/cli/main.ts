@@ -4,6 +4,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { ParityError } from '../host/errors.ts';
 import { type Flags, OPTIONS, settingsOf } from './options.ts';
 import { emit, errorText, exitCodeOf } from './output.ts';
+import { printable } from './printable.ts';
 import { consent, type Terminal, terminalRun } from './terminal.ts';
 import { type Register, registerVerbs } from './verbs.ts';
 
@@ -49,7 +50,7 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
           project: { host, folder, settings },
           show: (value, text) => emit(terminal, json, value, text),
           approve: async (plan) => {
-            terminal.stderr.write(`${core.planText(plan, flags.yes === true)}\n`);
+            terminal.stderr.write(`${printable(core.planText(plan, flags.yes === true))}\n`);
             const cluster = plan.elsewhere ?? plan.cluster;
             await ask(
               core.hasChanges(plan)
@@ -72,7 +73,7 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    terminal.stderr.write(`${errorText(error, argv.includes('--verbose'))}\n`);
+    terminal.stderr.write(`${printable(errorText(error, argv.includes('--verbose')))}\n`);
     return exitCodeOf(error);
   }
 }

@@ -1,11 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { environmentError, isCancelled, isParityError, messageOf } from '../host/errors.ts';
+import { printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Prints a result on stdout: JSON alone, or text. */
 export function emit(terminal: Terminal, json: boolean, value: unknown, text: (colour: boolean) => string): void {
   const colour = terminal.stdout.isTTY === true && !process.env.NO_COLOR;
-  terminal.stdout.write(`${json ? JSON.stringify(value, null, 2) : text(colour)}\n`);
+  terminal.stdout.write(`${printable(json ? JSON.stringify(value, null, 2) : text(colour), colour)}\n`);
 }
 
 /** 2 bad input or refused, 3 environment, 130 cancelled; 1 is kept for differences. */

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { ParityError } from '../host/errors.ts';
 import type { LogLevel, Progress, Run } from '../host/run.ts';
+import { printable } from './printable.ts';
 
 /** What the CLI talks to. Results go to stdout alone; log, progress and questions to stderr. */
 export interface Terminal {
@@ -14,16 +15,18 @@ export function terminalRun(terminal: Terminal, signal: AbortSignal, verbose: bo
   const { stderr } = terminal;
   const live = stderr.isTTY === true;
   const clear = () => live && stderr.write('\r\x1b[K');
-  const log = (level: LogLevel, message: string) => {
+  const log = (level: LogLevel, text: string) => {
     if (level === 'debug' && !verbose) return;
+    const message = printable(text);
     clear();
     stderr.write(level === 'info' || level === 'debug' ? `${message}\n` : `${level}: ${message}\n`);
   };
   return {
     signal,
     log,
-    async step(title, work) {
+    async step(name, work) {
       signal.throwIfAborted();
+      const title = printable(name);
       const start = Date.now();
       if (!live) stderr.write(`${title} …\n`);
       else stderr.write(`\r\x1b[K${title} …`);
@@ -32,7 +35,7 @@ export function terminalRun(terminal: Terminal, signal: AbortSignal, verbose: bo
         if (!live || Date.now() - shown < 100) return;
         shown = Date.now();
         stderr.write(
-          `\r\x1b[K${`${title} … ${describeProgress(p)}`.slice(0, Math.max(20, (stderr.columns ?? 80) - 1))}`,
+          `\r\x1b[K${`${title} … ${printable(describeProgress(p))}`.slice(0, Math.max(20, (stderr.columns ?? 80) - 1))}`,
         );
       });
       clear();
@@ -71,7 +74,7 @@ export async function consent(
   }
   const ask = createInterface({ input: terminal.stdin, output: terminal.stderr });
   try {
-    return /^y(es)?$/i.test((await ask.question(`${question} [y/N] `, { signal })).trim());
+    return /^y(es)?$/i.test((await ask.question(`${printable(question)} [y/N] `, { signal })).trim());
   } finally {
     ask.close();
   }

@@ -31,7 +31,9 @@ export function fidelityLines(of: PolicyFidelity, most: number): string[] {
   const { policy, fidelity, differences, differing, notes } = of;
   const count =
     differing === 0 ? '' : `: ${differing} ${differing === 1 ? 'connection differs' : 'connections differ'}`;
-  const why = ` (${[formText(of), ...notes].join('; ')})`;
+  const form = fidelity === 'not applied' && of.objects.length === 0 ? [] : [formText(of)];
+  const reasons = [...form, ...notes].join('; ');
+  const why = reasons && ` (${reasons})`;
   const shown = differences.slice(0, most).map((d) => `  ${connectionText(d)}`);
   const more = most > 0 && differing > shown.length ? [`  and ${differing - shown.length} more`] : [];
   return [`${policy} ${WORDS[fidelity]}${count}${why}`, ...shown, ...more];

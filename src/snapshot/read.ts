@@ -14,12 +14,13 @@ import {
   integerOrText,
   isAbsent,
   items,
+  line,
+  lineOf,
+  lines,
   maybe,
   oneOf,
   text,
   textMap,
-  textOf,
-  texts,
 } from './shape.ts';
 import { sortSnapshot } from './sort.ts';
 import { failAt, parseYaml, type YamlDocument } from './yaml.ts';
@@ -47,7 +48,7 @@ export function parseSnapshot(content: string, file: string): Snapshot {
 /** A parsed document as a snapshot: every field's type is checked, policies carry their lines in this file. */
 export function readSnapshot(document: YamlDocument, file: string): Snapshot {
   const root = field(document.value, failAt(file, document));
-  const schema = text(at(root, 'schema'));
+  const schema = line(at(root, 'schema'));
   if (schema !== SNAPSHOT_SCHEMA) {
     throw inputError(
       `${file}:${document.lineOf(['schema'])}: schema ${schema} is not known here, only ${SNAPSHOT_SCHEMA}`,
@@ -61,31 +62,31 @@ export function readSnapshot(document: YamlDocument, file: string): Snapshot {
     source: sourceOf(at(root, 'source')),
     engine: {
       name: oneOf(at(root, 'engine', 'name'), ENGINES),
-      ...maybe('version', textOf(at(root, 'engine', 'version'))),
-      ...maybe('options', textMap(at(root, 'engine', 'options'))),
+      ...maybe('version', lineOf(at(root, 'engine', 'version'))),
+      ...maybe('options', textMap(at(root, 'engine', 'options'), line)),
       evidence: mustTexts(at(root, 'engine', 'evidence')),
     },
     ranges: {
       pods: cidrs(at(root, 'ranges', 'pods')),
       services: cidrs(at(root, 'ranges', 'services')),
       nodes: cidrs(at(root, 'ranges', 'nodes')),
-      ...maybe('evidence', texts(at(root, 'ranges', 'evidence'))),
+      ...maybe('evidence', lines(at(root, 'ranges', 'evidence'))),
     },
     nodes: mustItems(at(root, 'nodes')).map(nodeOf),
     namespaces: mustItems(at(root, 'namespaces')).map((ns) =>
-      namespaceNamed(text(at(ns, 'name')), textMap(at(ns, 'labels'))),
+      namespaceNamed(line(at(ns, 'name')), textMap(at(ns, 'labels'), line)),
     ),
     workloads: mustItems(at(root, 'workloads')).map(workloadOf),
     services: mustItems(at(root, 'services')).map(serviceOf),
     ...maybe('serviceAccounts', items(at(root, 'serviceAccounts'))?.map(accountOf)),
     policies: mustItems(at(root, 'policies')).map((policy) => policyOf(policy, document, file)),
     otherPolicies: mustItems(at(root, 'otherPolicies')).map((other) => ({
-      group: text(at(other, 'group')),
-      kind: text(at(other, 'kind')),
+      group: line(at(other, 'group')),
+      kind: line(at(other, 'kind')),
       count: integer(at(other, 'count')),
     })),
     gaps: mustItems(at(root, 'gaps')).map((gap) => ({
-      resource: text(at(gap, 'resource')),
+      resource: line(at(gap, 'resource')),
       reason: oneOf(at(gap, 'reason'), ['forbidden', 'absent', 'failed'] as const),
       message: text(at(gap, 'message')),
     })),
@@ -95,77 +96,77 @@ export function readSnapshot(document: YamlDocument, file: string): Snapshot {
 function sourceOf(source: Field): Snapshot['source'] {
   return {
     kind: oneOf(at(source, 'kind'), ['context', 'files'] as const),
-    name: text(at(source, 'name')),
-    ...maybe('server', textOf(at(source, 'server'))),
-    ...maybe('kubernetesVersion', textOf(at(source, 'kubernetesVersion'))),
-    ...maybe('clusterUid', textOf(at(source, 'clusterUid'))),
-    ...maybe('capturedAt', textOf(at(source, 'capturedAt'))),
+    name: line(at(source, 'name')),
+    ...maybe('server', lineOf(at(source, 'server'))),
+    ...maybe('kubernetesVersion', lineOf(at(source, 'kubernetesVersion'))),
+    ...maybe('clusterUid', lineOf(at(source, 'clusterUid'))),
+    ...maybe('capturedAt', lineOf(at(source, 'capturedAt'))),
   };
 }
 
 function nodeOf(node: Field): Snapshot['nodes'][number] {
   return {
-    name: text(at(node, 'name')),
-    ...maybe('osImage', textOf(at(node, 'osImage'))),
-    ...maybe('kernel', textOf(at(node, 'kernel'))),
-    ...maybe('runtime', textOf(at(node, 'runtime'))),
-    ...maybe('kubelet', textOf(at(node, 'kubelet'))),
-    ...maybe('architecture', textOf(at(node, 'architecture'))),
-    ...maybe('os', textOf(at(node, 'os'))),
+    name: line(at(node, 'name')),
+    ...maybe('osImage', lineOf(at(node, 'osImage'))),
+    ...maybe('kernel', lineOf(at(node, 'kernel'))),
+    ...maybe('runtime', lineOf(at(node, 'runtime'))),
+    ...maybe('kubelet', lineOf(at(node, 'kubelet'))),
+    ...maybe('architecture', lineOf(at(node, 'architecture'))),
+    ...maybe('os', lineOf(at(node, 'os'))),
     addresses: mustItems(at(node, 'addresses')).map(address),
-    ...maybe('labels', textMap(at(node, 'labels'))),
-    ...maybe('policyLabels', textMap(at(node, 'policyLabels'))),
+    ...maybe('labels', textMap(at(node, 'labels'), line)),
+    ...maybe('policyLabels', textMap(at(node, 'policyLabels'), line)),
   };
 }
 
 function accountOf(account: Field): NonNullable<Snapshot['serviceAccounts']>[number] {
   return {
-    namespace: text(at(account, 'namespace')),
-    name: text(at(account, 'name')),
-    policyLabels: textMap(at(account, 'policyLabels')) ?? {},
+    namespace: line(at(account, 'namespace')),
+    name: line(at(account, 'name')),
+    policyLabels: textMap(at(account, 'policyLabels'), line) ?? {},
   };
 }
 
 function workloadOf(workload: Field): Workload {
   return {
-    namespace: text(at(workload, 'namespace')),
-    kind: text(at(workload, 'kind')),
-    name: text(at(workload, 'name')),
-    labels: textMap(at(workload, 'labels')) ?? {},
+    namespace: line(at(workload, 'namespace')),
+    kind: line(at(workload, 'kind')),
+    name: line(at(workload, 'name')),
+    labels: textMap(at(workload, 'labels'), line) ?? {},
     ...maybe('selector', labelSelector(at(workload, 'selector'))),
-    serviceAccount: text(at(workload, 'serviceAccount')),
+    serviceAccount: line(at(workload, 'serviceAccount')),
     hostNetwork: flag(at(workload, 'hostNetwork')),
     ...(isAbsent(at(workload, 'os')) ? {} : { os: oneOf(at(workload, 'os'), ['windows'] as const) }),
     ports: mustItems(at(workload, 'ports')).map((port) => ({
-      ...maybe('name', textOf(at(port, 'name'))),
+      ...maybe('name', lineOf(at(port, 'name'))),
       port: portNumber(at(port, 'port')),
       protocol: protocolOf(at(port, 'protocol')),
     })),
     images: mustItems(at(workload, 'images')).map((image) => ({
-      container: text(at(image, 'container')),
-      image: text(at(image, 'image')),
-      ...maybe('digest', textOf(at(image, 'digest'))),
+      container: line(at(image, 'container')),
+      image: line(at(image, 'image')),
+      ...maybe('digest', lineOf(at(image, 'digest'))),
     })),
     ...(isAbsent(at(workload, 'replicas')) ? {} : { replicas: integer(at(workload, 'replicas')) }),
     pods: mustItems(at(workload, 'pods')).map((pod) => ({
-      name: text(at(pod, 'name')),
+      name: line(at(pod, 'name')),
       ips: mustItems(at(pod, 'ips')).map(address),
-      ...maybe('node', textOf(at(pod, 'node'))),
+      ...maybe('node', lineOf(at(pod, 'node'))),
     })),
   };
 }
 
 function serviceOf(service: Field): Snapshot['services'][number] {
   return {
-    namespace: text(at(service, 'namespace')),
-    name: text(at(service, 'name')),
-    ...maybe('labels', textMap(at(service, 'labels'))),
+    namespace: line(at(service, 'namespace')),
+    name: line(at(service, 'name')),
+    ...maybe('labels', textMap(at(service, 'labels'), line)),
     clusterIPs: mustItems(at(service, 'clusterIPs')).map(address),
     ...(flag(at(service, 'headless')) && { headless: true as const }),
-    ...maybe('externalName', textOf(at(service, 'externalName'))),
-    selector: textMap(at(service, 'selector')) ?? {},
+    ...maybe('externalName', lineOf(at(service, 'externalName'))),
+    selector: textMap(at(service, 'selector'), line) ?? {},
     ports: mustItems(at(service, 'ports')).map((port) => ({
-      ...maybe('name', textOf(at(port, 'name'))),
+      ...maybe('name', lineOf(at(port, 'name'))),
       port: portNumber(at(port, 'port')),
       targetPort: integerOrText(at(port, 'targetPort')),
       protocol: protocolOf(at(port, 'protocol')),
@@ -175,8 +176,8 @@ function serviceOf(service: Field): Snapshot['services'][number] {
 
 /** An older snapshot held NetworkPolicies alone, and didn't say so. */
 function policyOf(policy: Field, document: YamlDocument, file: string): PolicyObject {
-  const apiVersion = textOf(at(policy, 'apiVersion')) ?? NETWORK_POLICY.apiVersion;
-  const kind = textOf(at(policy, 'kind')) ?? NETWORK_POLICY.kind;
+  const apiVersion = lineOf(at(policy, 'apiVersion')) ?? NETWORK_POLICY.apiVersion;
+  const kind = lineOf(at(policy, 'kind')) ?? NETWORK_POLICY.kind;
   if (!isPolicyKind(groupOf({ apiVersion }), kind)) {
     throw policy.fail([...policy.path, 'kind'], `is no policy that is known here: ${kind} of ${apiVersion}`);
   }

@@ -68,6 +68,21 @@ export function textOf(here: Field): string | undefined {
   return isAbsent(here) ? undefined : text(here);
 }
 
+/** A string of one line: no control characters either, which would be a terminal's to obey. */
+export function line(here: Field): string {
+  const value = text(here);
+  if (/\p{Cc}/u.test(value)) throw here.fail(here.path, 'must be one line, without control characters');
+  return value;
+}
+
+export function lineOf(here: Field): string | undefined {
+  return isAbsent(here) ? undefined : line(here);
+}
+
+export function lines(here: Field): string[] | undefined {
+  return items(here)?.map(line);
+}
+
 export function flag(here: Field): boolean {
   if (isAbsent(here)) return false;
   if (typeof here.value !== 'boolean') throw wrong(here, 'true or false');
@@ -89,11 +104,11 @@ export function oneOf<T extends string>(here: Field, allowed: readonly T[]): T {
   return found;
 }
 
-/** A map of strings such as labels, with its keys sorted; undefined where there is none. */
-export function textMap(here: Field): Record<string, string> | undefined {
+/** A map of strings such as labels, with its keys sorted; undefined where there is none. `read` takes its values. */
+export function textMap(here: Field, read: (value: Field) => string = text): Record<string, string> | undefined {
   if (isAbsent(here)) return undefined;
   const keys = Object.keys(record(here)).sort();
-  return Object.fromEntries(keys.map((key) => [key, text(at(here, key))]));
+  return Object.fromEntries(keys.map((key) => [key, read(at(here, key))]));
 }
 
 export function texts(here: Field): string[] | undefined {

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { nodeTooOld } from '../../src/cli/node-version.ts';
 import { settingsOf } from '../../src/cli/options.ts';
+import { printable } from '../../src/cli/printable.ts';
 import { makeReport } from '../../src/report/findings.ts';
 import { saveReport } from '../../src/report/store.ts';
 import { clparityIn } from './in-process.ts';
@@ -83,3 +84,19 @@ function cli(first: string, ...args: string[]) {
   const preload = `data:text/javascript,${encodeURIComponent(first)}`;
   return spawnSync(process.execPath, ['--import', preload, 'src/cli.ts', ...args], { encoding: 'utf8' });
 }
+
+test('text from outside is no order to the terminal, and JSON stays what it is', () => {
+  assert.equal(printable('a\x1b[2K\rb\u009b1m\u202ec\td\r\ne\n'), 'a\\u001b[2K\\u000db\\u009b1m\\u202ec\td\ne\n');
+  const painted = '\x1b[31mred\x1b[39m';
+  assert.equal(printable(painted, true), painted);
+  assert.equal(printable(`${painted}\x1b[8m`, true), `${painted}\\u001b[8m`);
+  assert.equal(printable(painted), '\\u001b[31mred\\u001b[39m');
+  const value = { text: '\u009b\u202e\u007f' };
+  assert.deepEqual(JSON.parse(printable(JSON.stringify(value))), value);
+});
+
+test('an error names what a file is called without obeying it', async () => {
+  const { code, stderr } = await clparity('matrix', '--snapshot', 'no\x1b[2Ksuch.yaml');
+  assert.equal(code, 2);
+  assert.ok(stderr.includes('no\\u001b[2Ksuch.yaml') && !stderr.includes('\x1b'), stderr);
+});

@@ -28,7 +28,7 @@ const EMPTY: Snapshot = {
 };
 
 /** Strings that YAML readers like to take for something else, and any others. */
-const text = fc.oneof(
+const anyText = fc.oneof(
   fc.constantFrom(
     'y',
     'on',
@@ -53,6 +53,8 @@ const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 12 }),
   fc.constantFrom('__proto__', 'constructor', 'toString'),
 );
+/** Of one line, as all is but messages and what policies hold. */
+const text = anyText.map((value) => value.replace(/\p{Cc}/gu, '·'));
 const some = <T>(value: fc.Arbitrary<T>) => fc.array(value, { maxLength: 2 });
 /** `<<` is YAML's merge key, and no label's name. */
 const key = text.filter((name) => name !== '<<');
@@ -177,7 +179,7 @@ const snapshots: fc.Arbitrary<Snapshot> = fc.record(
     policies: some(policy),
     otherPolicies: some(fc.record({ group: text, kind: text, count: fc.nat() })),
     gaps: some(
-      fc.record({ resource: text, reason: fc.constantFrom('forbidden' as const, 'absent' as const), message: text }),
+      fc.record({ resource: text, reason: fc.constantFrom('forbidden' as const, 'absent' as const), message: anyText }),
     ),
   },
   { noNullPrototype: true },
@@ -287,6 +289,11 @@ test('another version, a broken or a hostile snapshot is refused with file and l
   refused(written.replace('- {}', '- 7'), /policies\[0\]\.spec\.ingress\[0\] must be a map/);
   refused(written.replace('name: p', 'name: [p]'), /policies\[0\]\.metadata\.name must be a string/);
   refused(`${written}\n---\nb: 1\n`, /is no snapshot/);
+  // What a plan shows must not be written over by what it is of.
+  const name = /^( *name: ).*$/m;
+  for (const evil of ['x\\e[2K', 'x\\nPlan: no changes', 'x\\x9b2K']) {
+    refused(written.replace(name, `$1"${evil}"`), /source\.name must be one line, without control characters/);
+  }
 });
 
 test('a snapshot replaces a snapshot, and no other file; a folder that is not there is named', async () => {
