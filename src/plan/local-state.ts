@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isBuiltIn, policyKinds } from '../snapshot/other-policies.ts';
+import { ApiError } from '../target/api-error.ts';
 import type { KubeObject, ReadClient } from '../target/rest.ts';
 import type { LocalState } from './model.ts';
 import { occupantsOf } from './occupants.ts';
@@ -15,24 +17,47 @@ export async function readLocalState(
   const [namespaces, policies, served] = await Promise.all([
     client.list(NAMESPACES, signal),
     client.list(NETWORK_POLICIES, signal),
-    // Whatever can't be read here is an error: what isn't seen could be neither compared nor pruned.
-    policyKinds(client, (_, reading) => reading(), signal),
+    // Whatever else can't be read here is an error: what isn't seen could be neither compared nor pruned.
+    policyKinds(client, (_, reading) => ifServed(reading, signal), signal),
   ]);
-  const kinds = served.filter(({ isRead }) => isRead);
-  const others = await Promise.all(
-    kinds.map(async ({ kind, resource }): Promise<KubeObject[]> => {
-      const apiVersion = `${resource.group}/${resource.version}`;
-      const all = await client.list(resource, signal);
-      return all.filter((o) => !isBuiltIn(kind, o.metadata.name)).map((o) => ({ ...o, apiVersion, kind }));
-    }),
+  const read = await Promise.all(
+    served
+      .filter(({ isRead }) => isRead)
+      .map(async (own) => {
+        const { kind, resource } = own;
+        const apiVersion = `${resource.group}/${resource.version}`;
+        const all = await ifServed(() => client.list(resource, signal), signal);
+        const objects = all?.filter((o) => !isBuiltIn(kind, o.metadata.name));
+        return { own, objects: objects?.map((o): KubeObject => ({ ...o, apiVersion, kind })) };
+      }),
   );
+  const others = read.filter(({ objects }) => objects !== undefined);
   const { signature } = client;
   const made = namespaces.filter((live) => madeByUs(live, signature)).map(({ metadata }) => metadata.name);
   return {
     signature,
     namespaces,
-    policies: [...policies, ...others.flat()],
-    kinds,
+    policies: [...policies, ...others.flatMap(({ objects = [] }) => objects)],
+    kinds: others.map(({ own }) => own),
     occupants: await occupantsOf(client, made, signature, signal),
   };
+}
+
+/** How long to wait before each further try, in milliseconds. */
+const PAUSES = [250, 500, 1000];
+
+/**
+ * An answer about a kind. One that was made or removed a moment ago is listed, but not served yet, or no more (404): it is
+ * asked about again for a little while, then undefined. Of a kind that isn't served there is no object that could be overlooked.
+ */
+async function ifServed<T>(reading: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  for (const pause of [...PAUSES, undefined]) {
+    try {
+      return await reading();
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 404) throw error;
+      if (pause !== undefined) await sleep(pause, undefined, { signal });
+    }
+  }
+  return undefined;
 }

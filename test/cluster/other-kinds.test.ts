@@ -14,7 +14,6 @@ import { modelOf } from '../../src/policy/endpoints.ts';
 import type { Policy } from '../../src/policy/model.ts';
 import { captureCluster } from '../../src/snapshot/capture.ts';
 import type { Engine, PolicyObject } from '../../src/snapshot/model.ts';
-import { ApiError } from '../../src/target/api-error.ts';
 import { scoped, snapshotOf } from '../unit/plan-world.ts';
 import { goModuleFiles } from './go-module.ts';
 import { kubectl, onCluster, openTestCluster } from './test-cluster.ts';
@@ -209,15 +208,10 @@ describe('kinds that nothing enforces here, on a real API server', onCluster, ()
   const mirror = async (target: ScopedTarget, run: Run = quietRun(signal)) =>
     applyPlan(client, await planFor(target), run);
   const removal = async () => planRemoval(await readLocalState(client, signal));
-  /** How many kinds of some groups are there by now; a group may be listed before its versions answer. */
+  /** How many kinds of some groups are there by now. */
   const servedIn = async (groups: readonly string[]) => {
-    try {
-      const { kinds } = await readLocalState(client, signal);
-      return kinds.filter((k) => groups.includes(k.resource.group)).length;
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return 0;
-      throw error;
-    }
+    const { kinds } = await readLocalState(client, signal);
+    return kinds.filter((k) => groups.includes(k.resource.group)).length;
   };
   /** Namespaces and policies of ours, without what the server counts. */
   const ours = async () => {
