@@ -1,4 +1,4 @@
-import { environmentError, isCancelled, messageOf, ParityError } from '../host/errors.ts';
+import { environmentError, isCancelled, messageOf, ParityError, whatEnded } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { titleOf } from '../plan/documents.ts';
 import type { ObjectChange, Plan } from '../plan/model.ts';
@@ -87,9 +87,9 @@ async function rollBack(begun: readonly Undo[], run: Run): Promise<string> {
 }
 
 /** The error of a run that ended early: the object, the reason, and what became of the changes. */
-function ended(error: unknown, change: ObjectChange | undefined, outcome: string, run: Run): ParityError {
-  if (run.signal.aborted || isCancelled(error))
-    return new ParityError('cancelled', `Cancelled. ${outcome}`, { cause: error });
+function ended(thrown: unknown, change: ObjectChange | undefined, outcome: string, run: Run): ParityError {
+  const error = whatEnded(run.signal, thrown);
+  if (isCancelled(error)) return new ParityError('cancelled', `Cancelled. ${outcome}`, { cause: error });
   const [kind, action] =
     error instanceof ParityError ? [error.kind, error.action] : ['environment' as const, undefined];
   const title = change ? titleOf(change) : '';
@@ -109,8 +109,9 @@ async function settle(client: WriteClient, objects: readonly ObjectChange[], run
         if (!(await waitUntilGone(client, change, run.signal))) late.push(`${titleOf(change)} is still being deleted`);
       } catch (error) {
         const what = `All ${objects.length} changes were made; ${titleOf(change)} may still be going`;
-        if (run.signal.aborted) throw new ParityError('cancelled', `Cancelled. ${what}.`, { cause: error });
-        throw environmentError(`${what}: ${messageOf(error)}`, { cause: error });
+        const cause = whatEnded(run.signal, error);
+        if (isCancelled(cause)) throw new ParityError('cancelled', `Cancelled. ${what}.`, { cause });
+        throw environmentError(`${what}: ${messageOf(cause)}`, { cause });
       }
     }
     return late;

@@ -34,7 +34,12 @@ export async function withLease<T>(client: WriteClient, run: Run, work: (run: Ru
   const lost = new AbortController();
   const renewing = renew(client, holder, over.signal).catch((cause) => {
     if (over.signal.aborted) return;
-    lost.abort(environmentError(`This run's hold on the cluster was lost: ${messageOf(cause)}`, { cause }));
+    lost.abort(
+      environmentError(`This run's hold on the cluster was lost: ${messageOf(cause)}`, {
+        cause,
+        action: 'Look whether the cluster answers ("clparity doctor"), and run it again.',
+      }),
+    );
   });
   try {
     return await work({ ...run, signal: AbortSignal.any([run.signal, lost.signal]) });

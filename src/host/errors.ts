@@ -45,6 +45,14 @@ export function isCancelled(error: unknown): boolean {
   return false;
 }
 
+/**
+ * What ended work that was stopped: the reason of its signal, where that has fired, for what the work throws then is its
+ * echo. A signal fires for other reasons than a cancel too: a hold on the cluster that was lost.
+ */
+export function whatEnded(signal: AbortSignal, error: unknown): unknown {
+  return signal.aborted ? signal.reason : error;
+}
+
 /** The innermost readable text of anything thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,7 +1,7 @@
 import { PassThrough, type Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { type LocalCluster, openNodes } from '../cluster/provider.ts';
-import { environmentError, inputError, isCancelled, messageOf, ParityError } from '../host/errors.ts';
+import { environmentError, inputError, isCancelled, messageOf, ParityError, whatEnded } from '../host/errors.ts';
 import { allOrStop, type Progress, type Run } from '../host/run.ts';
 import { loadClosed } from './closed-nodes.ts';
 import { type DaemonImage, findImage } from './daemon-image.ts';
@@ -220,7 +220,7 @@ async function cleanUp(
 }
 
 function interrupted(
-  error: unknown,
+  thrown: unknown,
   { reference }: WantedImage,
   nodes: readonly Surveyed[],
   complete: readonly NodeImage[],
@@ -229,7 +229,8 @@ function interrupted(
   const done = complete.map((image) => image.node);
   const missing = nodes.map(({ store }) => store.node).filter((node) => !done.includes(node));
   const left = `${done.length > 0 ? `${done.join(', ')} have it; ` : ''}nothing of it is on ${missing.join(', ')}`;
-  if (run.signal.aborted || isCancelled(error)) {
+  const error = whatEnded(run.signal, thrown);
+  if (isCancelled(error)) {
     return new ParityError('cancelled', `Loading ${reference} was cancelled: ${left}`, { cause: error });
   }
   return environmentError(`Loading ${reference} failed: ${messageOf(error)} (${left})`, {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WriteClient } from '../apply/client.ts';
 import { openNodes, type VouchedCluster } from '../cluster/provider.ts';
-import { environmentError, isCancelled, messageOf, ParityError } from '../host/errors.ts';
+import { environmentError, isCancelled, messageOf, ParityError, whatEnded } from '../host/errors.ts';
 import { allOrStop, type Run } from '../host/run.ts';
 import type { ScopedTarget } from '../plan/model.ts';
 import { modelOf } from '../policy/endpoints.ts';
@@ -114,8 +114,9 @@ async function onStage<T>(input: VerifyInput, run: Run, scene: Scene<T>): Promis
     const endpoints = targetEndpoints(target, scoped, players, pods);
     result = await scene(stage, endpoints, await podNetworks(cluster, run.signal));
     await run.step('Check that nobody left the stage', () => checkPlayers(client, players, run.signal));
-  } catch (cause) {
-    const cancelled = isCancelled(run.signal.aborted ? run.signal.reason : cause);
+  } catch (error) {
+    const cause = whatEnded(run.signal, error);
+    const cancelled = isCancelled(cause);
     throw failure(cause, await cleanUp(client, run), cancelled);
   }
   const left = settings.keep ? await listStandIns(client, run.signal) : await cleanUp(client, run);
