@@ -258,7 +258,7 @@ test("nets that mean production's pods mean those of this cluster; some of its p
   );
 });
 
-test('admin policies: confined, one a namespace under Cilium, which loses the values of expressions', () => {
+test('admin policies are confined, under Cilium as well, whose releases keep the values of expressions', () => {
   const spec =
     '{tier: Admin, priority: 5, subject: {namespaces: {matchLabels: {team: shop}}}, ingress: [{action: Deny, from: [{namespaces: {matchLabels: {team: ops}}}]}]}';
   const knp = mirror(admin(spec), {
@@ -274,7 +274,7 @@ test('admin policies: confined, one a namespace under Cilium, which loses the va
   assert.equal(knp.fidelity[0]?.fidelity, 'exact');
   const here = local('cilium', ['cilium.io/v2', 'policy.networking.k8s.io/v1alpha2']);
   const one = mirror(admin(spec), { engine: 'cilium', here });
-  assert.deepEqual(one.titles, ['ClusterNetworkPolicy /p-ops', 'ClusterNetworkPolicy /p-shop']);
+  assert.deepEqual(one.titles, ['ClusterNetworkPolicy /p']);
   assert.deepEqual(
     one.fidelity.map((f) => f.fidelity),
     ['exact'],
@@ -283,7 +283,11 @@ test('admin policies: confined, one a namespace under Cilium, which loses the va
     '{matchLabels: {team: ops}}',
     '{matchExpressions: [{key: team, operator: In, values: [ops]}]}',
   );
-  assert.ok(mirror(admin(listed), { engine: 'cilium', here }).titles.every((t) => t.startsWith('NetworkPolicy')));
+  const values = mirror(admin(listed), { engine: 'cilium', here });
+  assert.deepEqual([values.titles, values.fidelity.map((f) => f.fidelity)], [['ClusterNetworkPolicy /p'], ['exact']]);
+  const nodes =
+    '{tier: Admin, priority: 5, subject: {namespaces: {}}, egress: [{action: Deny, to: [{nodes: {matchLabels: {a: b}}}]}]}';
+  assert.ok(mirror(admin(nodes), { engine: 'cilium', here }).titles.every((t) => t.startsWith('NetworkPolicy')));
 });
 
 test('a policy that another, translated one would have to trim is translated with it', () => {

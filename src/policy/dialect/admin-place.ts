@@ -9,8 +9,8 @@ const GROUP = 'policy.networking.k8s.io';
 
 /**
  * An admin policy as another cluster is to have it: its subject confined, its networks in local ranges. Undefined where
- * the engine reads it otherwise: Cilium loses the values of matchExpressions (toSlimLabelSelector in
- * pkg/k8s/cluster_network_policy.go of 1.20), so there it becomes one a namespace, and only where it has none.
+ * that can't be said, and for nodes under Cilium, which knows these by labels of its own. (That Cilium loses the values of
+ * matchExpressions was so in pre-releases of 1.20 alone: toSlimLabelSelector in pkg/k8s/cluster_network_policy.go.)
  */
 export function placeAdmin(object: PolicyObject, place: Place): Placed {
   const apiVersion = groupOf(object) === GROUP ? place.apiVersion(object.kind, [GROUP]) : undefined;
@@ -19,17 +19,9 @@ export function placeAdmin(object: PolicyObject, place: Place): Placed {
   if (!networks || (place.shared && object.kind === 'BaselineAdminNetworkPolicy')) return undefined;
   const located = place.shared ? withinPeers(networks, place.shared.namespaces) : networks;
   const name = wideName(object.metadata.name, place);
-  const isCilium = place.engine === 'cilium';
-  if (!isCilium) {
-    const only = confined(located, (s) => narrowed(s, NAMESPACE_NAME_LABEL, place.namespaces));
-    return [{ ...only, metadata: { ...only.metadata, name } }];
-  }
-  if (/"values":\[/.test(JSON.stringify(located.spec)) || /"nodes":\{/.test(JSON.stringify(located.spec)))
-    return undefined;
-  return place.namespaces.map((namespace) => ({
-    ...confined(located, (s) => ({ ...s, matchLabels: { ...s.matchLabels, [NAMESPACE_NAME_LABEL]: namespace } })),
-    metadata: { ...object.metadata, name: `${name}-${namespace}`.slice(0, 253) },
-  }));
+  if (place.engine === 'cilium' && /"nodes":\{/.test(JSON.stringify(located.spec))) return undefined;
+  const only = confined(located, (s) => narrowed(s, NAMESPACE_NAME_LABEL, place.namespaces));
+  return [{ ...only, metadata: { ...only.metadata, name } }];
 }
 
 function confined(object: PolicyObject, change: (selector: LabelSelector) => LabelSelector): PolicyObject {
