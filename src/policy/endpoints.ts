@@ -2,10 +2,11 @@ import { inputError } from '../host/errors.ts';
 import type { EngineName, Protocol, Snapshot, Workload } from '../snapshot/model.ts';
 import { maybe } from '../snapshot/shape.ts';
 import { parseAddress } from './addresses.ts';
+import { compile } from './compile.ts';
 import { calicoTiers } from './dialect/calico-tiers.ts';
 import { parsePolicies } from './dialect/index.ts';
 import { policiesOfEngine } from './engine-policies.ts';
-import { mayHaveReplicas, otherReplica } from './groups.ts';
+import { groupsOf, mayHaveReplicas, otherReplica } from './groups.ts';
 import type { Connection, Endpoint, PodEndpoint, PolicyModel } from './model.ts';
 import { nearest } from './near.ts';
 import { named } from './outside.ts';
@@ -99,8 +100,8 @@ function manifestReplicas({ kind, replicas }: Workload): Pick<PodEndpoint, 'repl
 
 /**
  * The endpoints that a peer names: `namespace/pod`, `namespace/Kind/name` (all pods of the workload), `ip:ADDRESS` (the
- * pod that has the address, where one has) or `dns:NAME` (an address outside of the cluster with that name); Services are
- * for `connectionsBetween`. Throws an input error that lists near matches.
+ * pod that has the address, where one has) or `dns:NAME` (an address outside of the cluster with that name); also the number
+ * of a group as a matrix has it (`namespace/Kind/name#2`). Services are for `connectionsBetween`. Throws an input error that lists near matches.
  */
 export function resolvePeer(model: PolicyModel, text: string): Endpoint[] {
   if (text.startsWith('ip:')) return resolveAddress(model, text.slice('ip:'.length));
@@ -114,6 +115,9 @@ export function resolvePeer(model: PolicyModel, text: string): Endpoint[] {
   const found =
     name === undefined ? inNamespace.filter((p) => p.name === second) : ofWorkload(inNamespace, `${second}`, name);
   if (found.length > 0) return found;
+  // No name of Kubernetes' has such a sign.
+  const numbered = text.includes('#') && groupsOf(compile(model), name === undefined).find(({ id }) => id === text);
+  if (numbered) return [...numbered.members];
   throw inputError(`There is no ${text}${inNamespace.length === 0 ? ` (no pods in namespace ${namespace})` : ''}`, {
     action: `${FORMS}${suggestion(model, text)}`,
   });
@@ -154,11 +158,14 @@ export function connectionsBetween(model: PolicyModel, { from, to, protocol, por
 }
 
 function ofWorkload(pods: readonly PodEndpoint[], kind: string, name: string): PodEndpoint[] {
-  const known = KINDS.find((k) => k.toLowerCase() === kind.toLowerCase());
+  // Whatever owns pods may be named as well.
+  const kinds = [...new Set([...KINDS, ...pods.map((p) => p.workload.split('/')[0] ?? '')])];
+  const known = kinds.find((k) => k.toLowerCase() === kind.toLowerCase());
   if (!known) {
-    throw inputError(`"${kind}" is not a kind of workload`, { action: `Known are ${KINDS.join(', ')}. ${FORMS}` });
+    throw inputError(`"${kind}" is not a kind of workload`, { action: `Known are ${kinds.join(', ')}. ${FORMS}` });
   }
-  return pods.filter((p) => p.workload === `${known}/${name}` || (known === 'Pod' && p.name === name));
+  const found = pods.filter((p) => p.workload === `${known}/${name}`);
+  return known === 'Pod' && found.length === 0 ? pods.filter((p) => p.name === name) : found;
 }
 
 function resolveAddress(model: PolicyModel, ip: string): Endpoint[] {

@@ -7,7 +7,10 @@ import { peersOf, selectedKeys } from './peers.ts';
 
 /** Pods that no policy can tell apart. */
 export interface PodGroup {
-  /** `namespace/Kind/name` of its first workload, `namespace/name` of a pod; `#2` and up where that is taken. */
+  /**
+   * `namespace/Kind/name` of its first workload, `namespace/name` of a pod by itself; `#2` and up where that is taken. A peer
+   * of a question, see resolvePeer.
+   */
   readonly id: string;
   readonly namespace: string;
   /** Without the labels that only tell one run or replica from another, unless a selector names them. */
@@ -45,7 +48,10 @@ export function groupsOf(compiled: CompiledModel, single: boolean): PodGroup[] {
   const signature = addressSignature(compiled);
   const byKey = Map.groupBy(compiled.model.pods, (pod) => keyOf(pod, ignored, signature));
   const sets = single ? compiled.model.pods.map((pod) => [pod]) : [...byKey.values()];
-  const groups = sets.map((pods) => groupOf([...pods].sort(byId), ignored, single));
+  const named = Map.groupBy(compiled.model.pods, ({ id }) => id);
+  // Workloads of two kinds that were never run may count as pods of one name: then these are told by their kind.
+  const nameOf = (pod: PodEndpoint) => (single && named.get(pod.id)?.length === 1 ? pod.id : workloadOf(pod));
+  const groups = sets.map((pods) => groupOf([...pods].sort(byId), ignored, single, nameOf));
   return numbered(groups.sort((a, b) => byId(a, b) || compareText(`${a.pods}`, `${b.pods}`)));
 }
 
@@ -95,13 +101,22 @@ function keptLabels(pod: PodEndpoint, ignored: ReadonlySet<string>): Record<stri
   return Object.fromEntries(Object.entries(pod.labels).filter(([key]) => !ignored.has(key)));
 }
 
-function groupOf(members: readonly PodEndpoint[], ignored: ReadonlySet<string>, single: boolean): PodGroup {
+function workloadOf({ namespace, workload }: PodEndpoint): string {
+  return `${namespace}/${workload}`;
+}
+
+function groupOf(
+  members: readonly PodEndpoint[],
+  ignored: ReadonlySet<string>,
+  single: boolean,
+  nameOf: (pod: PodEndpoint) => string,
+): PodGroup {
   const [first] = members;
   if (!first) throw new TypeError('a group has at least one pod');
   const workloads = [...new Set(members.map((p) => p.workload))].sort(compareText);
   const ports = new Map(members.flatMap((p) => p.ports.map((port) => [JSON.stringify(port), port])));
   return {
-    id: single ? first.id : `${first.namespace}/${workloads[0]}`,
+    id: single ? nameOf(first) : `${first.namespace}/${workloads[0]}`,
     namespace: first.namespace,
     labels: keptLabels(first, single ? new Set() : ignored),
     pods: members.map((p) => p.id),

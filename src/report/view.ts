@@ -66,13 +66,7 @@ function explained(model: PolicyModel, matrix: Matrix, question: ViewQuestion): 
 
 function answers(model: PolicyModel, matrix: Matrix, { from, to, port }: ViewQuestion): Explanation[] {
   if (!port) return explainCell(model, matrix, from, to);
-  return [explain(model, peerOf(matrix, from), peerOf(matrix, to), port.protocol, port.port)];
-}
-
-/** A group as `explain` takes it: two groups of one workload, as in a rollout, are told apart by a pod. */
-function peerOf({ groups }: Matrix, id: string): string {
-  const group = groups.find((g) => g.id === id);
-  return group?.id.includes('#') ? (group.pods[0] ?? id) : id;
+  return [explain(model, from, to, port.protocol, port.port)];
 }
 
 interface Drawn {

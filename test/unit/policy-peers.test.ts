@@ -3,8 +3,10 @@ import { test } from 'node:test';
 import { ParityError } from '../../src/host/errors.ts';
 import { parseAssertions } from '../../src/policy/assertions.ts';
 import { check, checkText } from '../../src/policy/check.ts';
+import { compile } from '../../src/policy/compile.ts';
 import { modelOf, resolvePeer } from '../../src/policy/endpoints.ts';
 import { explain, explainText } from '../../src/policy/explain.ts';
+import { groupsOf } from '../../src/policy/groups.ts';
 import { matrix } from '../../src/policy/matrix.ts';
 import type { PolicyModel } from '../../src/policy/model.ts';
 import { junitXml } from '../../src/report/junit.ts';
@@ -242,4 +244,36 @@ test('explain shows both sides, and one case for all pairs that are decided alik
   assert.equal(explain(MODEL, 'shop/cart-1', 'shop/web-1', 'TCP', 80).verdict, 'denied');
   assert.equal(explain(MODEL, 'shop/cart-2', 'shop/web-1', 'TCP', 80).verdict, 'allowed');
   assert.deepEqual(JSON.parse(JSON.stringify(value)), value);
+});
+
+test('every id that a matrix prints is a peer, and means the pods of its row', () => {
+  const pod = (name: string) => ({ name, ips: [] });
+  const model = modelOf(
+    worldOf(POLICIES, {
+      workloads: [
+        workload('Deployment', 'shop', 'x'),
+        workload('StatefulSet', 'shop', 'x', { labels: { app: 'y' } }),
+        workload('Pod', 'shop', 'x', { labels: { app: 'z' }, pods: [pod('x')] }),
+        workload('Rollout', 'shop', 'canary', { pods: [pod('canary-1')] }),
+        workload('Deployment', 'shop', 'cart', { labels: { version: 'old' }, pods: [pod('cart-1')] }),
+        workload('Deployment', 'shop', 'cart', { labels: { version: 'new' }, pods: [pod('cart-2')] }),
+      ],
+    }),
+  );
+  const compiled = compile(model);
+  const single = groupsOf(compiled, true);
+  assert.deepEqual(
+    single.map((g) => g.id),
+    ['shop/Deployment/x', 'shop/Pod/x', 'shop/StatefulSet/x', 'shop/canary-1', 'shop/cart-1', 'shop/cart-2'],
+  );
+  for (const group of single) assert.deepEqual(resolvePeer(model, group.id), group.members, group.id);
+  const groups = groupsOf(compiled, false);
+  assert.deepEqual(
+    groups.map((g) => g.id).filter((id) => id.includes('cart')),
+    ['shop/Deployment/cart', 'shop/Deployment/cart#2'],
+  );
+  for (const { id, members } of groups.filter((g) => g.id !== 'shop/Deployment/cart'))
+    assert.deepEqual(resolvePeer(model, id), members, id);
+  assert.deepEqual(ids('shop/Deployment/cart', model), ['shop/cart-1', 'shop/cart-2'], 'without a number, all of them');
+  assert.throws(() => resolvePeer(model, 'shop/Deployment/cart#3'), /There is no/);
 });
