@@ -7,7 +7,7 @@ import { factsLine } from './image/facts-text.ts';
 import { inspectPinned } from './image/inspect.ts';
 import { pruneLock } from './image/lock.ts';
 import { imagesOnNodes } from './image/on-nodes.ts';
-import { elsewhere, lookUpProduction, type Production, productionDigests } from './image/production.ts';
+import { elsewhere, lookUpProduction, type Production } from './image/production.ts';
 import { imagePlaces } from './image/shared-registry.ts';
 import { holdDockerfiles } from './insight/known-images.ts';
 import type { ImageChange, Plan, ScopedTarget } from './plan/model.ts';
@@ -134,9 +134,7 @@ export async function reportImages(
   const locks = [...(base ? [base.lock] : []), ...production.images.flatMap(({ pinned }) => pinned?.lock ?? [])];
   const present = await imagesOnNodes(cluster, locks, run.signal);
   const there = new Map(locks.map((lock, i) => [lock, present[i] ?? []]));
-  const dockerfiles = first
-    ? await holdDockerfiles(run, from, first.lock.platform, productionDigests(base, production.images))
-    : [];
+  const dockerfiles = first ? await holdDockerfiles(run, from, first.lock.platform, base, production.images) : [];
   const facts = base && (await inspectPinned(run, from, base, true));
   return {
     findings: [

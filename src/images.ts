@@ -1,7 +1,7 @@
 import { messageOf, ParityError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
 import { startStages } from './host/stages.ts';
-import { findOwn, loadOwn, loadPinned, type Pinned, pinImage, pullPinned } from './image/base-image.ts';
+import { findOwn, loadOwn, loadPinned, type Pinned, pinImage, pullPinned, type Source } from './image/base-image.ts';
 import type { ImageDifference } from './image/difference.ts';
 import { connectDocker, pingDocker } from './image/docker.ts';
 import type { ImageFacts } from './image/facts.ts';
@@ -9,7 +9,8 @@ import type { ImageList, ListedImage } from './image/images-text.ts';
 import { comparePinned, inspectPinned } from './image/inspect.ts';
 import type { ImageLock, NodeImage } from './image/model.ts';
 import { imagesOnNodes } from './image/on-nodes.ts';
-import { elsewhere, lookUpProduction, type ProductionImage, productionDigests } from './image/production.ts';
+import { platformToRead } from './image/platform.ts';
+import { elsewhere, lookUpProduction, type ProductionImage } from './image/production.ts';
 import type { ImageGap } from './image/running.ts';
 import { holdDockerfiles } from './insight/known-images.ts';
 import { openLocal, openTarget } from './open.ts';
@@ -40,7 +41,9 @@ export async function pull(run: Run, project: Project, reference?: string, updat
 /** What the base image (or `reference`) is. Pulls nothing, pins nothing. */
 export async function image(run: Run, project: Project, reference?: string): Promise<ImageFacts> {
   const { stage } = startStages(run);
-  const pinned = await stage('looking up the image', () => pinImage(run, project, reference));
+  // Only read: where no daemon answers, the registry or the archive has it as well.
+  const platform = await platformToRead(run, project.host);
+  const pinned = await stage('looking up the image', () => pinImage(run, { ...project, platform }, reference));
   return stage('reading the image', () => inspectPinned(run, project, pinned));
 }
 
@@ -69,13 +72,15 @@ export async function images(run: Run, project: Project): Promise<ImageList> {
   const { stage } = startStages(run);
   const { snapshot } = await stage('reading the target', () => openTarget(run, project));
   const { workloads } = scopeTarget(snapshot, project.settings);
-  const { platform } = await pingDocker(await connectDocker(project.host, run.signal), run.signal);
-  const base = await stage('looking up the image', () => findBase(run, project));
+  // Only read: no daemon is needed.
+  const from = { ...project, platform: await platformToRead(run, project.host) };
+  const base = await stage('looking up the image', () => findBase(run, from));
   const production = await stage("looking up production's images", () =>
-    lookUpProduction(run, project, workloads, base.pinned?.lock),
+    lookUpProduction(run, from, workloads, base.pinned?.lock),
   );
-  const digests = productionDigests(base.pinned, production.images);
-  const dockerfiles = await stage('reading Dockerfiles', () => holdDockerfiles(run, project, platform, digests));
+  const dockerfiles = await stage('reading Dockerfiles', () =>
+    holdDockerfiles(run, from, from.platform, base.pinned, production.images),
+  );
   return {
     base: base.pinned ? { reference: base.pinned.lock.reference, digest: base.pinned.lock.digest } : null,
     images: production.images.map(listed),
@@ -84,11 +89,11 @@ export async function images(run: Run, project: Project): Promise<ImageList> {
   };
 }
 
-async function findBase(run: Run, project: Project): Promise<{ pinned?: Pinned; gaps: readonly ImageGap[] }> {
-  const { image: reference } = project.settings;
+async function findBase(run: Run, from: Source): Promise<{ pinned?: Pinned; gaps: readonly ImageGap[] }> {
+  const { image: reference } = from.settings;
   if (reference === 'none') return { gaps: [] };
   try {
-    return { pinned: await pinImage(run, project), gaps: [] };
+    return { pinned: await pinImage(run, from), gaps: [] };
   } catch (error) {
     run.signal.throwIfAborted();
     // A wrong option or file is not a registry's refusal.

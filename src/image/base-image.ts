@@ -25,6 +25,8 @@ export interface Source {
   readonly host: Host;
   readonly folder: string;
   readonly settings: Pick<Settings, 'image' | 'archive' | 'registryMirror' | 'trust'>;
+  /** os/architecture[/variant] to look images up for, where no daemon is needed to know it (see platformToRead). */
+  readonly platform?: string;
 }
 
 /** An image whose digest is decided, and the daemon that is to hold it. */
@@ -55,7 +57,7 @@ export async function pinImage(
   const { archive: path, registryMirror: mirror, trust: trusted } = from.settings;
   const trust = trusted === undefined ? {} : { trust: await readTrust(localHost(), trusted) };
   const docker = await connectDocker(host, run.signal);
-  const { platform } = await pingDocker(docker);
+  const platform = from.platform ?? (await pingDocker(docker, run.signal)).platform;
   const locks = await readLock(folder);
   if (path !== undefined) {
     const archive = await pinArchive({ path, platform, reference }, run);

@@ -6,6 +6,8 @@ import type { Source } from './base-image.ts';
 import { parseDockerfile } from './dockerfile.ts';
 import { checkFrom, type FromCheck, type ProductionDigest, type Published } from './from-check.ts';
 import { readConfig } from './look-up.ts';
+import { normalisePlatform } from './manifest.ts';
+import type { ImageLock } from './model.ts';
 import { resolveImage } from './resolve.ts';
 
 /** A FROM of a file, held against production. */
@@ -22,7 +24,7 @@ export interface CheckedDockerfiles {
 
 /** A reference as it stands for a platform. */
 export function publishedKey(reference: string, platform: string): string {
-  return `${reference} ${platform}`;
+  return `${reference} ${normalisePlatform(platform)}`;
 }
 
 /** Dockerfile, Containerfile, Dockerfile.web, web.Dockerfile; not Dockerfile.dockerignore. */
@@ -31,15 +33,17 @@ const NAME = /^(?:(?:Dockerfile|Containerfile)(?:\..+)?|.+\.(?:Dockerfile|Contai
 /**
  * Every FROM of an image in the Dockerfiles of a folder and the folders below it (names that begin with a dot and
  * node_modules are passed over), held against production. Registries are asked only about repositories that production
- * uses; `platform` is that of a build here. One that doesn't answer makes a line `unknown`, not a failure.
+ * uses; `platform` is that of a build here. One that doesn't answer makes a line `unknown`, not a failure. No registry is
+ * asked what the reference of `archived` is, the image of an archive: the archive tells.
  */
 export async function checkDockerfiles(
   run: Run,
   from: Source,
   platform: string,
   production: readonly ProductionDigest[],
+  archived?: ImageLock,
 ): Promise<CheckedDockerfiles> {
-  const asked = new Map<string, Promise<Published | undefined>>();
+  const asked = new Map<string, Promise<Published | undefined>>(archived ? answersOf(archived) : []);
   const found: DockerfileCheck[] = [];
   for (const file of await dockerfiles(from.folder, '', run.signal)) {
     for (const line of parseDockerfile(await text(join(from.folder, file)), platform)) {
@@ -55,6 +59,12 @@ export async function checkDockerfiles(
   }
   const answers = await Promise.all([...asked].map(async ([key, answer]) => [key, await answer] as const));
   return { checks: found, published: Object.fromEntries(answers.filter(([, answer]) => answer !== undefined)) };
+}
+
+function answersOf(lock: ImageLock): [string, Promise<Published>][] {
+  const { reference, repository, digest, platform, created } = lock;
+  const published = Promise.resolve({ digest, ...(created === undefined ? {} : { created }) });
+  return [reference, `${repository}@${digest}`].map((name) => [publishedKey(name, platform), published]);
 }
 
 /** What a reference is in its registry now, for a build asks that and not the lock file. */

@@ -1,3 +1,4 @@
+import { messageOf, ParityError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { type Pinned, registryOf, type Source } from './base-image.ts';
 import { findInDaemon } from './daemon-image.ts';
@@ -15,7 +16,7 @@ import type { Registry } from './registry.ts';
 export async function inspectPinned(run: Run, from: Source, pinned: Pinned, hurry = false): Promise<ImageFacts> {
   const { trust } = pinned;
   return withRegistry(run, from, pinned.lock, hurry, async (registry) => {
-    const files = await filesOf(pinned, pinned.lock, registry);
+    const files = await filesOf(run, pinned, pinned.lock, registry);
     return imageFacts(
       pinned.lock,
       { ...(files ? { files } : {}), ...(registry ? { registry } : {}), ...(trust ? { trust } : {}) },
@@ -29,19 +30,27 @@ export function comparePinned(run: Run, from: Source, before: ImageLock, pinned:
   const side = (lock: ImageLock) =>
     withRegistry(run, from, lock, false, async (registry) => ({
       lock,
-      facts: await contentFacts(await filesOf(pinned, lock, registry), run),
+      facts: await contentFacts(await filesOf(run, pinned, lock, registry), run),
     }));
   return Promise.all([side(before), side(pinned.lock)]).then(([a, b]) => compareImages(a, b));
 }
 
 async function filesOf(
+  run: Run,
   pinned: Pinned,
   lock: ImageLock,
   registry: Registry | undefined,
 ): Promise<ImageFiles | undefined> {
   if (pinned.files && lock === pinned.lock) return pinned.files;
-  const image = await findInDaemon(pinned.docker, lock);
-  if (image) return daemonFiles(pinned.docker, image.id);
+  try {
+    const image = await findInDaemon(pinned.docker, lock);
+    if (image) return daemonFiles(pinned.docker, image.id);
+  } catch (error) {
+    run.signal.throwIfAborted();
+    if (!registry || !(error instanceof ParityError) || error.kind !== 'environment') throw error;
+    // A daemon that doesn't answer isn't needed: the registry has them as well.
+    run.log('debug', messageOf(error));
+  }
   return registry && registryFiles(registry, lock);
 }
 

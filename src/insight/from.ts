@@ -3,6 +3,7 @@ import { publishedKey } from '../image/dockerfiles.ts';
 import { checkFrom, type FromCheck, type ProductionDigest, type Published, tryReference } from '../image/from-check.ts';
 import { readLock } from '../image/lock.ts';
 import type { ImageLock } from '../image/model.ts';
+import { OWN_PLATFORM } from '../image/platform.ts';
 import { lastTarget } from '../report/store.ts';
 import type { Settings } from '../settings.ts';
 import type { Workload } from '../snapshot/model.ts';
@@ -28,7 +29,7 @@ export async function fromInsights(
   { image }: Pick<Settings, 'image'>,
 ): Promise<FromInsight[]> {
   const [known, locks, target] = await Promise.all([knownImages(folder), readLock(folder), lastTarget(folder)]);
-  const platform = known?.platform ?? locks[0]?.platform ?? `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
+  const platform = known?.platform ?? locks[0]?.platform ?? OWN_PLATFORM;
   const production = [
     ...(known?.production ?? []),
     ...baseDigests(locks, image),

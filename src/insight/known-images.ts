@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inputError, messageOf } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
-import type { Source } from '../image/base-image.ts';
+import type { Pinned, Source } from '../image/base-image.ts';
 import { checkDockerfiles, type DockerfileCheck } from '../image/dockerfiles.ts';
 import type { ProductionDigest, Published } from '../image/from-check.ts';
+import { type ProductionImage, productionDigests } from '../image/production.ts';
 import { projectFolder, replaceFile } from '../report/store.ts';
 
 /** What a run learned of images, kept so that a Dockerfile can be judged offline while it is written. */
@@ -19,14 +20,20 @@ export interface KnownImages {
 
 const FILE = 'images.json';
 
-/** Holds the folder's Dockerfiles against production, and keeps what was learned in the project's `.clparity`. */
+/**
+ * Holds the folder's Dockerfiles against the base image and what production runs, and keeps what was learned in the
+ * project's `.clparity`.
+ */
 export async function holdDockerfiles(
   run: Run,
   from: Source,
   platform: string,
-  production: readonly ProductionDigest[],
+  base: Pinned | undefined,
+  images: readonly ProductionImage[],
 ): Promise<readonly DockerfileCheck[]> {
-  const { checks, published } = await checkDockerfiles(run, from, platform, production);
+  const production = productionDigests(base, images);
+  const archived = base?.lock.origin === 'archive' ? base.lock : undefined;
+  const { checks, published } = await checkDockerfiles(run, from, platform, production, archived);
   const known: KnownImages = { schema: 'clparity/images/v1', platform, production, published };
   await replaceFile(join(await projectFolder(from.folder), FILE), JSON.stringify(known));
   return checks;

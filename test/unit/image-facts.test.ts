@@ -19,7 +19,7 @@ import { openRegistry, type Registry, type RegistryOptions } from '../../src/ima
 import { resolveImage } from '../../src/image/resolve.ts';
 import { packTar, tarFile } from '../../src/image/tar.ts';
 import type { Trust } from '../../src/image/trust.ts';
-import { artifact, type ImageServer, putImage, putReferrer, serveImages } from './image-server.ts';
+import { artifact, type ImageServer, layoutIn, putImage, putReferrer, serveImages } from './image-server.ts';
 import { cosignPayload, cosignSigned, notaryJws, notaryPayload, trustIn } from './signature-sample.ts';
 
 const run = quietRun();
@@ -187,24 +187,10 @@ test('a cancel is a cancel, and leaves nothing behind', async () => {
   assert.deepEqual(await leftOver(), []);
 });
 
-/** The image as an OCI layout in a folder. */
-async function layoutOf(lock: ImageLock): Promise<string> {
-  const place = join(folder, lock.digest.slice(7, 19));
-  await mkdir(join(place, 'blobs', 'sha256'), { recursive: true });
-  const { config, layers } = JSON.parse(lock.manifest) as { config: { digest: string }; layers: { digest: string }[] };
-  for (const digest of [lock.digest, lock.manifestDigest, config.digest, ...layers.map((l) => l.digest)]) {
-    await writeFile(join(place, 'blobs', 'sha256', digest.slice(7)), server.blobs.get(digest) ?? '');
-  }
-  const annotations = { 'io.containerd.image.name': lock.reference };
-  const entry = { mediaType: 'application/vnd.oci.image.index.v1+json', digest: lock.digest, size: 1, annotations };
-  await writeFile(join(place, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [entry] }));
-  return place;
-}
-
 test('an archive tells as much about the files, and nothing about what its publisher attached', async () => {
   await putImage(server, 'kept', [{ 'etc/os-release': OS }, { 'var/lib/rpm/rpmdb.sqlite': rpmdb }]);
   const lock = await lockOf('kept');
-  const path = await layoutOf(lock);
+  const path = await layoutIn(folder, server, lock);
   const names = (await readdir(path, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
   const entries = await Promise.all(
     names.map(async (entry) => {

@@ -1,9 +1,12 @@
 import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { digestOf } from '../../src/image/digest.ts';
 import { MANIFEST_TYPES } from '../../src/image/manifest.ts';
+import type { ImageLock } from '../../src/image/model.ts';
 import { packTar, tarFile } from '../../src/image/tar.ts';
 
 /** A registry in memory: blobs and manifests by digest, tags, and the OCI 1.1 referrers API where `referrers` is set. */
@@ -86,6 +89,20 @@ export async function putImage(
   const digest = server.put(index);
   server.tags.set(tag, digest);
   return { digest, manifestDigest: entry.digest };
+}
+
+/** Makes an OCI layout of an image of the server's, in a folder below `folder`. Returns its path. */
+export async function layoutIn(folder: string, server: ImageServer, lock: ImageLock): Promise<string> {
+  const place = join(folder, lock.digest.slice(7, 19));
+  await mkdir(join(place, 'blobs', 'sha256'), { recursive: true });
+  const { config, layers } = JSON.parse(lock.manifest) as { config: { digest: string }; layers: { digest: string }[] };
+  for (const digest of [lock.digest, lock.manifestDigest, config.digest, ...layers.map((l) => l.digest)]) {
+    await writeFile(join(place, 'blobs', 'sha256', digest.slice(7)), server.blobs.get(digest) ?? '');
+  }
+  const annotations = { 'io.containerd.image.name': lock.reference };
+  const entry = { mediaType: 'application/vnd.oci.image.index.v1+json', digest: lock.digest, size: 1, annotations };
+  await writeFile(join(place, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [entry] }));
+  return place;
 }
 
 /** Puts an artifact that refers to `subject`, with one layer, into the server's referrers. Returns its digest. */
