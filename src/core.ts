@@ -52,6 +52,6 @@ export { matrixSvg } from './report/picture.ts';
 export { keptReports, lastDrift, lastLocal, lastReport, lastTarget, reportOf } from './report/store.ts';
 export { renderText } from './report/text.ts';
 export { type ReportView, reportView } from './report/view.ts';
-export { snapshotCounts, writeSnapshot } from './snapshot/file.ts';
+export { snapshotCounts } from './snapshot/counts.ts';
 export { formatSnapshot } from './snapshot/write.ts';
 export { listContexts } from './target/contexts.ts';

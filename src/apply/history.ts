@@ -1,8 +1,9 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { inputError, messageOf } from '../host/errors.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import type { ObjectChange, Plan } from '../plan/model.ts';
-import { projectFolder, replaceFile } from '../report/store.ts';
+import { projectFolder } from '../report/store.ts';
 
 const SCHEMA = 'clparity/applied/v1';
 

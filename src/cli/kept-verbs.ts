@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { inputError } from '../host/errors.ts';
-import { LOCAL } from './options.ts';
-import { writeFileIn } from './policy-verbs.ts';
+import { LOCAL, refuseGiven } from './options.ts';
+import { outputFile } from './output-file.ts';
 import type { Register } from './verbs.ts';
 
 /** The verbs that show what there is: reports that were kept, targets and clusters to choose from. */
@@ -9,7 +9,7 @@ export function registerKeptVerbs(verb: Register): void {
   verb(
     'report',
     'show the last report of this folder, or of a target and a cluster',
-    [],
+    ['force'],
     async (v) => {
       const {
         markdown,
@@ -22,10 +22,11 @@ export function registerKeptVerbs(verb: Register): void {
       if (markdown && v.flags.format === 'json') throw inputError('--markdown and --format json contradict each other');
       const { folder } = v.project;
       const value = await v.core.reportOf(folder, { ...(target && { target }), ...(cluster && { cluster }) });
-      if (html !== undefined) {
+      const document = await outputFile(v, 'html', html);
+      if (document) {
         // Only the very last report's target is kept whole.
         const isLast = (await v.core.lastReport(folder)).createdAt === value.createdAt;
-        await writeFileIn(v, html, v.core.reportPage(value, isLast ? await v.core.lastTarget(folder) : undefined));
+        await document.write(v.core.reportPage(value, isLast ? await v.core.lastTarget(folder) : undefined));
       }
       if (markdown) v.show(value, () => v.core.renderMarkdown(value));
       else v.show(value, (colour) => v.core.renderText(value, colour));
@@ -54,6 +55,8 @@ export function registerKeptVerbs(verb: Register): void {
     return 0;
   });
   verb('clusters', 'list the local clusters that are found here, and what is wrong with them', LOCAL, async (v) => {
+    // One that is elsewhere is listed only where it is named.
+    if (v.project.settings.remoteClusters.length === 0) refuseGiven(v, ['cluster'], 'all that are here are listed');
     const all = await v.core.listClusters(v.run, v.project);
     v.show(all, () =>
       all.length === 0

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import { ParityError } from '../host/errors.ts';
-import { type Flags, OPTIONS, settingsOf } from './options.ts';
+import { inputError, ParityError } from '../host/errors.ts';
+import { type Flags, OPTIONS, settingsOf, strict } from './options.ts';
 import { emit, errorText, exitCodeOf } from './output.ts';
 import { printable } from './printable.ts';
 import { consent, type Terminal, terminalRun } from './terminal.ts';
@@ -27,10 +27,12 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
 
   const verb: Register = (usage, summary, names, action, extra = []) => {
     const command = program.command(usage).description(summary).exitOverride();
-    for (const name of new Set([...names, ...COMMON])) command.addOption(OPTIONS[name]());
-    for (const option of extra) command.addOption(option);
+    const own = [...new Set([...names, ...COMMON])].map((name) => OPTIONS[name]());
+    for (const option of [...own, ...extra]) command.addOption(strict(option));
     command.action(async () => {
       const flags = command.opts<Flags>();
+      if (command.args.includes(''))
+        throw inputError('An argument is empty', { action: `See "clparity ${command.name()} --help".` });
       const core = await import('../core.ts');
       const folder = resolve(flags.folder ?? '.');
       const owner = `clparity ${command.name()} in ${folder}`;
@@ -47,6 +49,7 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
           core,
           run,
           flags,
+          given: new Set(Object.keys(flags).filter((name) => command.getOptionValueSource(name) === 'cli')),
           project: { host, folder, settings },
           show: (value, text) => emit(terminal, json, value, text),
           approve: async (plan) => {

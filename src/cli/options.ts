@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { inputError } from '../host/errors.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../settings.ts';
 import type { EngineName } from '../snapshot/model.ts';
@@ -28,6 +28,7 @@ export interface Flags {
   readonly format?: 'text' | 'json';
   readonly yes?: boolean;
   readonly dryRun?: boolean;
+  readonly force?: boolean;
   readonly verbose?: boolean;
   readonly folder?: string;
 }
@@ -92,6 +93,7 @@ export const OPTIONS = {
     ).argParser(collect),
   keep: () => new Option('--keep', "leave the stand-ins, in namespaces of the target's own names"),
   dryRun: () => new Option('--dry-run', 'show what would change, change nothing'),
+  force: () => new Option('--force', 'let a result replace a file that is not an earlier one of its kind'),
   yes: () => new Option('--yes', 'no questions'),
   format: () =>
     new Option('--format <format>', 'of the result on stdout (default: text on a terminal, else json)').choices([
@@ -110,8 +112,34 @@ export type OptionName = keyof typeof OPTIONS;
 
 /** What to be like, which part of it, and where. */
 export const TARGET: readonly OptionName[] = ['context', 'snapshot', 'engine', 'host'];
-export const SCOPE: readonly OptionName[] = ['namespace', 'exclude', 'map', 'namespacePrefix', 'acceptWider'];
+export const SCOPE: readonly OptionName[] = ['namespace', 'exclude', 'map', 'namespacePrefix'];
 export const LOCAL: readonly OptionName[] = ['cluster', 'remoteUid', 'remoteRegistry', 'host'];
+
+/** Throws an input error where an option was given that would have no effect; `why` says when it has none. */
+export function refuseGiven(
+  { given }: { readonly given: ReadonlySet<string> },
+  names: readonly OptionName[],
+  why: string,
+): void {
+  const idle = names.filter((name) => given.has(name)).map((name) => OPTIONS[name]().long);
+  if (idle.length > 0) throw inputError(`${idle.join(', ')} would have no effect: ${why}`);
+}
+
+/**
+ * Makes a command line that gives an option an empty value, or twice where it takes one, a usage error: nobody means it,
+ * and the last one would silently win.
+ */
+export function strict(option: Option): Option {
+  if (option.isBoolean()) return option;
+  const { parseArg } = option;
+  let wasGiven = false;
+  return option.argParser((value: string, previous: unknown) => {
+    if (value === '') throw new InvalidArgumentError('It is empty.');
+    if (wasGiven && parseArg !== collect) throw new InvalidArgumentError('It is given twice.');
+    wasGiven = true;
+    return parseArg ? parseArg(value, previous) : value;
+  });
+}
 
 /** Turns flags into settings; the archive's path is taken from the project folder here. Throws an input error for a value that can't be meant. */
 export function settingsOf(flags: Flags): Settings {

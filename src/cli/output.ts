@@ -1,5 +1,4 @@
-import { writeFile } from 'node:fs/promises';
-import { environmentError, isCancelled, isParityError, messageOf } from '../host/errors.ts';
+import { isCancelled, isParityError, messageOf } from '../host/errors.ts';
 import { printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -26,13 +25,4 @@ export function errorText(error: unknown, verbose: boolean): string {
       lines.push(e.stack ?? String(e));
   }
   return lines.join('\n');
-}
-
-/** Writes a file that the user named. Throws an environment error where the disk or a permission stands in the way. */
-export async function writeOutput(path: string, content: string): Promise<void> {
-  try {
-    await writeFile(path, content);
-  } catch (cause) {
-    throw environmentError(`Can't write ${path}: ${messageOf(cause)}`, { cause, action: 'Name another file.' });
-  }
 }

@@ -1,27 +1,32 @@
 import { resolve } from 'node:path';
 import { Option } from 'commander';
 import { inputError } from '../host/errors.ts';
-import { LOCAL, SCOPE, TARGET } from './options.ts';
-import { writeOutput } from './output.ts';
+import { LOCAL, type OptionName, refuseGiven, SCOPE, TARGET } from './options.ts';
+import { outputFile } from './output-file.ts';
 import type { Register, Verb } from './verbs.ts';
 
 const PEER = 'namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:NAME (of a Service too)';
+
+/** What only packets make use of. */
+const WHEN_LIVE: readonly OptionName[] = [...LOCAL.filter((name) => name !== 'host'), ...SCOPE, 'probeTimeout'];
 
 /** The verbs that ask about policies and change nothing. */
 export function registerPolicyVerbs(verb: Register): void {
   verb(
     'matrix',
     "which workloads may reach which, by the target's policies",
-    TARGET,
+    [...TARGET, 'force'],
     async (v) => {
       const { pods, svg, html } = v.flags as { pods?: boolean; svg?: string; html?: string };
       const options = { pods: pods === true };
+      const picture = await outputFile(v, 'svg', svg);
+      const document = await outputFile(v, 'html', html);
       const { value, page = '' } =
         html === undefined
           ? { value: await v.core.matrix(v.run, v.project, options) }
           : await v.core.matrixPage(v.run, v.project, options);
-      if (svg !== undefined) await writeFileIn(v, svg, v.core.matrixSvg(value));
-      if (html !== undefined) await writeFileIn(v, html, page);
+      await picture?.write(v.core.matrixSvg(value));
+      await document?.write(page);
       v.show(value, () => v.core.matrixText(value));
       return 0;
     },
@@ -53,15 +58,14 @@ export function registerPolicyVerbs(verb: Register): void {
   verb(
     'check <file>',
     'check a list of connectivity assertions',
-    [...TARGET, ...LOCAL, ...SCOPE, 'probeTimeout', 'yes'],
+    [...TARGET, ...WHEN_LIVE, 'yes', 'force'],
     async (v, file = '') => {
       const { live, junit } = v.flags as { live?: boolean; junit?: string };
-      if (junit !== undefined && resolve(v.project.folder, junit) === resolve(v.project.folder, file)) {
-        throw inputError(`--junit would write over ${file}`, { action: 'Give the results a file of their own.' });
-      }
+      if (!live) refuseGiven(v, WHEN_LIVE, 'without --live, all of the target is asked and no cluster');
+      const results = await outputFile(v, 'junit', junit);
       if (live) await v.agree('Put stand-ins into the local cluster for the time of the probes?');
       const value = await v.core.check(v.run, v.project, resolve(v.project.folder, file), live === true);
-      if (junit !== undefined) await writeFileIn(v, junit, v.core.junitXml(value, file));
+      await results?.write(v.core.junitXml(value, file));
       v.show(value, () => v.core.checkText(value));
       // What could not be asked is bad input, whatever became of the others.
       return value.unasked > 0 ? 2 : value.failed === 0 ? 0 : 1;
@@ -74,12 +78,20 @@ export function registerPolicyVerbs(verb: Register): void {
   verb(
     'diff [before] [after]',
     'what differs by meaning between two snapshots or folders, or the target and the local cluster',
-    [...TARGET, ...LOCAL, ...SCOPE],
+    [...TARGET, ...LOCAL, 'namespace', 'exclude'],
     async (v, before, after) => {
       const { markdown, format, cluster } = v.flags as { markdown?: boolean; format?: string; cluster?: string };
       if (markdown && format === 'json') throw inputError('--markdown and --format json contradict each other');
       if (before !== undefined && (after === undefined) === (cluster === undefined)) {
         throw inputError('diff takes two snapshots, or one and --cluster ID');
+      }
+      if (before !== undefined) refuseGiven(v, ['context', 'snapshot'], `${before} is what is compared`);
+      if (after !== undefined) {
+        refuseGiven(
+          v,
+          ['cluster', 'remoteUid', 'remoteRegistry', 'namespace', 'exclude'],
+          'two snapshots are compared whole, and no cluster with them',
+        );
       }
       const value = await v.core.diff(v.run, v.project, { before, after });
       v.show(value, () => (markdown ? v.core.diffMarkdown(value) : v.core.diffText(value)));
@@ -106,10 +118,4 @@ async function explain({ core, run, project, flags }: Verb): Promise<{ value: un
   }
   const value = await core.explain(run, project, { from, to, port, ...(protocol !== undefined && { protocol }) });
   return { value, text: value.text };
-}
-
-/** Writes a file whose path starts at the project folder. Throws as `writeOutput` does. */
-export async function writeFileIn({ project, run }: Verb, file: string, content: string): Promise<void> {
-  await writeOutput(resolve(project.folder, file), content);
-  run.log('info', `Written: ${file}`);
 }

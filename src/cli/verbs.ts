@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { Option } from 'commander';
 import type * as Core from '../core.ts';
 import type { Run } from '../host/run.ts';
@@ -6,6 +5,7 @@ import type { Approve, Project } from '../pipeline.ts';
 import { registerChangeVerbs } from './change-verbs.ts';
 import { registerKeptVerbs } from './kept-verbs.ts';
 import { type Flags, LOCAL, type OptionName, SCOPE, TARGET } from './options.ts';
+import { outputFile } from './output-file.ts';
 import { registerPolicyVerbs } from './policy-verbs.ts';
 
 /** What a verb works with. */
@@ -14,6 +14,8 @@ export interface Verb {
   readonly run: Run;
   readonly project: Project;
   readonly flags: Flags;
+  /** The options that the command line names, by their names in `flags`; those that have a default are not among them. */
+  readonly given: ReadonlySet<string>;
   /** Prints the result: `value` as JSON, or `text` where text is wanted. */
   readonly show: (value: unknown, text: (colour: boolean) => string) => void;
   /** Shows a plan and asks. */
@@ -48,7 +50,19 @@ export function registerVerbs(verb: Register): void {
   verb(
     'sync',
     'the main job: pull, load, mirror, verify, report',
-    [...TARGET, ...LOCAL, ...IMAGE, 'images', 'trust', ...SCOPE, 'probeTimeout', 'keep', 'dryRun', 'yes'],
+    [
+      ...TARGET,
+      ...LOCAL,
+      ...IMAGE,
+      'images',
+      'trust',
+      ...SCOPE,
+      'acceptWider',
+      'probeTimeout',
+      'keep',
+      'dryRun',
+      'yes',
+    ],
     async (v) => {
       if (v.flags.dryRun) return showPlan(v, await v.core.plan(v.run, v.project));
       const result = await v.core.sync(v.run, v.project, v.approve);
@@ -58,20 +72,21 @@ export function registerVerbs(verb: Register): void {
   verb(
     'plan',
     'show every change that sync would make',
-    [...TARGET, ...LOCAL, ...IMAGE, 'images', ...SCOPE],
+    [...TARGET, ...LOCAL, ...IMAGE, 'images', ...SCOPE, 'acceptWider'],
     async (v) => showPlan(v, await v.core.plan(v.run, v.project)),
   );
   verb(
     'capture',
     "write the target's snapshot to a file",
-    [...TARGET],
+    [...TARGET, 'force'],
     async (v) => {
       const out = (v.flags as { output?: string }).output ?? 'clparity.snapshot.yaml';
+      const file = out === '-' ? undefined : await outputFile(v, 'snapshot', out);
       const snapshot = await v.core.capture(v.run, v.project);
-      if (out === '-') v.show(snapshot, () => v.core.formatSnapshot(snapshot).trimEnd());
+      if (!file) v.show(snapshot, () => v.core.formatSnapshot(snapshot).trimEnd());
       else {
-        const path = resolve(v.project.folder, out);
-        await v.core.writeSnapshot(path, snapshot);
+        const { path } = file;
+        await file.write(v.core.formatSnapshot(snapshot));
         const counts = v.core.snapshotCounts(snapshot);
         v.show({ path, ...counts, gaps: snapshot.gaps }, () =>
           [
@@ -112,7 +127,7 @@ export function registerVerbs(verb: Register): void {
   verb(
     'images',
     "what production runs, by digest and base; and how this folder's Dockerfiles stand to that",
-    [...TARGET, ...SCOPE, 'host', ...IMAGE],
+    [...TARGET, 'namespace', 'exclude', ...IMAGE],
     async (v) => {
       const list = await v.core.images(v.run, v.project);
       v.show(list, () => v.core.imagesText(list));
@@ -133,7 +148,7 @@ export function registerVerbs(verb: Register): void {
   verb(
     'mirror',
     "mirror the target's network policies into the local cluster",
-    [...TARGET, ...LOCAL, ...SCOPE, 'dryRun', 'yes'],
+    [...TARGET, ...LOCAL, ...SCOPE, 'acceptWider', 'dryRun', 'yes'],
     async (v) => {
       const project = { ...v.project, settings: { ...v.project.settings, image: 'none' } };
       if (v.flags.dryRun) return showPlan(v, await v.core.plan(v.run, project));
@@ -144,7 +159,7 @@ export function registerVerbs(verb: Register): void {
   verb(
     'verify',
     'prove with real packets that what the target allows and denies is what happens here',
-    [...TARGET, ...LOCAL, ...SCOPE, 'probeTimeout', 'keep', 'yes'],
+    [...TARGET, ...LOCAL, ...SCOPE, 'acceptWider', 'probeTimeout', 'keep', 'yes'],
     async (v) => {
       await v.agree('Put stand-ins into the local cluster for the time of the probes?');
       return report(v, await v.core.verify(v.run, v.project));
@@ -204,7 +219,7 @@ export function registerVerbs(verb: Register): void {
   verb(
     'doctor',
     'what is missing here, and the command that fixes it',
-    [...TARGET, ...LOCAL, 'image', 'registryMirror'],
+    ['context', 'snapshot', ...LOCAL, 'image', 'registryMirror'],
     async (v) => {
       const results = await v.core.doctor(v.run, v.project);
       v.show(results, () =>

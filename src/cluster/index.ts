@@ -73,12 +73,16 @@ export async function listAll(from: readonly Provider[], run: Run): Promise<Loca
   return found;
 }
 
+/** Looks for the local clusters and chooses one: see chooseCluster. */
+export async function findCluster(id: string | undefined, from: readonly Provider[], run: Run): Promise<LocalCluster> {
+  return chooseCluster(id, await listAll(from, run));
+}
+
 /**
  * The local cluster that `id` names (`kind:NAME`, or the provider alone where it has one); without an id, the only one
  * there is. Throws `input` naming what there is and the command to pick or make one.
  */
-export async function findCluster(id: string | undefined, from: readonly Provider[], run: Run): Promise<LocalCluster> {
-  const all = await listAll(from, run);
+export function chooseCluster(id: string | undefined, all: readonly LocalCluster[]): LocalCluster {
   const ids = all.map((cluster) => cluster.id).join(', ');
   if (all.length === 0) {
     throw inputError(id === undefined ? 'There is no local cluster here' : `There is no local cluster ${id}`, {

@@ -1,5 +1,5 @@
 import { DESKTOP } from '../cluster/desktop.ts';
-import { listAll, openProviders } from '../cluster/index.ts';
+import { chooseCluster, listAll, openProviders } from '../cluster/index.ts';
 import type { LocalCluster, Provider } from '../cluster/provider.ts';
 import { environmentError, ParityError } from '../host/errors.ts';
 import { type KubeObject, openTransport, readClient } from '../target/rest.ts';
@@ -23,7 +23,8 @@ export const localClusters: Check = {
     const found = await listAll(all, run);
     if (found.length === 0) throw environmentError('none found', { action: 'clparity create' });
     const chosen = project.settings.cluster;
-    const looked = found.filter(({ id, provider }) => (chosen === undefined ? provider !== DESKTOP : id === chosen));
+    const looked =
+      chosen === undefined ? found.filter(({ provider }) => provider !== DESKTOP) : [chooseCluster(chosen, found)];
     const faults = await Promise.all(
       looked.map((cluster) => {
         const provider = all.find(({ name }) => name === cluster.provider);

@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { environmentError, inputError, messageOf } from '../host/errors.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import { checkDigest, isDigest } from './digest.ts';
 import { imagesOf, isRecord, normalisePlatform, parseManifest } from './manifest.ts';
 import type { ImageLock } from './model.ts';
@@ -57,15 +58,12 @@ export async function pruneLock(folder: string, stays: ReadonlySet<string>): Pro
 async function writeLocks(folder: string, locks: readonly ImageLock[]): Promise<void> {
   const images = locks.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
   const path = join(folder, LOCK_FILE);
-  const temporary = `${path}.${process.pid}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(temporary, formatLock(images), { flush: true });
-    await rename(temporary, path);
   } catch (cause) {
-    await rm(temporary, { force: true });
     throw environmentError(`Can't write ${path}: ${messageOf(cause)}`, { cause });
   }
+  await replaceFile(path, formatLock(images));
 }
 
 const key = (lock: ImageLock) => `${lock.reference} ${lock.platform}`;

@@ -6,7 +6,7 @@ import type { Pinned, Source } from '../image/base-image.ts';
 import { checkDockerfiles, type DockerfileCheck } from '../image/dockerfiles.ts';
 import type { ProductionDigest, Published } from '../image/from-check.ts';
 import { type ProductionImage, productionDigests } from '../image/production.ts';
-import { projectFolder, replaceFile } from '../report/store.ts';
+import { keepJson, projectFolder } from '../report/store.ts';
 
 /** What a run learned of images, kept so that a Dockerfile can be judged offline while it is written. */
 export interface KnownImages {
@@ -35,7 +35,7 @@ export async function holdDockerfiles(
   const archived = base?.lock.origin === 'archive' ? base.lock : undefined;
   const { checks, published } = await checkDockerfiles(run, from, platform, production, archived);
   const known: KnownImages = { schema: 'clparity/images/v1', platform, production, published };
-  await replaceFile(join(await projectFolder(from.folder), FILE), JSON.stringify(known));
+  await keepJson(join(await projectFolder(from.folder), FILE), known);
   return checks;
 }
 

@@ -70,6 +70,7 @@ export function htmlPage(
     '<meta charset="utf-8">',
     `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
     '<meta name="viewport" content="width=device-width">',
+    '<meta name="generator" content="clparity">',
     `<title>${escaped(title)}</title>`,
     `<style${nonce === undefined ? '' : ` nonce="${nonce}"`}>${style}</style>`,
     '</head>',

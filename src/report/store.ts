@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Drift } from '../drift/model.ts';
 import { inputError, messageOf } from '../host/errors.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import type { Snapshot } from '../snapshot/model.ts';
 import type { Report } from './model.ts';
 
@@ -30,11 +31,12 @@ export async function saveReport(folder: string, report: Report, target?: Snapsh
   const dir = await projectFolder(folder);
   // Gone first: what belongs to a report is never taken for another's.
   for (const name of [TARGET, LOCAL, DRIFT]) await rm(join(dir, name), { force: true });
-  const file = await replaceFile(join(dir, REPORT), JSON.stringify(report, null, 2));
-  if (target) await replaceFile(join(dir, TARGET), JSON.stringify(target));
-  if (local) await replaceFile(join(dir, LOCAL), JSON.stringify(local));
+  const file = join(dir, REPORT);
+  await keepJson(file, report, 2);
+  if (target) await keepJson(join(dir, TARGET), target);
+  if (local) await keepJson(join(dir, LOCAL), local);
   await mkdir(join(dir, PAIRS), { recursive: true });
-  await replaceFile(join(dir, PAIRS, pairFile(report)), JSON.stringify(report, null, 2));
+  await keepJson(join(dir, PAIRS, pairFile(report)), report, 2);
   return file;
 }
 
@@ -81,12 +83,9 @@ export async function reportOf(folder: string, wanted: { target?: string; cluste
   });
 }
 
-/** Writes a file in one go: whoever reads it finds the old text or the new one. */
-export async function replaceFile(file: string, content: string): Promise<string> {
-  const half = `${file}.${process.pid}.tmp`;
-  await writeFile(half, `${content}\n`);
-  await rename(half, file);
-  return file;
+/** Keeps a value as JSON: whoever reads the file finds the old one or the new one. Throws as `replaceFile` does. */
+export async function keepJson(file: string, value: unknown, indent?: number): Promise<void> {
+  await replaceFile(file, `${JSON.stringify(value, null, indent)}\n`);
 }
 
 /** The target of the last report; undefined where it wasn't kept. Throws an input error where it can't be read. */
@@ -106,7 +105,7 @@ export function lastDrift(folder: string): Promise<Drift | undefined> {
 
 /** Keeps what has moved since the last report. */
 export async function saveDrift(folder: string, drift: Drift): Promise<void> {
-  await replaceFile(join(await projectFolder(folder), DRIFT), JSON.stringify(drift));
+  await keepJson(join(await projectFolder(folder), DRIFT), drift);
 }
 
 async function kept<T>(folder: string, name: string): Promise<T | undefined> {

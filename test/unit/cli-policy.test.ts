@@ -64,15 +64,11 @@ test('check writes JUnit, matrix a picture, report a page', async () => {
   const assertion = { from: 'shop-web/Deployment/storefront', to: 'dns:example.com', port: 81, allowed: true };
   await writeFile(join(folder, 'check.json'), JSON.stringify([assertion]));
   assert.equal((await clparity('check', 'check.json', '--junit', 'out.xml', ...SHOP)).code, 1);
-  const over = await clparity('check', 'check.json', '--junit', './check.json', ...SHOP);
-  assert.deepEqual([over.code, /would write over check\.json/.test(over.stderr)], [2, true], over.stderr);
   const junit = await readFile(join(folder, 'out.xml'), 'utf8');
   assert.match(junit, /<failure message="expected allowed, but it is denied"[^>]*>egress: .*\(shop-web\.yaml:\d+\)/);
   await clparity('matrix', '--svg', 'm.svg', '--html', 'm.html', ...SHOP);
   assert.match(await readFile(join(folder, 'm.svg'), 'utf8'), /^<\?xml.*\n<svg /);
   assert.match(await readFile(join(folder, 'm.html'), 'utf8'), /^<!DOCTYPE html>[\s\S]*<h2>Why<\/h2>/);
-  const { code, stderr } = await clparity('matrix', '--svg', 'no/such/m.svg', ...SHOP);
-  assert.deepEqual([code, /Can't write .*m\.svg/.test(stderr)], [3, true]);
 
   const report = makeReport({ target: '<prod>', cluster: 'kind:dev', createdAt: 'now', changes: [], findings: [] });
   await saveReport(folder, report, await readTarget('shop', quietRun(), folder));

@@ -262,6 +262,14 @@ test('kubelogin missing: a fault for the context in use, advice for others', asy
 });
 const absent = (argv: readonly string[]) => (argv[0] === 'sh' ? said('', 1) : undefined);
 
+/** kind's container of a cluster dev. */
+const node = (port: number) => ({
+  Names: ['/dev-control-plane'],
+  State: 'running',
+  Labels: { 'io.x-k8s.kind.cluster': 'dev', 'io.x-k8s.kind.role': 'control-plane' },
+  Ports: [{ PrivatePort: 6443, PublicPort: port, Type: 'tcp', IP: '127.0.0.1' }],
+});
+
 test('stale kubeconfig: a port of before, a cluster of before', async () => {
   const files = kubeconfig(`current-context: kind-dev
 contexts:
@@ -271,12 +279,6 @@ clusters:
 - { name: dev, cluster: { server: "https://127.0.0.1:40001" } }
 - { name: old, cluster: { server: "https://127.0.0.1:40002" } }
 `);
-  const node = (port: number) => ({
-    Names: ['/dev-control-plane'],
-    State: 'running',
-    Labels: { 'io.x-k8s.kind.cluster': 'dev', 'io.x-k8s.kind.role': 'control-plane' },
-    Ports: [{ PrivatePort: 6443, PublicPort: port, Type: 'tcp', IP: '127.0.0.1' }],
-  });
   const [moved, gone] = await says('Stale contexts', { files, containers: [node(41000)] });
   assert.deepEqual([moved?.ok, gone?.ok], [false, true]);
   assert.match(moved?.detail ?? '', /kind-dev says https:\/\/127\.0\.0\.1:40001, but dev listens on port 41000 now/);
@@ -325,4 +327,14 @@ test('MicroK8s without its DNS add-on: told, with the command, and never enabled
   );
   assert.deepEqual(await look('disabled', 'kind:dev'), []);
   assert.ok(!asked.some((line) => line.includes(' enable ')));
+});
+
+test('a chosen cluster that is not there is a fault that names those that are', async () => {
+  const containers = [node(40001)];
+  await faulty(
+    'Local clusters',
+    { containers, settings: { cluster: 'kind:zzz' } },
+    /no local cluster kind:zzz; there is kind:/,
+    /--cluster kind:/,
+  );
 });

@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { quietRun } from '../../src/host/run.ts';
-import { writeSnapshot } from '../../src/snapshot/file.ts';
 import { readTarget } from '../../src/snapshot/files.ts';
 import type { NetworkPolicy, Snapshot } from '../../src/snapshot/model.ts';
 import { NETWORK_POLICY } from '../../src/snapshot/policy-object.ts';
@@ -293,27 +289,5 @@ test('another version, a broken or a hostile snapshot is refused with file and l
   const name = /^( *name: ).*$/m;
   for (const evil of ['x\\e[2K', 'x\\nPlan: no changes', 'x\\x9b2K']) {
     refused(written.replace(name, `$1"${evil}"`), /source\.name must be one line, without control characters/);
-  }
-});
-
-test('a snapshot replaces a snapshot, and no other file; a folder that is not there is named', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'clparity-write-'));
-  try {
-    const path = join(folder, 's.yaml');
-    await writeSnapshot(path, EMPTY);
-    await writeSnapshot(path, { ...EMPTY, source: { kind: 'files', name: 'later' } });
-    assert.equal(parseSnapshot(await readFile(path, 'utf8'), path).source.name, 'later');
-    const foreign = join(folder, 'values.yaml');
-    await writeFile(foreign, 'replicas: 2\n');
-    await assert.rejects(writeSnapshot(foreign, EMPTY), { kind: 'refused', message: /values\.yaml is not a snapshot/ });
-    assert.equal(await readFile(foreign, 'utf8'), 'replicas: 2\n');
-    const nowhere = join(folder, 'nowhere');
-    await assert.rejects(writeSnapshot(join(nowhere, 's.yaml'), EMPTY), {
-      kind: 'input',
-      message: `There is no folder ${nowhere}`,
-    });
-    assert.deepEqual((await readdir(folder)).toSorted(), ['s.yaml', 'values.yaml']);
-  } finally {
-    await rm(folder, { recursive: true });
   }
 });

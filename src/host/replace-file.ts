@@ -1,0 +1,48 @@
+import { randomBytes } from 'node:crypto';
+import { realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { environmentError, inputError, messageOf } from './errors.ts';
+
+/**
+ * Writes a file of this machine in one go: whoever reads it finds the old text or the new one. Behind a link, the file
+ * that it leads to; what is no file (a pipe, /dev/stdout) is written to as it is. Throws an input error where there is no
+ * such folder or the path is one, an environment error where the disk or a permission stands in the way.
+ */
+export async function replaceFile(path: string, content: string): Promise<void> {
+  try {
+    const there = await statIfAny(path);
+    if (there && !there.isFile() && !there.isDirectory()) return await writeFile(path, content);
+    const file = there ? await realpath(path) : path;
+    const half = `${file}.${randomBytes(4).toString('hex')}.tmp`;
+    try {
+      await writeFile(half, content, { flush: true, ...(there && { mode: there.mode }) });
+      await rename(half, file);
+    } catch (error) {
+      await rm(half, { force: true });
+      throw error;
+    }
+  } catch (cause) {
+    throw unwritten(path, cause);
+  }
+}
+
+async function statIfAny(path: string) {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function unwritten(path: string, cause: unknown): Error {
+  switch ((cause as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return inputError(`There is no folder ${dirname(path)}`, { cause, action: 'Make it first, or name another.' });
+    case 'EISDIR':
+      return inputError(`${path} is a folder`, { cause, action: 'Name a file.' });
+    default:
+      return environmentError(`Can't write ${path}: ${messageOf(cause)}`, { cause, action: 'Name another file.' });
+  }
+}

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { cp, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { replaceFile } from '../../src/host/replace-file.ts';
+import { makeReport } from '../../src/report/findings.ts';
+import { saveReport } from '../../src/report/store.ts';
+import { clparityIn } from './in-process.ts';
+
+/** What the command line writes to files, and what it refuses to take. */
+
+let folder = '';
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'clparity-output-'));
+  await cp('test/fixtures/shop', join(folder, 'shop'), { recursive: true });
+  const assertion = { from: 'shop-web/Deployment/storefront', to: 'dns:example.com', port: 81, allowed: false };
+  await writeFile(join(folder, 'check.json'), JSON.stringify([assertion]));
+  const report = { target: 'prod', cluster: 'kind:dev', createdAt: 'now', changes: [], findings: [] };
+  await saveReport(folder, makeReport(report));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+const clparity = (...args: string[]) => clparityIn(folder, ...args);
+const SHOP = ['--snapshot', 'shop'];
+
+/** Each result that goes to a file, as the option that names it. */
+const WRITERS: readonly (readonly string[])[] = [
+  ['capture', ...SHOP, '-o'],
+  ['matrix', ...SHOP, '--svg'],
+  ['matrix', ...SHOP, '--html'],
+  ['check', 'check.json', ...SHOP, '--junit'],
+  ['report', '--html'],
+];
+
+test('a result replaces an earlier one of its kind, and no other file unless it is told to', async () => {
+  for (const [i, writer] of WRITERS.entries()) {
+    const [mine, other] = [`mine-${i}`, `other-${i}`];
+    for (const _ of ['new', 'again']) assert.equal((await clparity(...writer, mine)).code, 0, writer.join(' '));
+    await writeFile(join(folder, other), 'replicas: 2\n');
+    const { code, stdout, stderr } = await clparity(...writer, other);
+    assert.deepEqual([code, stdout], [2, ''], stderr);
+    assert.match(stderr, /other-\d is there and is not .*so it isn't replaced\n.*--force/);
+    assert.equal(await readFile(join(folder, other), 'utf8'), 'replicas: 2\n');
+    assert.equal((await clparity(...writer, other, '--force')).code, 0);
+    assert.notEqual(await readFile(join(folder, other), 'utf8'), 'replicas: 2\n');
+  }
+  const both = await clparity('matrix', ...SHOP, '--svg', 'both', '--html', 'both');
+  assert.deepEqual([both.code, /both is there and is not clparity's page/.test(both.stderr)], [2, true], both.stderr);
+  const asked = await clparity('check', 'check.json', ...SHOP, '--junit', './check.json');
+  assert.equal(asked.code, 2);
+  assert.equal(JSON.parse(await readFile(join(folder, 'check.json'), 'utf8')).length, 1);
+});
+
+test('what is no file, or has no folder, is named', async () => {
+  await mkdir(join(folder, 'empty'));
+  for (const writer of WRITERS) {
+    const nowhere = await clparity(...writer, 'no/such/file');
+    assert.deepEqual([nowhere.code, /There is no folder .*no\/such\n/.test(nowhere.stderr)], [2, true], nowhere.stderr);
+    const a = await clparity(...writer, 'empty');
+    assert.deepEqual([a.code, /empty is a folder/.test(a.stderr)], [2, true], a.stderr);
+    const nothing = await clparity(...writer, '');
+    assert.deepEqual([nothing.code, /It is empty/.test(nothing.stderr)], [2, true], nothing.stderr);
+  }
+  assert.deepEqual(await readdir(join(folder, 'empty')), []);
+});
+
+test('a file is replaced in one go, behind its link and with its mode; a pipe is written to', async () => {
+  const place = await mkdtemp(join(folder, 'place-'));
+  const file = join(place, 'file');
+  await writeFile(file, 'old', { mode: 0o640 });
+  await symlink('file', join(place, 'link'));
+  await replaceFile(join(place, 'link'), 'new');
+  assert.deepEqual(
+    [await readFile(file, 'utf8'), await readlink(join(place, 'link')), (await stat(file)).mode & 0o777],
+    ['new', 'file', 0o640],
+  );
+  assert.deepEqual((await readdir(place)).toSorted(), ['file', 'link']);
+  await replaceFile('/dev/null', 'gone');
+  assert.equal((await stat('/dev/null')).isFile(), false);
+});
+
+test('an option that would have no effect, is empty or comes twice is bad input', async () => {
+  const cases: readonly (readonly [RegExp, readonly string[]])[] = [
+    [/--namespace would have no effect: two snapshots/, ['diff', 'shop', 'shop', '--namespace', 'a']],
+    [/--snapshot would have no effect: shop is what/, ['diff', 'shop', 'shop', ...SHOP]],
+    [/--context would have no effect/, ['diff', 'shop', '--cluster', 'kind:none', '--context', 'c']],
+    [
+      /--cluster, --namespace, --probe-timeout would/,
+      [...['check', 'check.json', ...SHOP, '--namespace', 'a', '--cluster', 'kind:a', '--probe-timeout', '900']],
+    ],
+    [/'--snapshot <path>' argument 'shop' is invalid\. It is given twice/, ['matrix', ...SHOP, ...SHOP]],
+    [/'--folder <path>' argument '' is invalid\. It is empty/, ['matrix', ...SHOP, '--folder', '']],
+    [/--cluster would have no effect: all that are here/, ['clusters', '--cluster', 'kind:a']],
+    [/An argument is empty/, ['diff', 'shop', '']],
+    [/unknown option '--accept-wider'/, ['check', 'check.json', ...SHOP, '--accept-wider', 'x']],
+  ];
+  for (const [message, args] of cases) {
+    const { code, stdout, stderr } = await clparity(...args);
+    assert.deepEqual([code, stdout], [2, ''], stderr);
+    assert.match(stderr, message);
+  }
+  const several = await clparity('images', '--help');
+  assert.match(several.stdout, /--namespace <glob> .*\(repeatable\)/s);
+});
