@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import type { Drift } from '../core.ts';
-import { LOCAL, TARGET } from './options.ts';
+import { LOCAL, SCOPE, TARGET } from './options.ts';
 import type { Register } from './verbs.ts';
 
 /** The verbs about what has changed since the last run. */
@@ -22,7 +22,7 @@ export function registerChangeVerbs(verb: Register): void {
   verb(
     'drift',
     'what has moved since the last report: the target, and the local cluster',
-    [...TARGET, ...LOCAL, 'namespace', 'exclude'],
+    [...TARGET, ...LOCAL, ...SCOPE],
     async (v) => {
       const show = (drift: Drift) => v.show(drift, () => v.core.driftText(drift));
       if ((v.flags as { watch?: boolean }).watch) {

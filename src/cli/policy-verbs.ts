@@ -7,8 +7,10 @@ import type { Register, Verb } from './verbs.ts';
 
 const PEER = 'namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:NAME (of a Service too)';
 
+/** What only a local cluster makes use of. */
+const IN_CLUSTER: readonly OptionName[] = [...LOCAL.filter((name) => name !== 'host'), ...SCOPE];
 /** What only packets make use of. */
-const WHEN_LIVE: readonly OptionName[] = [...LOCAL.filter((name) => name !== 'host'), ...SCOPE, 'probeTimeout'];
+const WHEN_LIVE: readonly OptionName[] = [...IN_CLUSTER, 'probeTimeout'];
 
 /** The verbs that ask about policies and change nothing. */
 export function registerPolicyVerbs(verb: Register): void {
@@ -78,7 +80,7 @@ export function registerPolicyVerbs(verb: Register): void {
   verb(
     'diff [before] [after]',
     'what differs by meaning between two snapshots or folders, or the target and the local cluster',
-    [...TARGET, ...LOCAL, 'namespace', 'exclude'],
+    [...TARGET, ...LOCAL, ...SCOPE],
     async (v, before, after) => {
       const { markdown, format, cluster } = v.flags as { markdown?: boolean; format?: string; cluster?: string };
       if (markdown && format === 'json') throw inputError('--markdown and --format json contradict each other');
