@@ -89,11 +89,7 @@ export function registerPolicyVerbs(verb: Register): void {
       }
       if (before !== undefined) refuseGiven(v, ['context', 'snapshot'], `${before} is what is compared`);
       if (after !== undefined) {
-        refuseGiven(
-          v,
-          ['cluster', 'remoteUid', 'remoteRegistry', 'namespace', 'exclude'],
-          'two snapshots are compared whole, and no cluster with them',
-        );
+        refuseGiven(v, IN_CLUSTER, 'two snapshots are compared whole, and no cluster with them');
       }
       const value = await v.core.diff(v.run, v.project, { before, after });
       v.show(value, () => (markdown ? v.core.diffMarkdown(value) : v.core.diffText(value)));
