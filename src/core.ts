@@ -26,6 +26,7 @@ export {
 export { planDocuments } from './plan/documents.ts';
 export type { Plan } from './plan/model.ts';
 export { partOf } from './plan/part.ts';
+export { chosenPair } from './plan/place.ts';
 export { hasChanges } from './plan/plan.ts';
 export { planText } from './plan/text.ts';
 export { parseAssertions } from './policy/assertions.ts';
@@ -49,7 +50,7 @@ export { junitXml } from './report/junit.ts';
 export { renderMarkdown } from './report/markdown.ts';
 export type { Report } from './report/model.ts';
 export { matrixSvg } from './report/picture.ts';
-export { keptReports, lastDrift, lastLocal, lastReport, lastTarget, reportOf } from './report/store.ts';
+export { keptReports, lastDrift, lastLocal, lastReport, lastTarget } from './report/store.ts';
 export { renderText } from './report/text.ts';
 export { type ReportView, reportView } from './report/view.ts';
 export { snapshotCounts } from './snapshot/counts.ts';

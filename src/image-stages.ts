@@ -8,13 +8,16 @@ import { inspectPinned } from './image/inspect.ts';
 import { pruneLock } from './image/lock.ts';
 import { imagesOnNodes } from './image/on-nodes.ts';
 import { elsewhere, lookUpProduction, type Production } from './image/production.ts';
+import { runningImages } from './image/running.ts';
 import { imagePlaces } from './image/shared-registry.ts';
 import { holdDockerfiles } from './insight/known-images.ts';
 import type { ImageChange, Plan, ScopedTarget } from './plan/model.ts';
 import { imageFindings } from './report/findings.ts';
 import { dockerfileFindings, productionFindings } from './report/image-findings.ts';
 import type { Finding, ReportedImage } from './report/model.ts';
+import { keptReports, lastTarget } from './report/store.ts';
 import type { Settings } from './settings.ts';
+import type { Workload } from './snapshot/model.ts';
 import { windowsWorkloads } from './snapshot/platforms.ts';
 
 /** The images that a run is to bring into the nodes: the base image, and what production runs where that was chosen. */
@@ -90,20 +93,31 @@ export async function pullImages(
 
 /**
  * Takes the pins of workloads that production has left out of the lock file, and says which. Where only some namespaces
- * were looked at, others' workloads may still run them: nothing goes.
+ * were looked at, others' workloads may still run them: nothing goes. There is one lock file, for it is committed with the
+ * code: what other targets run that this folder is compared with (all but `target`) stays as well.
  */
 export async function forgetLeft(
   run: Run,
   { folder, settings }: { readonly folder: string; readonly settings: Pick<Settings, 'images' | 'namespaces'> },
   { production, wanted }: ChosenImages,
+  target: string,
 ): Promise<void> {
   if (settings.images !== 'workloads' || settings.namespaces.length > 0) return;
   const running = production.images.flatMap(({ reference, pinned }) => [
     reference,
     pinned?.lock.reference ?? reference,
   ]);
-  const left = await pruneLock(folder, new Set([...running, ...wanted.map(({ lock }) => lock.reference)]));
+  const others = runningImages(await workloadsOfOthers(folder, target)).images.map(({ reference }) => reference);
+  const stays = new Set([...running, ...others, ...wanted.map(({ lock }) => lock.reference)]);
+  const left = await pruneLock(folder, stays);
   for (const reference of left) run.log('info', `${reference} is pinned no more: no workload runs it`);
+}
+
+/** As other targets were when they were last read. */
+async function workloadsOfOthers(folder: string, target: string): Promise<Workload[]> {
+  const pairs = (await keptReports(folder)).filter((pair) => pair.target !== target);
+  const snapshots = await Promise.all(pairs.map((pair) => lastTarget(folder, pair)));
+  return snapshots.flatMap((snapshot) => snapshot?.workloads ?? []);
 }
 
 /** Loads them all, one after the other: what they share the nodes have from the first one on, so it goes there once. */

@@ -6,16 +6,21 @@ import type { ImageLock } from './image/model.ts';
 import type { Project } from './pipeline.ts';
 import { yamlOf } from './plan/documents.ts';
 import { fidelityLines } from './plan/fidelity-text.ts';
-import { placeOf } from './plan/place.ts';
+import { chosenPair, placeOf } from './plan/place.ts';
 import { originOf } from './policy/dialect/origin.ts';
 import type { Fidelity, PolicyFidelity } from './policy/fidelity.ts';
 import type { FindingState, Report } from './report/model.ts';
-import { lastDrift, lastTarget, reportIfAny } from './report/store.ts';
+import { lastDrift, lastTarget, reportIfAny, type WantedPair } from './report/store.ts';
 import type { PolicyObject, Snapshot, Workload } from './snapshot/model.ts';
 
-/** What is known of a folder's parity without asking anybody: its last report and what was kept beside it. */
+/**
+ * What is known of a folder's parity without asking anybody: the last report of the target and cluster that the settings
+ * choose, and what was kept beside it.
+ */
 export interface Overview {
   readonly report?: ReportSummary;
+  /** The chosen pair, where it has no report and another has. */
+  readonly uncompared?: WantedPair;
   readonly target?: TargetSummary;
   readonly image?: ImageSummary;
   readonly policies: readonly Grouped<PolicySummary>[];
@@ -91,18 +96,21 @@ export interface WorkloadSummary {
 
 /** Reads what the folder keeps. Contacts nothing. Throws an input error where a file of ours can't be read. */
 export async function overview({ folder, settings }: Pick<Project, 'folder' | 'settings'>): Promise<Overview> {
+  const pair = chosenPair(settings);
   const [report, target, drift, locks] = await Promise.all([
-    reportIfAny(folder),
-    lastTarget(folder),
-    lastDrift(folder),
+    reportIfAny(folder, pair),
+    lastTarget(folder, pair),
+    lastDrift(folder, pair),
     readLock(folder),
   ]);
   const cluster = settings.cluster === undefined ? report?.cluster : placeOf(settings.cluster, settings);
   const applied = cluster === undefined ? undefined : await lastApply(folder, cluster);
   const lock = locks.find(({ reference }) => reference === settings.image) ?? locks[0];
   const image = report?.image ?? (settings.image === 'none' ? undefined : lock);
+  const isOther = !report && (await reportIfAny(folder)) !== undefined;
   return {
     ...(report && { report: reportSummary(report) }),
+    ...(isOther && { uncompared: pair }),
     ...(target && { target: targetSummary(target) }),
     ...(image && {
       image: imageSummary(
@@ -118,9 +126,9 @@ export async function overview({ folder, settings }: Pick<Project, 'folder' | 's
   };
 }
 
-/** A policy of the last report's target as YAML. Throws an input error where it isn't there. */
-export async function policyYaml(folder: string, id: string): Promise<string> {
-  const found = (await lastTarget(folder))?.policies.find((object) => originOf(object).object === id);
+/** A policy of the target of a pair's last report as YAML. Throws an input error where it isn't there. */
+export async function policyYaml(folder: string, id: string, pair: WantedPair = {}): Promise<string> {
+  const found = (await lastTarget(folder, pair))?.policies.find((object) => originOf(object).object === id);
   if (!found) throw inputError(`The last report's target has no ${id}`, { action: 'Run "clparity verify" again.' });
   const { location: _, ...object } = found;
   return yamlOf(object);

@@ -5,6 +5,7 @@ import { alone } from './apply/lease.ts';
 import { assertNotTarget } from './cluster/guard.ts';
 import type { VouchedCluster } from './cluster/provider.ts';
 import { assertNotListed } from './cluster/remote.ts';
+import { noteOthers } from './drift/local.ts';
 import type { Host } from './host/host.ts';
 import type { Run } from './host/run.ts';
 import { type Stages, startStages } from './host/stages.ts';
@@ -164,7 +165,7 @@ async function change(run: Run, project: Project, approve: Approve, proof: boole
   await stage('pulling the image', () => pullImages(run, project, wanted, cluster, changed));
   return alone(cluster, project.settings.namespacePrefix, run, async (client, held) => {
     await stage('loading the image', () => loadImages(held, wanted, cluster, changed));
-    await forgetLeft(held, project, images);
+    await forgetLeft(held, project, images, work.snapshot.source.name);
     await stage('mirroring policies', async () =>
       changed(...(await recorded(project.folder, chosen, () => applyPlan(client, chosen, held)))),
     );
@@ -215,6 +216,8 @@ async function conclude(
   const report = makeReport({
     target: snapshot.source.name,
     cluster: placeOf(cluster.id, settings),
+    ...(settings.snapshot !== undefined &&
+      settings.snapshot !== snapshot.source.name && { readFrom: settings.snapshot }),
     createdAt: new Date().toISOString(),
     findings,
     changes: stages.changes,
@@ -223,6 +226,7 @@ async function conclude(
     ...(reported.image && { image: reported.image }),
   });
   await saveReport(project.folder, report, snapshot, here);
+  await noteOthers(project, report, here);
   return report;
 }
 

@@ -21,12 +21,10 @@ export function registerKeptVerbs(verb: Register): void {
       };
       if (markdown && v.flags.format === 'json') throw inputError('--markdown and --format json contradict each other');
       const { folder } = v.project;
-      const value = await v.core.reportOf(folder, { ...(target && { target }), ...(cluster && { cluster }) });
+      const value = await v.core.lastReport(folder, { ...(target && { target }), ...(cluster && { cluster }) });
       const document = await outputFile(v, 'html', html);
       if (document) {
-        // Only the very last report's target is kept whole.
-        const isLast = (await v.core.lastReport(folder)).createdAt === value.createdAt;
-        await document.write(v.core.reportPage(value, isLast ? await v.core.lastTarget(folder) : undefined));
+        await document.write(v.core.reportPage(value, await v.core.lastTarget(folder, value)));
       }
       if (markdown) v.show(value, () => v.core.renderMarkdown(value));
       else v.show(value, (colour) => v.core.renderText(value, colour));

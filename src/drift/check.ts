@@ -3,7 +3,7 @@ import { inputError, isParityError, messageOf } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { openLocal, openTarget } from '../open.ts';
 import type { Project } from '../pipeline.ts';
-import { placeOf } from '../plan/place.ts';
+import { chosenPair, placeOf } from '../plan/place.ts';
 import type { Report } from '../report/model.ts';
 import { lastLocal, lastReport, lastTarget, saveDrift } from '../report/store.ts';
 import { captureCluster } from '../snapshot/capture.ts';
@@ -15,12 +15,12 @@ export type Side = 'target' | 'local';
 export const SIDES: readonly Side[] = ['target', 'local'];
 
 /**
- * Compares the sides asked for with what they were when the last report was made, and keeps the outcome beside it. The
+ * Compares the sides asked for with what they were when the last report of the chosen target and cluster was made, and keeps the outcome beside it. The
  * others stay as in `last`. A side that can't be reached is `unknown`, with the reason. Throws an input error where there
  * is no report.
  */
 export async function checkSides(run: Run, project: Project, sides: readonly Side[], last?: Drift): Promise<Drift> {
-  const report = await lastReport(project.folder);
+  const report = await lastReport(project.folder, chosenPair(project.settings));
   // What was seen before the report says nothing of what came after it.
   const before = last && last.checkedAt >= report.createdAt ? last : undefined;
   const due = before ? sides : SIDES;
@@ -34,7 +34,7 @@ export async function checkSides(run: Run, project: Project, sides: readonly Sid
     target: target ?? unseen,
     local: local ?? unseen,
   };
-  await saveDrift(project.folder, drift);
+  await saveDrift(project.folder, report, drift);
   return drift;
 }
 
@@ -52,13 +52,13 @@ type Check = (run: Run, project: Project, report: Report) => Promise<DriftSide>;
 
 const CHECKS: Readonly<Record<Side, Check>> = {
   async target(run, project, report) {
-    const before = recordOf(await lastTarget(project.folder), 'target');
+    const before = recordOf(await lastTarget(project.folder, report), 'target');
     const { snapshot } = await openTarget(run, project);
     same('target', report.target, snapshot.source.name);
     return targetDrift(before, snapshot, project.settings);
   },
   async local(run, project, report) {
-    const before = recordOf(await lastLocal(project.folder), 'local cluster');
+    const before = recordOf(await lastLocal(project.folder, report), 'local cluster');
     const cluster = await openLocal(run, project);
     same('local cluster', report.cluster, placeOf(cluster.id, project.settings));
     const now = await withClient(cluster, project.settings.namespacePrefix, (client) =>

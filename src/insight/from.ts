@@ -4,6 +4,7 @@ import { checkFrom, type FromCheck, type ProductionDigest, type Published, tryRe
 import { readLock } from '../image/lock.ts';
 import type { ImageLock } from '../image/model.ts';
 import { OWN_PLATFORM } from '../image/platform.ts';
+import { chosenPair } from '../plan/place.ts';
 import { lastTarget } from '../report/store.ts';
 import type { Settings } from '../settings.ts';
 import type { Workload } from '../snapshot/model.ts';
@@ -26,13 +27,17 @@ export interface FromInsight extends FromCheck {
 export async function fromInsights(
   text: string,
   folder: string,
-  { image }: Pick<Settings, 'image'>,
+  settings: Pick<Settings, 'image' | 'snapshot' | 'context' | 'cluster' | 'namespacePrefix'>,
 ): Promise<FromInsight[]> {
-  const [known, locks, target] = await Promise.all([knownImages(folder), readLock(folder), lastTarget(folder)]);
+  const [known, locks, target] = await Promise.all([
+    knownImages(folder),
+    readLock(folder),
+    lastTarget(folder, chosenPair(settings)),
+  ]);
   const platform = known?.platform ?? locks[0]?.platform ?? OWN_PLATFORM;
   const production = [
     ...(known?.production ?? []),
-    ...baseDigests(locks, image),
+    ...baseDigests(locks, settings.image),
     ...(target?.workloads ?? []).flatMap(runningDigests),
   ];
   const froms = parseDockerfile(text, platform).filter(({ kind }) => kind === 'image' || kind === 'unknown');

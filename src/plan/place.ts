@@ -1,4 +1,5 @@
 import type { VouchedCluster } from '../cluster/provider.ts';
+import type { WantedPair } from '../report/store.ts';
 import type { Settings } from '../settings.ts';
 import type { Plan } from './model.ts';
 
@@ -19,4 +20,16 @@ export function whereOf(
   const cluster = placeOf(id, settings);
   if (elsewhere === undefined) return { cluster };
   return { cluster, elsewhere: prefix === '' ? elsewhere : `${elsewhere}: there in the namespaces ${prefix}* alone` };
+}
+
+/** The pair of target and cluster that settings choose, as reports are kept by it; what they leave open is absent. */
+export function chosenPair(
+  settings: Pick<Settings, 'snapshot' | 'context' | 'cluster' | 'namespacePrefix'>,
+): WantedPair {
+  const target = settings.snapshot ?? settings.context;
+  const { cluster } = settings;
+  return {
+    ...(target !== undefined && { target }),
+    ...(cluster !== undefined && { cluster: placeOf(cluster, settings) }),
+  };
 }

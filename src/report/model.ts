@@ -41,7 +41,10 @@ export interface Report {
   /** True where every layer that this run looked at and that can be equal is equal; `unknown` is not equal. */
   readonly equal: boolean;
   readonly target: string;
+  /** As placeOf calls it. */
   readonly cluster: string;
+  /** The path of the file or folder that the target was read from, where that isn't its name. */
+  readonly readFrom?: string;
   /** ISO 8601. */
   readonly createdAt: string;
   readonly findings: readonly Finding[];

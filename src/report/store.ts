@@ -12,8 +12,19 @@ const REPORT = 'report.json';
 const TARGET = 'target.json';
 const LOCAL = 'local.json';
 const DRIFT = 'drift.json';
-/** The last report of each target and cluster, beside the very last one. */
+/** A folder for each pair of target and cluster; the very last report stands above it as well. */
 const PAIRS = 'reports';
+
+/** What identifies a pair. */
+export type Pair = Pick<Report, 'target' | 'cluster'>;
+
+/** Which of the kept pairs is meant: what is absent may be any, and the newest that fits is taken. */
+export interface WantedPair {
+  /** By its name, or by the path of the file that it was read from. */
+  readonly target?: string;
+  /** As reports call it (see placeOf), or by its provider alone. */
+  readonly cluster?: string;
+}
 
 /** Makes the project folder's `.clparity`, which ignores itself in git. */
 export async function projectFolder(folder: string): Promise<string> {
@@ -24,63 +35,43 @@ export async function projectFolder(folder: string): Promise<string> {
 }
 
 /**
- * Keeps the last report in the project folder's `.clparity`, and beside it the target that it speaks of, with the lines
- * of its files, and the local cluster as it then was. Returns the report's path.
+ * Keeps the last report of its pair in the project folder's `.clparity`, and beside it the target that it speaks of, with
+ * the lines of its files, and the local cluster as it then was. Returns the path of the very last report.
  */
 export async function saveReport(folder: string, report: Report, target?: Snapshot, local?: Snapshot): Promise<string> {
   const dir = await projectFolder(folder);
+  const own = join(dir, PAIRS, pairName(report));
+  await mkdir(own, { recursive: true });
   // Gone first: what belongs to a report is never taken for another's.
-  for (const name of [TARGET, LOCAL, DRIFT]) await rm(join(dir, name), { force: true });
+  for (const name of [TARGET, LOCAL, DRIFT]) await rm(join(own, name), { force: true });
+  await keepJson(join(own, REPORT), report, 2);
+  if (target) await keepJson(join(own, TARGET), target);
+  if (local) await keepJson(join(own, LOCAL), local);
   const file = join(dir, REPORT);
   await keepJson(file, report, 2);
-  if (target) await keepJson(join(dir, TARGET), target);
-  if (local) await keepJson(join(dir, LOCAL), local);
-  await mkdir(join(dir, PAIRS), { recursive: true });
-  await keepJson(join(dir, PAIRS, pairFile(report)), report, 2);
   return file;
 }
 
 /** Readable as far as a file's name may be, and the pair's own by a digest of both. */
-function pairFile({ target, cluster }: Pick<Report, 'target' | 'cluster'>): string {
+function pairName({ target, cluster }: Pair): string {
   const readable = `${target}-${cluster}`.replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 80);
   const digest = createHash('sha256')
     .update(JSON.stringify([target, cluster]))
     .digest('hex')
     .slice(0, 12);
-  return `${readable}-${digest}.json`;
+  return `${readable}-${digest}`;
 }
 
 /** The last report of each target and cluster that this folder compared, the newest first. */
 export async function keptReports(folder: string): Promise<Report[]> {
-  const last = await reportIfAny(folder);
-  let files: string[] = [];
+  let pairs: string[] = [];
   try {
-    files = (await readdir(join(folder, FOLDER, PAIRS))).filter((name) => name.endsWith('.json'));
+    pairs = await readdir(join(folder, FOLDER, PAIRS));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  const all = await Promise.all(files.map((name) => readReport(folder, join(PAIRS, name))));
-  const kept = all.filter((report) => report !== undefined);
-  // Of a version that kept the last one alone.
-  const older = last && !kept.some((report) => pairFile(report) === pairFile(last)) ? [last] : [];
-  return [...older, ...kept].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
-}
-
-/** The last report of a target, of a cluster or of both. Throws an input error that lists what there is. */
-export async function reportOf(folder: string, wanted: { target?: string; cluster?: string }): Promise<Report> {
-  if (wanted.target === undefined && wanted.cluster === undefined) return lastReport(folder);
-  const all = await keptReports(folder);
-  const found = all.find(
-    ({ target, cluster }) => (wanted.target ?? target) === target && (wanted.cluster ?? cluster) === cluster,
-  );
-  if (found) return found;
-  const what = [wanted.target && `target ${wanted.target}`, wanted.cluster && `cluster ${wanted.cluster}`];
-  throw inputError(`There is no report of ${what.filter(Boolean).join(' and ')} in ${folder}`, {
-    action:
-      all.length === 0
-        ? 'Run "clparity sync" or "clparity verify" first.'
-        : `It has ${all.map(({ target, cluster }) => `${target} with ${cluster}`).join(', ')}.`,
-  });
+  const all = await Promise.all(pairs.map((name) => readReport(folder, join(PAIRS, name, REPORT))));
+  return all.filter((report) => report !== undefined).sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
 }
 
 /** Keeps a value as JSON: whoever reads the file finds the old one or the new one. Throws as `replaceFile` does. */
@@ -88,24 +79,29 @@ export async function keepJson(file: string, value: unknown, indent?: number): P
   await replaceFile(file, `${JSON.stringify(value, null, indent)}\n`);
 }
 
-/** The target of the last report; undefined where it wasn't kept. Throws an input error where it can't be read. */
-export function lastTarget(folder: string): Promise<Snapshot | undefined> {
-  return kept(folder, TARGET);
+/** The target of a pair's last report; undefined where it wasn't kept. Throws an input error where it can't be read. */
+export function lastTarget(folder: string, wanted: WantedPair = {}): Promise<Snapshot | undefined> {
+  return besideReport(folder, wanted, TARGET);
 }
 
-/** The local cluster as it was when the last report was made; as lastTarget. */
-export function lastLocal(folder: string): Promise<Snapshot | undefined> {
-  return kept(folder, LOCAL);
+/** The local cluster as it was when a pair's last report was made; as lastTarget. */
+export function lastLocal(folder: string, wanted: WantedPair = {}): Promise<Snapshot | undefined> {
+  return besideReport(folder, wanted, LOCAL);
 }
 
-/** What has moved since the last report, as it was last looked at; as lastTarget. */
-export function lastDrift(folder: string): Promise<Drift | undefined> {
-  return kept(folder, DRIFT);
+/** What has moved since a pair's last report, as it was last looked at; as lastTarget. */
+export function lastDrift(folder: string, wanted: WantedPair = {}): Promise<Drift | undefined> {
+  return besideReport(folder, wanted, DRIFT);
 }
 
-/** Keeps what has moved since the last report. */
-export async function saveDrift(folder: string, drift: Drift): Promise<void> {
-  await keepJson(join(await projectFolder(folder), DRIFT), drift);
+/** Keeps what has moved since the last report of a pair that has one. */
+export async function saveDrift(folder: string, pair: Pair, drift: Drift): Promise<void> {
+  await keepJson(join(await projectFolder(folder), PAIRS, pairName(pair), DRIFT), drift);
+}
+
+async function besideReport<T>(folder: string, wanted: WantedPair, name: string): Promise<T | undefined> {
+  const report = await reportIfAny(folder, wanted);
+  return report && kept(folder, join(PAIRS, pairName(report), name));
 }
 
 async function kept<T>(folder: string, name: string): Promise<T | undefined> {
@@ -118,9 +114,20 @@ async function kept<T>(folder: string, name: string): Promise<T | undefined> {
   }
 }
 
-/** The last report of this folder; undefined where there is none. Throws an input error where it isn't one. */
-export function reportIfAny(folder: string): Promise<Report | undefined> {
-  return readReport(folder, REPORT);
+/** The last report of a pair, or of this folder; undefined where there is none. Throws an input error where it isn't one. */
+export async function reportIfAny(folder: string, wanted: WantedPair = {}): Promise<Report | undefined> {
+  const { target, cluster } = wanted;
+  if (target === undefined && cluster === undefined) return readReport(folder, REPORT);
+  const exact = target !== undefined && cluster !== undefined && pairName({ target, cluster });
+  const found = exact ? await readReport(folder, join(PAIRS, exact, REPORT)) : undefined;
+  return found ?? (await keptReports(folder)).find((report) => isWanted(report, wanted));
+}
+
+function isWanted(report: Report, { target, cluster }: WantedPair): boolean {
+  const isTarget = target === undefined || report.target === target || report.readFrom === target;
+  // `kind` is the only kind cluster there is: see findCluster.
+  const ofProvider = report.cluster.replace(/^([^:/]+):[^/]*/, '$1');
+  return isTarget && (cluster === undefined || [report.cluster, ofProvider].includes(cluster));
 }
 
 async function readReport(folder: string, name: string): Promise<Report | undefined> {
@@ -132,11 +139,17 @@ async function readReport(folder: string, name: string): Promise<Report | undefi
   });
 }
 
-/** The last report of this folder. Throws an input error where there is none or it isn't one. */
-export async function lastReport(folder: string): Promise<Report> {
-  const report = await reportIfAny(folder);
+/** As reportIfAny; throws an input error that lists what there is where there is none. */
+export async function lastReport(folder: string, wanted: WantedPair = {}): Promise<Report> {
+  const report = await reportIfAny(folder, wanted);
   if (report) return report;
-  throw inputError(`There is no report in ${folder} yet`, {
-    action: 'Run "clparity sync" or "clparity verify" first.',
+  const what = [wanted.target && `target ${wanted.target}`, wanted.cluster && `cluster ${wanted.cluster}`];
+  const of = what.filter(Boolean).join(' and ');
+  const all = await keptReports(folder);
+  throw inputError(of === '' ? `There is no report in ${folder} yet` : `There is no report of ${of} in ${folder}`, {
+    action:
+      all.length === 0
+        ? 'Run "clparity sync" or "clparity verify" first.'
+        : `It has ${all.map((r) => `${r.target} with ${r.cluster}`).join(', ')}. "clparity verify" makes another.`,
   });
 }

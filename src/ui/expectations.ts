@@ -167,7 +167,7 @@ async function judge(
 /** Offline means that no cluster is asked: a live target is the one of the last report. */
 async function offlineTarget(core: Core, { settings, folder }: Project): Promise<Snapshot | undefined> {
   if (settings.snapshot !== undefined) return undefined;
-  const kept = await core.lastTarget(folder);
+  const kept = await core.lastTarget(folder, core.chosenPair(settings));
   if (kept) return kept;
   throw inputError(vscode.l10n.t('There is no target on this disk to judge by'), {
     action: vscode.l10n.t('Choose files as the target, capture a snapshot of it, or verify once.'),

@@ -24,7 +24,7 @@ export function createReportPanels(extension: vscode.Uri, log: vscode.LogOutputC
   const open = new Map<string, { readonly panel: vscode.WebviewPanel; listener?: vscode.Disposable }>();
 
   const fill = async (panel: vscode.WebviewPanel, { core, folder }: Place, report: Report) => {
-    const target = await core.lastTarget(folder.uri.fsPath);
+    const target = await core.lastTarget(folder.uri.fsPath, report);
     const view = core.reportView(report, target);
     const known = open.get(folder.uri.toString());
     known?.listener?.dispose();
@@ -59,7 +59,9 @@ export function createReportPanels(extension: vscode.Uri, log: vscode.LogOutputC
       }
       const core = await loadCore();
       try {
-        await fill(panel, await placeIn(core, folder), await core.lastReport(folder.uri.fsPath));
+        const place = await placeIn(core, folder);
+        const { settings } = place.project;
+        await fill(panel, place, await core.lastReport(folder.uri.fsPath, core.chosenPair(settings)));
       } catch (error) {
         log.warn(`The report can't be shown again: ${failureOf(error).message}`);
         panel.dispose();

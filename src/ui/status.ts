@@ -8,16 +8,23 @@ import { dateText } from './time.ts';
 
 /** What the status bar says of a folder. */
 export interface Status {
-  readonly state: 'equal' | 'differs' | 'drifted' | 'stale';
+  readonly state: 'equal' | 'differs' | 'drifted' | 'stale' | 'uncompared';
   readonly text: string;
   readonly tooltip: string;
   /** When it becomes stale, if nothing else happens before: milliseconds since 1970. */
   readonly staleAt?: number;
 }
 
-/** The one line about a report: how it stood, unless something has moved since, or it is too old to go by. */
-export function statusOf({ report, drift }: Overview, staleHours: number, now = Date.now()): Status | undefined {
-  if (!report) return undefined;
+/**
+ * The one line about the chosen target and cluster: how their last report stood, unless something has moved since, or it
+ * is too old to go by. Undefined where nothing was ever compared.
+ */
+export function statusOf(
+  { report, drift, uncompared }: Overview,
+  staleHours: number,
+  now = Date.now(),
+): Status | undefined {
+  if (!report) return uncompared && statusWithout(uncompared);
   const staleAt = Date.parse(report.createdAt) + staleHours * 3_600_000;
   const between = `${report.target} → ${report.cluster}`;
   const made = vscode.l10n.t('Compared {0}', dateText(report.createdAt));
@@ -43,6 +50,13 @@ export function statusOf({ report, drift }: Overview, staleHours: number, now = 
   };
 }
 
+/** Another pair's report would be taken for the chosen one's. */
+function statusWithout({ target, cluster }: NonNullable<Overview['uncompared']>): Status {
+  const between = `${target ?? vscode.l10n.t('any target')} → ${cluster ?? vscode.l10n.t('any cluster')}`;
+  const words = vscode.l10n.t('{0}: not compared yet', between);
+  return { state: 'uncompared', text: `$(circle-slash) ${words}`, tooltip: words };
+}
+
 /** The longest that a timer can wait. */
 const LONGEST = 2 ** 31 - 1;
 
@@ -59,8 +73,9 @@ export function createStatus(known: Known, log: vscode.LogOutputChannel): vscode
       return;
     }
     const { status, folder } = found;
-    const title = vscode.l10n.t('Show Last Report');
-    item.command = { command: 'clparity.report', title, arguments: [{ folder }] };
+    const isCompared = status.state !== 'uncompared';
+    const title = isCompared ? vscode.l10n.t('Show Last Report') : vscode.l10n.t('Sync');
+    item.command = { command: isCompared ? 'clparity.report' : 'clparity.sync', title, arguments: [{ folder }] };
     item.text = status.text;
     item.tooltip = status.tooltip;
     item.accessibilityInformation = { label: `${item.name}: ${status.tooltip}`, role: 'button' };

@@ -40,7 +40,8 @@ const explain: Tool<Question> = {
 const report: Tool<object> = {
   working: () => vscode.l10n.t('Reading the last parity report'),
   confirm: () => undefined,
-  work: async ({ core, project }) => core.renderMarkdown(await core.lastReport(project.folder)),
+  work: async ({ core, project }) =>
+    core.renderMarkdown(await core.lastReport(project.folder, core.chosenPair(project.settings))),
 };
 
 const plan: Tool<object> = {

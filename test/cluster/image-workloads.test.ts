@@ -245,9 +245,9 @@ test('with the registry gone, what was pinned is still known and loaded', onClus
     const fewer = await chooseImages(run, project, some.base, { workloads: left, nodes: [] });
     const pins = async () => (await readLock(world.folder)).map(({ digest }) => digest).toSorted();
     const part = { ...project, settings: { ...project.settings, namespaces: ['shop'] } };
-    await forgetLeft(run, part, fewer);
+    await forgetLeft(run, part, fewer, 'prod');
     assert.deepEqual(await pins(), [base.digest, web.digest, api.digest].toSorted());
-    await forgetLeft(run, project, fewer);
+    await forgetLeft(run, project, fewer, 'prod');
     assert.deepEqual(await pins(), [base.digest, api.digest].toSorted());
   } finally {
     await world.registry.restart();

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drift } from '../../src/changes.ts';
+import { noteOthers } from '../../src/drift/local.ts';
 import type { Drift } from '../../src/drift/model.ts';
 import { localDrift, targetDrift } from '../../src/drift/sides.ts';
 import { driftMarkdown, driftText } from '../../src/drift/text.ts';
@@ -92,6 +93,29 @@ describe('drift', () => {
   });
 });
 
+test('a report stands no more where another target was mirrored in its place, and does elsewhere', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'clparity-drift-'));
+  const pair = (target: string, cluster: string) => ({ target, cluster });
+  const keep = (of: { target: string; cluster: string }) =>
+    saveReport(folder, makeReport({ ...of, createdAt: '', findings: [], changes: [] }), before, before);
+  const here = { ...before, policies: [] };
+  try {
+    for (const one of [pair('prod', 'kind:a'), pair('prod', 'kind:b'), pair('staging', 'kind:a')]) await keep(one);
+    await noteOthers({ folder, settings: DEFAULT_SETTINGS }, pair('staging', 'kind:a'), here);
+    const states = async (of: { target: string; cluster: string }) => (await lastDrift(folder, of))?.local.state;
+    assert.deepEqual(
+      [
+        await states(pair('prod', 'kind:a')),
+        await states(pair('prod', 'kind:b')),
+        await states(pair('staging', 'kind:a')),
+      ],
+      ['moved', undefined, undefined],
+    );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 /** A project whose last report is about a folder of manifests and a cluster that nobody can reach. */
 async function withProject(
   work: (folder: string, project: Parameters<typeof drift>[1]) => Promise<void>,
@@ -142,8 +166,8 @@ describe('drift of a project', () => {
   test('a report about another target is not compared with this one', async () => {
     await withProject(async (folder, project) => {
       await cp(join(folder, 'shop'), join(folder, 'other'), { recursive: true });
-      const other = await drift(quietRun(), { ...project, settings: { ...project.settings, snapshot: 'other' } });
-      assert.match(other.target.reason ?? '', /The last report is about the target shop, not other/);
+      const other = drift(quietRun(), { ...project, settings: { ...project.settings, snapshot: 'other' } });
+      await assert.rejects(other, { message: /no report of target other/, action: /It has shop with kind:none/ });
     });
   });
 

@@ -3,9 +3,14 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { quietRun } from '../../src/host/run.ts';
 import { digestOf } from '../../src/image/digest.ts';
 import { findLock, formatLock, LOCK_FILE, parseLock, pruneLock, readLock, writeLock } from '../../src/image/lock.ts';
+import { type ChosenImages, forgetLeft } from '../../src/image-stages.ts';
+import { makeReport } from '../../src/report/findings.ts';
+import { saveReport } from '../../src/report/store.ts';
 import { sampleImage } from './image-sample.ts';
+import { snapshotOf } from './plan-world.ts';
 
 let folder = '';
 before(async () => {
@@ -48,6 +53,36 @@ test('pins of workloads go when nothing runs them any more, all others stay', as
   );
   assert.deepEqual(await pruneLock(place, new Set()), [runs.reference]);
   assert.deepEqual(await pruneLock(place, new Set()), []);
+});
+
+test('what another target of the same folder runs stays pinned', async () => {
+  const place = join(folder, 'two-targets');
+  const image = 'example.com/a/staging:1';
+  const runs = { ...sampleImage(image).lock, workload: true } as const;
+  const left = { ...sampleImage('example.com/a/left:1').lock, workload: true } as const;
+  for (const one of [runs, left]) await writeLock(place, one);
+  const workload = {
+    namespace: 'a',
+    kind: 'Deployment',
+    name: 'w',
+    labels: {},
+    serviceAccount: '',
+    hostNetwork: false,
+  };
+  const staging = snapshotOf({ a: {} }, [], {
+    workloads: [{ ...workload, ports: [], pods: [], images: [{ container: 'c', image }] }],
+  });
+  const report = { target: 'staging', cluster: 'kind:b', createdAt: '', changes: [], findings: [] };
+  await saveReport(place, makeReport(report), staging);
+  const project = { folder: place, settings: { images: 'workloads', namespaces: [] } } as const;
+  const nothing = { production: { images: [], gaps: [] }, wanted: [] } as unknown as ChosenImages;
+  await forgetLeft(quietRun(), project, nothing, 'prod');
+  assert.deepEqual(
+    (await readLock(place)).map(({ reference }) => reference),
+    [runs.reference],
+  );
+  await forgetLeft(quietRun(), project, nothing, 'staging');
+  assert.deepEqual(await readLock(place), [], 'but not what this target ran before');
 });
 
 test('manifests are kept line by line, byte by byte', () => {

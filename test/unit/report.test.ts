@@ -3,8 +3,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Drift } from '../../src/drift/model.ts';
 import { ParityError } from '../../src/host/errors.ts';
 import type { ImageLock, NodeImage } from '../../src/image/model.ts';
+import { overview } from '../../src/overview.ts';
 import {
   imageFindings,
   makeReport,
@@ -15,10 +17,21 @@ import {
 } from '../../src/report/findings.ts';
 import { renderMarkdown } from '../../src/report/markdown.ts';
 import type { Report } from '../../src/report/model.ts';
-import { keptReports, lastReport, reportOf, saveReport } from '../../src/report/store.ts';
+import {
+  keptReports,
+  lastDrift,
+  lastLocal,
+  lastReport,
+  lastTarget,
+  reportIfAny,
+  saveDrift,
+  saveReport,
+} from '../../src/report/store.ts';
 import { renderText } from '../../src/report/text.ts';
+import { DEFAULT_SETTINGS, type Settings } from '../../src/settings.ts';
 import type { Snapshot } from '../../src/snapshot/model.ts';
 import type { VerifyResult } from '../../src/verify/model.ts';
+import { snapshotOf } from './plan-world.ts';
 
 const verified: VerifyResult = {
   enforcement: { enforced: true, evidence: ['a default deny stopped TCP 80'] },
@@ -183,7 +196,7 @@ test('the text says when the report was made', () => {
   assert.match(renderText(report(), false), /^Made 2026-01-01T00:00:00\.000Z$/m);
 });
 
-test('the last report of each target and cluster is kept, and one of an older layout is still read', async () => {
+test('the last report of each target and cluster is kept', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'clparity-'));
   try {
     const of = (target: string, cluster: string, day: number) => ({
@@ -195,14 +208,64 @@ test('the last report of each target and cluster is kept, and one of an older la
     const [a, b, newer] = [of('aks/x', 'kind:a', 1), of('aks/x', 'kind:b', 2), of('aks/x', 'kind:a', 3)];
     for (const one of [a, b, newer]) await saveReport(folder, one);
     assert.deepEqual(await keptReports(folder), [newer, b]);
-    assert.deepEqual(await reportOf(folder, { cluster: 'kind:b' }), b);
-    assert.deepEqual(await reportOf(folder, {}), newer);
+    assert.deepEqual(await lastReport(folder, { cluster: 'kind:b' }), b);
+    assert.deepEqual(await lastReport(folder), newer);
+    assert.deepEqual(await lastReport(folder, { target: 'aks/x', cluster: 'kind' }), newer, 'by its provider');
     await assert.rejects(
-      reportOf(folder, { target: 'other' }),
+      lastReport(folder, { target: 'other' }),
       (error) => error instanceof ParityError && /aks\/x with kind:b/.test(error.action ?? ''),
     );
-    await rm(join(folder, '.clparity', 'reports'), { recursive: true });
-    assert.deepEqual(await keptReports(folder), [newer]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('what belongs to a report is kept for each pair, and one pair is never taken for another', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'clparity-'));
+  const of = (target: string, cluster: string, more: Partial<Report> = {}) => ({
+    ...report(),
+    target,
+    cluster,
+    ...more,
+  });
+  const seen = (name: string) => snapshotOf({ [name]: {} });
+  const first = { target: 'prod', cluster: 'kind:a' };
+  const moved: Drift = {
+    schema: 'clparity/drift/v1',
+    checkedAt: '2026-01-01T00:00:00.000Z',
+    target: { state: 'same' },
+    local: { state: 'unknown', reason: 'gone' },
+  };
+  try {
+    await saveReport(folder, of('prod', 'kind:a'), seen('there'), seen('here'));
+    await saveDrift(folder, first, moved);
+    await saveReport(folder, of('prod', 'kind:a/dev1-*'), seen('there'), seen('dev1'));
+    await saveReport(folder, of('staging', 'kind:a', { readFrom: './staging.json' }), seen('stage'));
+    const nameIn = (snapshot?: { namespaces: readonly { name: string }[] }) => snapshot?.namespaces[0]?.name;
+    assert.equal(nameIn(await lastLocal(folder, first)), 'here');
+    assert.equal(nameIn(await lastLocal(folder, { target: 'prod', cluster: 'kind:a/dev1-*' })), 'dev1');
+    assert.equal(nameIn(await lastTarget(folder)), 'stage', 'the very last');
+    assert.equal(nameIn(await lastTarget(folder, { target: './staging.json', cluster: 'kind:a' })), 'stage', 'by path');
+    assert.deepEqual(await lastDrift(folder, first), moved);
+    assert.equal(await lastDrift(folder), undefined, 'nobody looked at this one');
+    assert.equal(await reportIfAny(folder, { target: 'prod', cluster: 'kind:b' }), undefined);
+    await saveReport(folder, of('prod', 'kind:a'));
+    assert.deepEqual([await lastTarget(folder, first), await lastDrift(folder, first)], [undefined, undefined]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('settings choose the pair whose report is shown; without one, that is said', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'clparity-'));
+  const look = (more: Partial<Settings>) => overview({ folder, settings: { ...DEFAULT_SETTINGS, ...more } });
+  try {
+    assert.deepEqual(await look({ context: 'prod' }).then((o) => [o.report, o.uncompared]), [undefined, undefined]);
+    for (const cluster of ['kind:a', 'kind:b']) await saveReport(folder, { ...report(), target: 'prod', cluster });
+    assert.equal((await look({})).report?.cluster, 'kind:b');
+    assert.equal((await look({ context: 'prod', cluster: 'kind:a' })).report?.cluster, 'kind:a');
+    const none = await look({ context: 'prod', cluster: 'kind:a', namespacePrefix: 'dev1-' });
+    assert.deepEqual([none.report, none.uncompared], [undefined, { target: 'prod', cluster: 'kind:a/dev1-*' }]);
   } finally {
     await rm(folder, { recursive: true });
   }

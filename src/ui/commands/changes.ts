@@ -44,7 +44,7 @@ export const showDrift = command<true, Drift>({
   harmless: true,
   ask: nothingToAsk,
   async work({ core, project }) {
-    const found = await core.lastDrift(project.folder);
+    const found = await core.lastDrift(project.folder, core.chosenPair(project.settings));
     if (!found) await vscode.commands.executeCommand('clparity.drift');
     return found;
   },

@@ -19,21 +19,22 @@ export const exportReport = command<Export, vscode.Uri>({
   title: () => vscode.l10n.t('Export Report'),
   needs: {},
   harmless: true,
-  async ask({ core, folder }, argument) {
+  async ask({ core, project }, argument) {
     if (isExport(argument)) return argument;
     // Nobody should choose a file first, and hear then that there is nothing to write.
-    await core.lastReport(folder.uri.fsPath);
+    await core.lastReport(project.folder, core.chosenPair(project.settings));
     const format = formatIn(argument) ?? (await askFormat());
     if (format === undefined) return undefined;
     const file = await vscode.window.showSaveDialog({
       title: vscode.l10n.t('Save the report'),
-      defaultUri: vscode.Uri.joinPath(folder.uri, `parity-report.${EXTENSIONS[format]}`),
+      defaultUri: vscode.Uri.joinPath(vscode.Uri.file(project.folder), `parity-report.${EXTENSIONS[format]}`),
       filters: { [format]: [EXTENSIONS[format]] },
     });
     return file && { format, file };
   },
-  async work({ core, folder }, { format, file }) {
-    const text = await rendered(core, folder, format, await core.lastReport(folder.uri.fsPath));
+  async work({ core, folder, project }, { format, file }) {
+    const report = await core.lastReport(project.folder, core.chosenPair(project.settings));
+    const text = await rendered(core, folder, format, report);
     await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(text));
     return file;
   },
@@ -51,7 +52,7 @@ async function offerOpen(file: vscode.Uri): Promise<void> {
 async function rendered(core: Core, folder: Place['folder'], format: Format, report: Report): Promise<string> {
   if (format === 'json') return `${JSON.stringify(report, null, 2)}\n`;
   if (format === 'markdown') return core.renderMarkdown(report);
-  return core.reportPage(report, await core.lastTarget(folder.uri.fsPath));
+  return core.reportPage(report, await core.lastTarget(folder.uri.fsPath, report));
 }
 
 async function askFormat(): Promise<Format | undefined> {

@@ -114,17 +114,17 @@ export const openPolicy = command<string, true>({
   title: () => vscode.l10n.t('Open Policy'),
   needs: {},
   harmless: true,
-  async ask({ core, folder }, argument, ui) {
+  async ask({ core, folder, project }, argument, ui) {
     const { policy } = dataOf(argument);
     if (!policy) throw inputError(vscode.l10n.t('Choose a policy in the view first'));
     if (policy.file === undefined) return policy.id;
-    const target = await core.lastTarget(folder.uri.fsPath);
+    const target = await core.lastTarget(folder.uri.fsPath, core.chosenPair(project.settings));
     await openPolicyLine({ folder, name: target?.source.name ?? '', target }, policy.file, policy.line);
     ui.log.debug(`opened ${policy.id}`);
     return undefined;
   },
   async work({ core, project, ui }, id) {
-    const text = await core.policyYaml(project.folder, id);
+    const text = await core.policyYaml(project.folder, id, core.chosenPair(project.settings));
     const name = id.replace(/^\S+ /, '').replaceAll('/', '.');
     await openText(ui.documents.put(RESULT_SCHEME, `${name}.yaml`, text));
     return true;

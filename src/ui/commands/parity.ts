@@ -81,6 +81,6 @@ export const report = command<true, Report>({
   needs: {},
   harmless: true,
   ask: nothingToAsk,
-  work: ({ core, project }) => core.lastReport(project.folder),
+  work: ({ core, project }) => core.lastReport(project.folder, core.chosenPair(project.settings)),
   show: (report, place, ui) => ui.reports.open(place, report),
 });

@@ -58,8 +58,9 @@ async function read(
   const project = { host: core.localHost(), folder: path, settings: settingsOf(folder) };
   try {
     const fromFiles = project.settings.snapshot !== undefined;
-    const target = fromFiles ? await core.capture(quietRun(), project) : await core.lastTarget(path);
-    return target && { target, local: await core.lastLocal(path) };
+    const pair = core.chosenPair(project.settings);
+    const target = fromFiles ? await core.capture(quietRun(), project) : await core.lastTarget(path, pair);
+    return target && { target, local: await core.lastLocal(path, pair) };
   } catch (error) {
     // The file at fault says so itself, in its own editor.
     log.debug(`Files can't be held against the target: ${failureOf(error).message}`);

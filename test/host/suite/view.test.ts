@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { Drift } from '../../../src/drift/model.ts';
 import type { Overview } from '../../../src/overview.ts';
 import type { Report } from '../../../src/report/model.ts';
+import { saveDrift, saveReport } from '../../../src/report/store.ts';
 import type { Snapshot } from '../../../src/snapshot/model.ts';
 import type { Core } from '../../../src/ui/core-api.ts';
 import { createKnown, type Known } from '../../../src/ui/known.ts';
@@ -138,9 +139,8 @@ describe('the view', () => {
 
   it('shows what the last run left, and reads it anew when a file changes', async () => {
     const changed = new Promise((resolve) => known.onDidChange(resolve));
-    await write('target.json', target);
-    await write('drift.json', moved);
-    await write('report.json', report);
+    await saveReport(folder.uri.fsPath, report, target);
+    await saveDrift(folder.uri.fsPath, report, moved);
     await changed;
     known.invalidate();
     const lines = drawn(branchNodes(await known.branch(folder)));
@@ -203,7 +203,7 @@ describe('the view', () => {
       workloads: Array.from({ length: 5_000 }, (_, i) => workload(`ns${i % 50}`, `w${i}`)),
       policies: Array.from({ length: 2_000 }, (_, i) => policy(`ns${i % 50}`, `p${i}`)),
     };
-    await write('target.json', many);
+    await saveReport(folder.uri.fsPath, report, many);
     known.invalidate();
     const began = performance.now();
     const branch = await known.branch(folder);
@@ -214,8 +214,38 @@ describe('the view', () => {
     assert.equal(policies?.children[0]?.().children.length, 40);
     const drawing = performance.now() - began - read;
     console.log(`      read ${read.toFixed(0)} ms, lines ${drawing.toFixed(1)} ms`);
-    await write('target.json', target);
+    await saveReport(folder.uri.fsPath, report, target);
     known.invalidate();
+  });
+
+  it("follows the target and the cluster that are chosen, and shows no other pair's report for them", async () => {
+    const settings = vscode.workspace.getConfiguration('clparity', folder.uri);
+    const choose = async (cluster: string | undefined, prefix?: string) => {
+      await settings.update('cluster', cluster);
+      await settings.update('namespacePrefix', prefix);
+      known.invalidate();
+      const branch = await known.branch(folder);
+      return [
+        statusOf(branch.overview, 0)?.text,
+        ...drawn(branchNodes(branch)).filter((line) => /^\w.*: kind/.test(line)),
+      ];
+    };
+    const equal = { ...report, equal: true, findings: [], cluster: 'kind:b/dev1-*' };
+    try {
+      await saveReport(folder.uri.fsPath, equal, target);
+      assert.deepEqual(await choose('kind:dev'), [
+        '$(warning) prod → kind:dev: 1 difference',
+        'Local cluster: kind:dev',
+      ]);
+      assert.deepEqual(await choose('kind:b', 'dev1-'), [
+        '$(pass) prod → kind:b/dev1-*: equal',
+        'Local cluster: kind:b/dev1-*',
+      ]);
+      assert.match(`${(await choose('kind:b'))[0]}`, /kind:b: not compared yet/);
+    } finally {
+      await choose(undefined);
+      await saveReport(folder.uri.fsPath, report, target);
+    }
   });
 });
 
@@ -235,5 +265,8 @@ describe('the status bar', () => {
     assert.deepEqual(of({}, 10)?.state, 'stale');
     assert.deepEqual([of({}, 0)?.state, of({}, 0)?.staleAt], ['equal', undefined]);
     assert.equal(statusOf({ policies: [], workloads: [] }, 24), undefined);
+    const uncompared = { target: 'prod', cluster: 'kind:b' };
+    const chosen = statusOf({ uncompared, policies: [], workloads: [] }, 24);
+    assert.match(chosen?.text ?? '', /prod → kind:b: not compared yet/, "another pair's report is not taken for it");
   });
 });
