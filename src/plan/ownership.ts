@@ -43,15 +43,26 @@ export function signatureOf(prefix: string): Signature {
   };
 }
 
-/** Whether labels or annotations have a key of ours, from whatever mirror: `clparity.dev/mirror`, `dev1.clparity.dev/mirror`. */
-export function hasMark(record: Labels = {}, name: 'mirror' | 'verify'): boolean {
-  return Object.keys(record).some((key) => key === `${DOMAIN}/${name}` || key.endsWith(`.${DOMAIN}/${name}`));
+/** Whether a key of labels or annotations says that verify made something, for whatever mirror. */
+export function isVerifyMark(key: string): boolean {
+  return key === `${DOMAIN}/verify` || key.endsWith(`.${DOMAIN}/verify`);
+}
+
+/** The prefixes of the other mirrors than the one that signs so that have their mark on an object; empty for the one without. */
+export function otherPrefixes({ metadata }: Pick<KubeObject, 'metadata'>, { mirror }: Signature): string[] {
+  const keys = [metadata.labels, metadata.annotations].flatMap((record) => Object.keys(record ?? {}));
+  return keys
+    .filter((key) => key !== mirror && key.endsWith('/mirror'))
+    .flatMap((key) => {
+      const domain = key.slice(0, -'/mirror'.length);
+      if (domain === DOMAIN) return [''];
+      return domain.endsWith(`.${DOMAIN}`) ? [`${domain.slice(0, -DOMAIN.length - 1)}-`] : [];
+    });
 }
 
 /** Whether another mirror than the one that signs so has its mark on an object. */
-export function isOthersToo({ metadata }: Pick<KubeObject, 'metadata'>, { mirror }: Signature): boolean {
-  const rest = ({ [mirror]: _, ...others }: Labels = {}) => others;
-  return hasMark(rest(metadata.labels), 'mirror') || hasMark(rest(metadata.annotations), 'mirror');
+export function isOthersToo(object: Pick<KubeObject, 'metadata'>, signature: Signature): boolean {
+  return otherPrefixes(object, signature).length > 0;
 }
 
 /** Whether a field manager is a mirror of ours, with a prefix or without. */

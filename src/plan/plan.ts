@@ -7,7 +7,7 @@ import { globMatcher } from './glob.ts';
 import { NAMESPACE } from './managed.ts';
 import type { Conflict, LocalState, Mirrored, ObjectChange, ObjectPlan, Plan, ScopedTarget } from './model.ts';
 import { withNotApplied } from './not-applied.ts';
-import { isOurs, mirroredFrom, mirrorName } from './ownership.ts';
+import { isOurs, mirroredFrom, mirrorName, otherPrefixes } from './ownership.ts';
 import { dropNamespace, planNamespace } from './plan-namespaces.ts';
 import { allowsAnything, dropPolicy, planPolicy, refOf } from './plan-policies.ts';
 import { foreignPolicies, otherMirrors, selectorsWithoutNamespace } from './warnings.ts';
@@ -87,9 +87,21 @@ export function planRemoval(local: LocalState): ObjectPlan {
     conflicts: [],
     unchanged: 0,
     fidelity: [],
-    warnings: dropped.flatMap(({ warning }) => warning ?? []),
+    warnings: [...dropped.flatMap(({ warning }) => warning ?? []), ...mirrorsThatStay(local)],
     notMirrored: [],
   };
+}
+
+/** Mirrors of other prefixes, which a removal doesn't touch. */
+function mirrorsThatStay({ namespaces, policies, signature }: LocalState): string[] {
+  const prefixes = new Set([...namespaces, ...policies].flatMap((object) => otherPrefixes(object, signature)));
+  return [...prefixes]
+    .sort()
+    .map((prefix) =>
+      prefix === ''
+        ? 'The mirror without a prefix stays'
+        : `The mirror under the prefix ${prefix} stays: "--namespace-prefix ${prefix}" names it`,
+    );
 }
 
 /** Namespaces outside of a narrowed scope that hold policies of ours from this target. */

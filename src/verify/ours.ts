@@ -1,4 +1,4 @@
-import { hasMark, isCopyable, type Signature } from '../plan/ownership.ts';
+import { isCopyable, isVerifyMark, type Signature } from '../plan/ownership.ts';
 import type { KubeObject, Resource } from '../target/rest.ts';
 
 // `Signature.verify` marks what verify made: a label on service accounts and owners, so that they can be found; an
@@ -16,7 +16,7 @@ export const NETWORK_POLICIES: Resource = { group: 'networking.k8s.io', version:
 
 /** Whether verify made this object, for whatever mirror, in this run or in an earlier one. */
 export function isMarked({ metadata }: KubeObject): boolean {
-  return hasMark(metadata.labels, 'verify') || hasMark(metadata.annotations, 'verify');
+  return [metadata.labels, metadata.annotations].some((record) => Object.keys(record ?? {}).some(isVerifyMark));
 }
 
 /** Whether it made it for the mirror that signs so. */

@@ -111,6 +111,8 @@ test('a mirror without a prefix, and one of a prefix, leave each other alone as 
     assert.deepEqual(planObjects(mine(prefix), seenBy(prefix, both)).objects, []);
     const removed = planRemoval(seenBy(prefix, both)).objects.map((o) => o.name);
     assert.equal(removed.length, 5, removed.join());
+    const stays = prefix === '' ? /under the prefix dev1- stays/ : /without a prefix stays/;
+    assert.match(planRemoval(seenBy(prefix, both)).warnings.join(), stays);
   }
 });
 
