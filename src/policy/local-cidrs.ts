@@ -9,10 +9,10 @@ import { nodeBlocks } from './translate-peers.ts';
 /**
  * Says a dialect's CIDRs in the local ranges: what means the target's pods or nodes there means those of this cluster
  * here. Empty where a CIDR means nobody outside (services are no peer of a packet on its way), undefined where a list of
- * CIDRs can't say it, such as for some of the target's pods.
+ * CIDRs can't say it, such as for some of the target's pods, or for its pods alone in a cluster that mirrors share.
  */
 export function localCidrs(
-  { model, services, local }: Pick<TranslateInput, 'model' | 'services' | 'local'>,
+  { model, services, local, shared }: Pick<TranslateInput, 'model' | 'services' | 'local' | 'shared'>,
   dialect: DialectName,
 ): (cidr: string) => readonly string[] | undefined {
   const matches = (m: Pick<PolicyModel, 'engine'>, kind: 'pod' | 'node') =>
@@ -40,6 +40,8 @@ export function localCidrs(
       if (isPart || (isHere && !isThere && there.length > 0)) return undefined;
       if (!isThere) continue;
       if (!matches(local, kind)) return undefined;
+      // The local range is that of other mirrors' pods as well; who means everybody means them too.
+      if (shared && kind === 'pod' && !cidr.endsWith('/0')) return undefined;
       added.push(...here.filter((b) => own || !holds.includes(b)).map((b) => ipBlockOf(b).cidr));
     }
     return own ? added : [cidr, ...added];

@@ -76,6 +76,8 @@ const CASES: readonly Case[] = [
       here: ANYWHERE,
     }),
   ),
+  { what: 'the range of all pods', engine: 'calico', yaml: calico('{nets: ["10.1.0.0/16"]}'), here: ANYWHERE },
+  { what: 'a block of all pods', engine: 'calico', yaml: np('{ipBlock: {cidr: 10.1.0.0/16}}'), here: ANYWHERE },
   {
     // Translated, a service account is said by the labels of the pods that have it, in their own namespaces.
     what: 'service accounts, globally',
