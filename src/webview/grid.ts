@@ -77,46 +77,50 @@ export function makeGrid(
     else root.removeAttribute('aria-activedescendant');
   };
 
-  let drawn = '';
+  const head = element('div', 'head', 'row');
+  head.setAttribute('aria-rowindex', '1');
+  const corner = element('div', 'corner', 'columnheader');
+  corner.setAttribute('aria-colindex', '1');
+  corner.textContent = 'from ↓, to →';
+  head.append(corner);
+  canvas.append(head);
+  const columnAt = (j: number): HTMLElement => {
+    const column = element('div', 'column', 'columnheader');
+    column.id = `column-${j}`;
+    column.style.left = `${NAME + j * CELL}px`;
+    column.textContent = column.title = idOf(shown.columns, j);
+    column.setAttribute('aria-colindex', `${(shown.columns[j] ?? 0) + 2}`);
+    return column;
+  };
+  const rowAt = (i: number, columns: Span): HTMLElement => {
+    const row = element('div', 'row', 'row');
+    row.style.top = `${HEAD + i * CELL}px`;
+    row.style.width = canvas.style.width;
+    row.setAttribute('aria-rowindex', `${(shown.rows[i] ?? 0) + 2}`);
+    const name = element('div', 'name', 'rowheader');
+    name.setAttribute('aria-colindex', '1');
+    name.textContent = name.title = idOf(shown.rows, i);
+    row.append(name);
+    for (let j = columns.first; j < columns.last; j++) row.append(cell(i, j));
+    return row;
+  };
+
+  let drawn = { rows: NONE, columns: NONE };
+  /** What has come into view is made, what has left it is dropped: a key that scrolls costs a row or a column. */
   const draw = () => {
-    const firstRow = Math.max(0, Math.floor(root.scrollTop / CELL) - MARGIN);
-    const lastRow = Math.min(shown.rows.length, Math.ceil((root.scrollTop + root.clientHeight) / CELL) + MARGIN);
-    const firstColumn = Math.max(0, Math.floor(root.scrollLeft / CELL) - MARGIN);
-    const lastColumn = Math.min(shown.columns.length, Math.ceil((root.scrollLeft + root.clientWidth) / CELL) + MARGIN);
-    const part = [shown.rows.length, shown.columns.length, firstRow, lastRow, firstColumn, lastColumn].join();
-    if (part === drawn) return mark();
-    drawn = part;
-    const head = element('div', 'head', 'row');
-    head.setAttribute('aria-rowindex', '1');
-    const corner = element('div', 'corner', 'columnheader');
-    corner.setAttribute('aria-colindex', '1');
-    corner.textContent = 'from ↓, to →';
-    head.append(corner);
-    for (let j = firstColumn; j < lastColumn; j++) {
-      const column = element('div', 'column', 'columnheader');
-      column.id = `column-${j}`;
-      column.style.left = `${NAME + j * CELL}px`;
-      column.textContent = column.title = idOf(shown.columns, j);
-      column.setAttribute('aria-colindex', `${(shown.columns[j] ?? 0) + 2}`);
-      head.append(column);
-    }
-    const rows: HTMLElement[] = [];
-    for (let i = firstRow; i < lastRow; i++) {
-      const row = element('div', 'row', 'row');
-      row.style.top = `${HEAD + i * CELL}px`;
-      row.style.width = `${NAME + shown.columns.length * CELL}px`;
-      row.setAttribute('aria-rowindex', `${(shown.rows[i] ?? 0) + 2}`);
-      const name = element('div', 'name', 'rowheader');
-      name.setAttribute('aria-colindex', '1');
-      name.textContent = name.title = idOf(shown.rows, i);
-      row.append(name);
-      for (let j = firstColumn; j < lastColumn; j++) row.append(cell(i, j));
-      rows.push(row);
-    }
+    const rows = spanOf(root.scrollTop, root.clientHeight, shown.rows.length);
+    const columns = spanOf(root.scrollLeft, root.clientWidth, shown.columns.length);
+    const was = drawn;
+    drawn = { rows, columns };
     canvas.style.width = `${NAME + shown.columns.length * CELL}px`;
     canvas.style.height = `${HEAD + shown.rows.length * CELL}px`;
     head.style.width = canvas.style.width;
-    canvas.replaceChildren(head, ...rows);
+    slide(head, was.columns, columns, columnAt);
+    slide(canvas, was.rows, rows, (i) => rowAt(i, columns));
+    for (let i = Math.max(rows.first, was.rows.first); i < Math.min(rows.last, was.rows.last); i++) {
+      const row = canvas.children[1 + i - rows.first];
+      if (row) slide(row, was.columns, columns, (j) => cell(i, j));
+    }
     mark();
   };
 
@@ -179,10 +183,41 @@ export function makeGrid(
       const having = (text: string) =>
         all.filter((i) => (data.ids[i] ?? '').toLowerCase().includes(text.toLowerCase()));
       Object.assign(shown, { rows: having(rows), columns: having(columns) });
-      drawn = '';
+      drawn = { rows: NONE, columns: NONE };
       go(0, 0);
     },
   };
+}
+
+/** Some places in a row: from the first, up to the last and without it. */
+interface Span {
+  readonly first: number;
+  readonly last: number;
+}
+
+const NONE: Span = { first: 0, last: 0 };
+
+/** What is on screen of `count` places, and a margin. */
+function spanOf(scroll: number, size: number, count: number): Span {
+  return {
+    first: Math.max(0, Math.floor(scroll / CELL) - MARGIN),
+    last: Math.min(count, Math.ceil((scroll + size) / CELL) + MARGIN),
+  };
+}
+
+/** Makes the children of `parent` after its first those of `now`, where they were those of `was`. */
+function slide(parent: Element, was: Span, now: Span, make: (at: number) => HTMLElement): void {
+  const kept = { first: Math.max(was.first, now.first), last: Math.min(was.last, now.last) };
+  if (kept.first >= kept.last) {
+    while (parent.children.length > 1) parent.lastElementChild?.remove();
+    for (let at = now.first; at < now.last; at++) parent.append(make(at));
+    return;
+  }
+  for (let at = was.first; at < kept.first; at++) parent.children[1]?.remove();
+  for (let at = kept.last; at < was.last; at++) parent.lastElementChild?.remove();
+  const next = parent.children[1] ?? null;
+  for (let at = now.first; at < kept.first; at++) parent.insertBefore(make(at), next);
+  for (let at = kept.last; at < now.last; at++) parent.append(make(at));
 }
 
 /** Where to scroll so that a cell at `at` is inside a window of `size`. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import type { RunningHost } from './code-server.ts';
 
 const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -16,6 +16,19 @@ export async function browser(): Promise<Browser> {
     '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost',
   ];
   return chromium.launch({ executablePath, headless: true, args });
+}
+
+/**
+ * A clock of the processor time, in milliseconds, that a page's main thread has spent on its tasks: what else the machine does
+ * doesn't count. (Chrome DevTools Protocol, Performance domain.)
+ */
+export async function processorTime(page: Page): Promise<() => Promise<number>> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  return async () => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    return (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Number.NaN) * 1000;
+  };
 }
 
 /** The workbench's address with a folder, a workspace file or nothing open. `payload` is what desktop VS Code takes as command-line options. */
