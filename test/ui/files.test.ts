@@ -44,18 +44,27 @@ async function openFile(name: string): Promise<void> {
   await bench.page.locator('.tab.active', { hasText: name }).waitFor();
 }
 
-step("a cell of the report's matrix leads to its explanation, and that to the line of YAML", async () => {
-  await bench.run('Container Linux Parity: Show Last Report');
-  const page = bench.preview();
-  await page.locator('.cell', { hasText: '✕' }).first().click();
-  await page.locator('#detail h3', { hasText: 'denied' }).first().waitFor();
-  await bench.shot('report-explain');
-  const place = page.locator('#detail button.place').first();
-  const [file = '', line = ''] = ((await place.textContent()) ?? '').split(':');
-  await place.click();
-  await bench.page.locator('.tab.active', { hasText: file }).waitFor();
-  await bench.status(`Ln ${line}, Col 1`).waitFor();
-});
+step(
+  'with the keyboard alone: a cell of the report leads to its explanation, and that to the line of YAML',
+  async () => {
+    await bench.run('Container Linux Parity: Show Last Report');
+    const page = bench.preview();
+    await page.locator('#grid').waitFor();
+    await bench.tabTo(page.locator('#grid:focus'));
+    await bench.press('Control+End');
+    const active = page.locator('.cell.active');
+    for (let i = 0; i < 100 && (await active.textContent()) !== '✕'; i++) await bench.press('ArrowLeft');
+    await bench.press('Enter');
+    await page.locator('#detail h3', { hasText: 'denied' }).first().waitFor();
+    await bench.shot('report-explain');
+    const place = page.locator('#detail button.place').first();
+    const [file = '', line = ''] = ((await place.textContent()) ?? '').split(':');
+    await bench.tabTo(page.locator('#detail button.place:focus'));
+    await bench.press('Enter');
+    await bench.page.locator('.tab.active', { hasText: file }).waitFor();
+    await bench.status(`Ln ${line}, Col 1`).waitFor();
+  },
+);
 
 for (const [format, file, holds] of [
   ['html', 'parity-report.html', /<h1>.*manifests.*<\/h1>/],
@@ -126,4 +135,19 @@ step('the view is walked by the keyboard alone', async () => {
   assert.match(name, /NetworkPolicy|unknown|not compared/i, 'a policy says what it is to a screen reader');
   await keyboard.press('Enter');
   await page.locator('.tab.active', { hasText: '.yaml' }).waitFor();
+});
+
+step('the menu of a line is opened and used by the keyboard alone', async () => {
+  await bench.run('Container Linux Parity: Focus on Container Linux Parity View');
+  await bench.press('Shift+F10');
+  await bench.page.locator('.context-view .monaco-menu').waitFor();
+  const entry = bench.page.locator('.context-view .monaco-menu .action-item.focused', { hasText: 'Explain Policy' });
+  for (let i = 0; i < 10 && (await entry.count()) === 0; i++) {
+    await bench.press('ArrowDown');
+    await delay(100);
+  }
+  assert.equal(await entry.count(), 1);
+  await bench.shot('menu-by-keyboard');
+  await bench.press('Enter');
+  await bench.page.locator('.tab.active', { hasText: 'Policy.txt' }).waitFor();
 });

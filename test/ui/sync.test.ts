@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { startRegistry, type TestRegistry } from '../cluster/registry.ts';
 import { pushStandInImage } from '../cluster/standin-image.ts';
-import { openWorkbench, settled, story, testCluster, type Workbench } from './workbench.ts';
+import { openWorkbench, stored, story, testCluster, type Workbench } from './workbench.ts';
 
 /** Enforces policies and is for this run alone. */
 const cluster = testCluster() ?? '';
@@ -50,7 +50,7 @@ step('the first sync asks for the target: a folder of manifests', async () => {
   await bench.line('manifests').click();
   await bench.line('.vscode').waitFor({ state: 'hidden' });
   await bench.page.locator('.quick-input-widget .monaco-button', { hasText: 'Use as Target' }).click();
-  await stored('clparity.target.snapshot', 'manifests');
+  await stored(bench, 'clparity.target.snapshot', 'manifests');
 });
 
 step('then for the cluster, shows every change and asks before it writes', async () => {
@@ -58,7 +58,7 @@ step('then for the cluster, shows every change and asks before it writes', async
   await bench.line(cluster).waitFor();
   await bench.shot('select-cluster');
   await bench.line(cluster).click();
-  await stored('clparity.cluster', cluster);
+  await stored(bench, 'clparity.cluster', cluster);
   await bench.question(`Apply 27 changes to ${cluster}?`).waitFor({ timeout: SYNC });
   await bench.page.locator('.multiDiffEntry', { hasText: 'kind: Namespace' }).first().waitFor();
   await bench.shot('plan');
@@ -176,12 +176,4 @@ step('remove asks in a dialog and leaves the cluster as before', async () => {
 async function pick(text: string): Promise<void> {
   await bench.line(text).waitFor();
   await bench.line(text).click();
-}
-
-/** Waits for a choice to be in the workspace's settings. */
-async function stored(key: string, value: string): Promise<void> {
-  const file = join(bench.folder, '.vscode', 'settings.json');
-  // As text: the file may be read while it is being written.
-  const line = new RegExp(`"${key}":\\s*"${value}"`);
-  await settled(`${key} to be ${value}`, () => line.test(readFileSync(file, 'utf8')));
 }

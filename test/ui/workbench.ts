@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -19,6 +19,12 @@ export interface Window {
   question(title: string | RegExp): Locator;
   /** A line of the quick pick on screen. */
   line(text: string | RegExp): Locator;
+  /** Presses keys, one after the other. */
+  press(...keys: readonly string[]): Promise<void>;
+  /** Presses Tab until it is there: an element that has the focus. */
+  tabTo(focused: Locator): Promise<void>;
+  /** Puts a text into the quick pick or input box on screen. */
+  type(text: string): Promise<void>;
   /** A line of the view in the side bar. */
   row(text: string | RegExp): Locator;
   /** A button of the view where it has no lines. */
@@ -142,11 +148,19 @@ export function story(bench: () => Workbench, skip: string | false = false) {
 }
 
 /** Waits until a condition on the outside world holds; rejects after PATIENCE. */
-export async function settled(what: string, holds: () => boolean): Promise<void> {
-  for (const end = Date.now() + PATIENCE; !holds(); ) {
+export async function settled(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + PATIENCE; !(await holds()); ) {
     assert.ok(Date.now() < end, `waited in vain for ${what}`);
     await delay(100);
   }
+}
+
+/** Waits for a choice to be in the workspace's settings. */
+export async function stored({ folder }: Workbench, key: string, value: string): Promise<void> {
+  const file = join(folder, '.vscode', 'settings.json');
+  // As text: the file may be read while it is being written.
+  const line = new RegExp(`"${key}":\\s*"${value}"`);
+  await settled(`${key} to be ${value}`, () => line.test(readFileSync(file, 'utf8')));
 }
 
 function drive(page: Page): Window {
@@ -175,6 +189,14 @@ function drive(page: Page): Window {
     toast: (text) => page.locator('.notifications-toasts .notification-list-item', { hasText: text }).first(),
     question: (title) => page.locator('.quick-input-widget .quick-input-title', { hasText: title }),
     line: (text) => page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first(),
+    async press(...keys) {
+      for (const key of keys) await page.keyboard.press(key);
+    },
+    async tabTo(focused) {
+      for (let i = 0; i < 60 && (await focused.count()) === 0; i++) await page.keyboard.press('Tab');
+      assert.equal(await focused.count(), 1, `Tab leads to ${focused}`);
+    },
+    type: (text) => input.fill(text),
     row: (text) => page.locator('.part.sidebar .monaco-list-row', { hasText: text }).first(),
     welcome: (text) => page.locator('.part.sidebar .welcome-view-content .monaco-button', { hasText: text }),
     ticked: (step) =>
