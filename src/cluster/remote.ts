@@ -50,7 +50,9 @@ async function vouch(
 ): Promise<VouchedCluster> {
   const entry = allowed.find(({ context }) => context === name);
   if (!entry)
-    throw inputError(`${id} is not on the list of remote clusters`, { action: 'See clparity.remoteClusters.' });
+    throw inputError(`${id} is not on the list of remote clusters`, {
+      action: 'Choose another with --cluster, or put it on the list: clparity.remoteClusters, --remote-uid.',
+    });
   const refuse = (what: string, cause?: unknown) =>
     refusedError(`${id} is not what the list of remote clusters says: ${what}`, {
       cause,

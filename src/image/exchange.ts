@@ -140,7 +140,7 @@ async function refusal(
   if (status === 404) {
     return inputError(`${registry} has no ${what}${detail}`, {
       cause,
-      action: 'Check the name, the tag and the digest.',
+      action: 'Check the name, the tag and the digest, or name another image with --image.',
     });
   }
   if (status === 401 || status === 403) {

@@ -42,7 +42,8 @@ export async function readTarget(path: string, run: Run, folder: string = proces
     throw inputError(
       `${path} holds no Kubernetes objects${names.length === 0 ? ': no .yaml, .yml or .json file' : ''}`,
       {
-        action: 'Name a folder or file of manifests, the output of "kubectl get -o yaml", or a snapshot of ours.',
+        action:
+          'Name a folder or file of manifests with --snapshot, the output of "kubectl get -o yaml", or a snapshot of ours.',
       },
     );
   }
@@ -53,7 +54,7 @@ export async function readTarget(path: string, run: Run, folder: string = proces
 function several(snapshots: readonly { readonly file: string }[], folder: string) {
   const files = snapshots.map(({ file }) => file).join(', ');
   return inputError(`${folder} holds ${snapshots.length} snapshots: ${files}`, {
-    action: 'Name the one that is meant.',
+    action: 'Name the one that is meant with --snapshot.',
   });
 }
 
@@ -81,7 +82,10 @@ async function statOf(absolute: string, label: string) {
     if (link !== undefined) {
       throw inputError(`${label} is a broken link: there is no ${link}`, { cause, action: 'Mend or remove the link.' });
     }
-    throw inputError(`Can't read ${label}: ${messageOf(cause)}`, { cause, action: 'Check the path.' });
+    throw inputError(`Can't read ${label}: ${messageOf(cause)}`, {
+      cause,
+      action: 'Check the path, or name another with --snapshot.',
+    });
   }
 }
 

@@ -75,8 +75,8 @@ export function entriesOf(config: Kubeconfig, contextName: string): { cluster: E
     throw inputError(`There is no context "${contextName}" in ${config.files.join(', ')}`, {
       action:
         names.length > 0
-          ? `Choose one of: ${names.join(', ')}.`
-          : 'Get one, for instance with "az aks get-credentials", or set KUBECONFIG.',
+          ? `Choose one with --context: ${names.join(', ')}.`
+          : 'Get one, for instance with "az aks get-credentials", set KUBECONFIG, or name files with --snapshot.',
     });
   }
   const clusterName = text(at(context.body, 'cluster'));

@@ -20,7 +20,7 @@ export async function showDiagnoses(
     const { ok, title: label, detail, fix } = inTheirLanguage(diagnosis);
     return {
       label: `$(${ok ? 'pass' : 'error'}) ${label}: ${ok ? vscode.l10n.t('in place') : vscode.l10n.t('needs attention')}`,
-      description: ok ? detail : '',
+      description: ok ? inPaletteWords(detail) : '',
       ...(ok ? {} : { detail: inPaletteWords([detail, fix].filter(Boolean).join(' — ')) }),
       value: diagnosis,
     };

@@ -58,8 +58,8 @@ async function contexts({ core, project }: Place): Promise<Choice<Target>[]> {
     const found = await core.listContexts(project.host);
     if (found.length === 0)
       return instead(
-        vscode.l10n.t('There are none'),
-        vscode.l10n.t('Sign in to the cluster (for AKS: az aks get-credentials), or choose files.'),
+        vscode.l10n.t('Your kubeconfig has no contexts'),
+        vscode.l10n.t('Sign in to a cluster first, or choose files.'),
       );
     const choices = found.map(({ name, current, server }) => ({
       label: `$(globe) ${name}`,

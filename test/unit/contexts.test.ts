@@ -89,7 +89,7 @@ test('without KUBECONFIG it is ~/.kube/config; without either there are no conte
   assert.equal((await listContexts(localHost({ HOME: home })))[0]?.name, 'c');
   await assert.rejects(connectionOf(localHost({ HOME: home }), 'nope', signal), {
     kind: 'input',
-    action: 'Choose one of: c.',
+    action: 'Choose one with --context: c.',
   });
 });
 
