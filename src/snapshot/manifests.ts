@@ -1,5 +1,6 @@
 import { inputError } from '../host/errors.ts';
 import type { KubeObject } from '../target/rest.ts';
+import { demandTakeable } from './api-rules.ts';
 import { agentsOf, engineOf } from './engine-rules.ts';
 import { type LabelSelector, type PolicyObject, SNAPSHOT_SCHEMA, type Snapshot, type Workload } from './model.ts';
 import { namesKey } from './named.ts';
@@ -18,7 +19,7 @@ import {
   serviceAccountFacts,
   serviceFacts,
 } from './redact.ts';
-import { at, type Field, text, texts } from './shape.ts';
+import { at, type Field, isAbsent, text, texts } from './shape.ts';
 import { sortSnapshot } from './sort.ts';
 import { groupPods, ownerLookup, selectedLabels, TEMPLATES, templateWorkload, withTemplates } from './workloads.ts';
 
@@ -74,6 +75,7 @@ function withoutRepeats(placed: readonly PlacedObject[]): PlacedObject[] {
   const seen = new Map<string, PlacedObject>();
   for (const object of placed) {
     if (!isOurs(object)) continue;
+    demandTakeable(object);
     const id = `${object.group}/${object.kind} ${namespaceOf(object.object)}/${text(at(object.object, 'metadata', 'name'))}`;
     const first = seen.get(id);
     if (first && JSON.stringify(first.object.value) !== JSON.stringify(object.object.value)) {
@@ -122,8 +124,9 @@ function workloadsOf(
   const templates = makers
     .filter(({ object }) => controllerOf(object) === undefined)
     .map(({ group, kind, object }) => {
-      const path = TEMPLATES[`${group}/${kind}`] ?? [];
-      return templateWorkload(kind, object, at(object, ...path), selected);
+      const template = at(object, ...(TEMPLATES[`${group}/${kind}`] ?? []));
+      if (isAbsent(template)) throw template.fail(template.path, 'is missing: it says what its pods are like');
+      return templateWorkload(kind, object, template, selected);
     });
   return withTemplates(live, templates);
 }

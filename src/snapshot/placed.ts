@@ -38,9 +38,10 @@ function unpack(
     apiVersion: textOf(apiVersion) ?? inherited?.apiVersion ?? '',
     kind: textOf(kind) ?? inherited?.kind ?? '',
   };
-  if (type.kind.endsWith('List') && Array.isArray(at(object, 'items').value)) {
+  const list = at(object, 'items');
+  if (type.kind.endsWith('List') && (Array.isArray(list.value) || (type.kind === 'List' && !isAbsent(list)))) {
     const child = { apiVersion: type.apiVersion, kind: type.kind.slice(0, -'List'.length) };
-    return (items(at(object, 'items')) ?? []).flatMap((item, index) =>
+    return (items(list) ?? []).flatMap((item, index) =>
       unpack(document, file, item.value, [...base, 'items', index], child),
     );
   }

@@ -1,3 +1,4 @@
+import { demandPort } from './api-rules.ts';
 import type { ContainerPort, Workload } from './model.ts';
 import { namespaceOf, protocolOf } from './redact.ts';
 import { at, type Field, field, flag, integer, items, maybe, text, textMap, textOf } from './shape.ts';
@@ -70,11 +71,15 @@ function isForWindows(spec: Field): boolean {
 }
 
 function portsOf(container: Field): ContainerPort[] {
-  return (items(at(container, 'ports')) ?? []).map((port) => ({
-    ...maybe('name', textOf(at(port, 'name')) || undefined),
-    port: integer(at(port, 'containerPort')),
-    protocol: protocolOf(at(port, 'protocol')),
-  }));
+  return (items(at(container, 'ports')) ?? []).map((port) => {
+    const [number, name] = [at(port, 'containerPort'), at(port, 'name')];
+    demandPort(number, name);
+    return {
+      ...maybe('name', textOf(name) || undefined),
+      port: integer(number),
+      protocol: protocolOf(at(port, 'protocol')),
+    };
+  });
 }
 
 /** Container name to image digest: what follows the @ in imageID. A bare id (a side-loaded image) is no digest. */

@@ -292,3 +292,26 @@ test('a snapshot beside the manifests that it was made of is no part of them; of
   assert.equal((await read({ 'clparity.snapshot.yaml': snapshot })).policies.length, 1);
   await assert.rejects(read({ 'a.yaml': snapshot, 'b.yaml': snapshot }), /holds 2 snapshots: a\.yaml, b\.yaml/);
 });
+
+test('what no API server takes, and would be read as something else or not at all, is named by file and line', async () => {
+  const object = (apiVersion: string, kind: string, rest = '', name = 'p') =>
+    `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: ${name}, namespace: x}\n${rest}`;
+  const pod = (port: string) => object('v1', 'Pod', `spec: {containers: [{name: c, image: i, ports: [${port}]}]}`);
+  await refused('apiVersion: v1\nkind: List\nitems: 3\n', /a\.yaml:3: items must be a list, not a number/);
+  for (const [version, kind, known] of [
+    ['networking.k8s.io/v2', 'NetworkPolicy', 'networking.k8s.io/v1'],
+    ['cilium.io/v3', 'CiliumNetworkPolicy', 'cilium.io/v2'],
+    ['projectcalico.org/v1', 'GlobalNetworkPolicy', 'projectcalico.org/v3'],
+    ['policy.networking.k8s.io/v9', 'AdminNetworkPolicy', 'policy.networking.k8s.io/v1alpha1'],
+  ] as const) {
+    await refused(object(version, kind, 'spec: {}'), new RegExp(`a\\.yaml:1: apiVersion is ${version}, .*${known}`));
+  }
+  await refused(object('apps/v1', 'Deployment', 'spec: {replicas: 1}'), /a\.yaml:4: spec\.template is missing/);
+  await refused(object('v1', 'Pod', 'spec: {}', 'W_b'), /a\.yaml:3: metadata\.name must be a name .*"W_b"/);
+  await refused(object('v1', 'Namespace', '', 'a.b'), /a\.yaml:3: metadata\.name must be a name/);
+  await refused(object('v1', 'Pod').replace('namespace: x', 'namespace: a.b'), /metadata\.namespace must be a name/);
+  await refused(pod('{containerPort: 99999}'), /a\.yaml:4: spec\.containers\[0\]\.ports\[0\]\.containerPort must be 1/);
+  for (const name of ['HTTP', '"80"', 'a-name-of-16-long', 'a--b'])
+    await refused(pod(`{containerPort: 80, name: ${name}}`), /ports\[0\]\.name must be at most 15/);
+  await read({ 'a.yaml': object('v1', 'Pod', 'spec: {containers: [{name: c, image: i}]}', 'a.b-c9') });
+});

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
 import { ParityError } from '../../src/host/errors.ts';
-import { DIALECTS } from '../../src/policy/dialect/index.ts';
+import { API_VERSIONS, DIALECTS } from '../../src/policy/dialect/index.ts';
 import { modelOf } from '../../src/policy/endpoints.ts';
 import { evaluator } from '../../src/policy/evaluate.ts';
 import { matrix } from '../../src/policy/matrix.ts';
@@ -12,19 +12,11 @@ import { objectsIn } from '../../src/snapshot/placed.ts';
 import { parseYaml } from '../../src/snapshot/yaml.ts';
 import fc from './random.ts';
 
-const VERSIONS: Readonly<Record<string, readonly string[]>> = {
-  'networking.k8s.io': ['v1'],
-  'cilium.io': ['v2'],
-  'projectcalico.org': ['v3'],
-  'crd.projectcalico.org': ['v1'],
-  'policy.networking.k8s.io': ['v1alpha1', 'v1alpha2'],
-};
-
 /** What other objects refer to: it is read, and is no policy of its own. */
 const REFERRED = /^(CiliumCIDRGroup|NetworkSet|GlobalNetworkSet|Tier|HostEndpoint)$/;
 
 const KINDS = DIALECTS.flatMap((d) => d.kinds).flatMap(({ group, kind }) =>
-  (VERSIONS[group] ?? assert.fail(`${group} is not fuzzed`)).map((version) => ({
+  (API_VERSIONS[group] ?? assert.fail(`${group} is not fuzzed`)).map((version) => ({
     apiVersion: `${group}/${version}`,
     kind,
   })),

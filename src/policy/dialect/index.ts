@@ -28,6 +28,15 @@ export interface Dialect {
   parse(objects: readonly PolicyObject[], context: ParseContext): Policy[];
 }
 
+/** The versions of each API group in which its policies are read. */
+export const API_VERSIONS: Readonly<Record<string, readonly string[]>> = {
+  'networking.k8s.io': ['v1'],
+  'cilium.io': ['v2', 'v2alpha1'],
+  'projectcalico.org': ['v3'],
+  'crd.projectcalico.org': ['v1'],
+  'policy.networking.k8s.io': ['v1alpha1', 'v1alpha2'],
+};
+
 /** One line a dialect. */
 export const DIALECTS: readonly Dialect[] = [KUBERNETES, ADMIN, CILIUM, CALICO];
 
