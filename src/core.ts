@@ -51,6 +51,7 @@ export { renderMarkdown } from './report/markdown.ts';
 export type { Report } from './report/model.ts';
 export { matrixSvg } from './report/picture.ts';
 export { keptReports, lastDrift, lastLocal, lastReport, lastTarget } from './report/store.ts';
+export { reportSummary } from './report/summary.ts';
 export { renderText } from './report/text.ts';
 export { type ReportView, reportView } from './report/view.ts';
 export { snapshotCounts } from './snapshot/counts.ts';

@@ -11,6 +11,7 @@ import { originOf } from './policy/dialect/origin.ts';
 import type { Fidelity, PolicyFidelity } from './policy/fidelity.ts';
 import type { FindingState, Report } from './report/model.ts';
 import { lastDrift, lastTarget, reportIfAny, type WantedPair } from './report/store.ts';
+import { type ReportSummary, reportSummary } from './report/summary.ts';
 import type { PolicyObject, Snapshot, Workload } from './snapshot/model.ts';
 
 /**
@@ -28,12 +29,6 @@ export interface Overview {
   readonly drift?: Drift;
   /** The apply that `undo` would take back. */
   readonly undo?: { readonly appliedAt: string; readonly changes: number };
-}
-
-export interface ReportSummary extends Pick<Report, 'target' | 'cluster' | 'createdAt' | 'equal'> {
-  /** Findings that keep it from being equal, and the first of them. */
-  readonly open: number;
-  readonly first?: string;
 }
 
 export interface TargetSummary {
@@ -132,14 +127,6 @@ export async function policyYaml(folder: string, id: string, pair: WantedPair = 
   if (!found) throw inputError(`The last report's target has no ${id}`, { action: 'Run "clparity verify" again.' });
   const { location: _, ...object } = found;
   return yamlOf(object);
-}
-
-function reportSummary({ target, cluster, createdAt, equal, findings }: Report): ReportSummary {
-  const open = findings.filter(
-    ({ state, layer }) => state === 'differs' || (state === 'unknown' && layer !== 'target'),
-  );
-  const [first] = open;
-  return { target, cluster, createdAt, equal, open: open.length, ...(first && { first: first.title }) };
 }
 
 function targetSummary({ source, engine, namespaces, gaps }: Snapshot): TargetSummary {

@@ -39,16 +39,16 @@ export function registerKeptVerbs(verb: Register): void {
     ],
   );
   verb('reports', 'list the last report of each target and cluster that this folder compared', [], async (v) => {
-    const all = (await v.core.keptReports(v.project.folder)).map(({ target, cluster, createdAt, equal }) => ({
-      target,
-      cluster,
-      createdAt,
-      equal,
-    }));
+    const all = (await v.core.keptReports(v.project.folder)).map(v.core.reportSummary);
     v.show(all, () =>
       all.length === 0
         ? 'There is no report here yet.'
-        : all.map((r) => `${r.equal ? '=' : '!'} ${r.target} with ${r.cluster}, ${r.createdAt}`).join('\n'),
+        : all
+            .map(
+              (r) =>
+                `${r.equal ? '=' : '!'} ${r.target} with ${r.cluster}, ${r.createdAt}${r.open > 0 ? `: ${r.open} open, first ${r.first}` : ''}`,
+            )
+            .join('\n'),
     );
     return 0;
   });

@@ -3,7 +3,7 @@ import { type EngineSemantics, semanticsOf, whyIgnored } from './engine.ts';
 import type { Direction, Endpoint, Peer, PodEndpoint, Policy, PolicyModel, Rule, Tier } from './model.ts';
 import { apiServerFinder, isRelative, matchesOne, type PeerContext, peerMatcher, relationOf } from './peers.ts';
 import { holds, knowing, type Truth } from './select.ts';
-import { bySide, byTurn, placesOf } from './tiers.ts';
+import { bySide, byTurn, placed } from './tiers.ts';
 
 /** A rule that is ready to be asked. */
 export interface CompiledRule {
@@ -155,12 +155,9 @@ function endingInDenial(turns: readonly Turn[]): Turn[] {
 /** See EngineSemantics.rulesTakeTurns. */
 function inTurn(policies: readonly CompiledPolicy[], direction: Direction): CompiledRule[] {
   return policies
-    .flatMap(({ policy, rules }) => {
-      const places = placesOf(rules[direction].map(({ rule }) => rule));
-      return rules[direction].map((compiled, i) => ({ ...compiled, policy, place: places[i] ?? i, compiled }));
-    })
+    .flatMap(({ policy, rules }) => placed(policy, rules[direction], ({ rule }) => rule))
     .sort(bySide)
-    .map(({ compiled }) => compiled);
+    .map(({ item }) => item);
 }
 
 interface RuleContext {

@@ -50,8 +50,18 @@ interface Placed {
   readonly place: number;
 }
 
+/** Some rules of a policy, each with its place there; `ruleOf` finds the rule in what is given and comes back as `item`. */
+export function placed<P extends Pick<Policy, 'order'>, T>(
+  policy: P,
+  items: readonly T[],
+  ruleOf: (item: T) => Pick<Rule, 'action' | 'source'>,
+) {
+  const places = placesOf(items.map(ruleOf));
+  return items.map((item, i) => ({ item, rule: ruleOf(item), policy, place: places[i] ?? i }));
+}
+
 /** The place of each rule among those of its policy; parts of one as it is written share it. */
-export function placesOf(rules: readonly Pick<Rule, 'source'>[]): number[] {
+function placesOf(rules: readonly Pick<Rule, 'source'>[]): number[] {
   const paths = rules.map(({ source }, i) => source.path ?? `${i}`);
   const distinct = [...new Set(paths)];
   return paths.map((path) => distinct.indexOf(path));

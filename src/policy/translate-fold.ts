@@ -1,7 +1,7 @@
 import { semanticsOf } from './engine.ts';
 import type { Direction, Peer, PodEndpoint, Policy, PolicyModel, PortMatch, Rule } from './model.ts';
 import { ALL_PORTS, difference, intersection, type PortRange, PROTOCOLS, portsOf, union } from './ports.ts';
-import { bySide, placesOf } from './tiers.ts';
+import { bySide, placed } from './tiers.ts';
 import type { Bound } from './translate-selector.ts';
 
 type Ports = readonly PortMatch[] | undefined;
@@ -50,11 +50,9 @@ export function fold(
   for (const tier of tiers) {
     const own = parts.filter((p) => p.policy.tier === tier.name);
     if (own.length === 0) continue;
-    const listed = own.flatMap(({ rules, policy }) => {
-      const places = placesOf(rules);
-      return rules.map((rule, i) => ({ rule, policy, place: places[i] ?? i }));
-    });
-    const rules = rulesTakeTurns && tier.rules === 'ordered' ? listed.sort(bySide) : listed;
+    const listed = own.flatMap(({ rules, policy }) => placed(policy, rules, (rule) => rule));
+    const sorted = rulesTakeTurns && tier.rules === 'ordered' ? listed.sort(bySide) : listed;
+    const rules = sorted.map(({ item: rule, policy }) => ({ rule, policy }));
     const isUnion = tier.rules === 'union';
     const known = rules.filter(({ rule }) => rule.action === 'allow' || !rule.narrowedBy?.length);
     const denies = known.filter(({ rule }) => rule.action === 'deny');

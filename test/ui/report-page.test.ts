@@ -7,13 +7,13 @@ import type { AxeResults } from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { quietRun } from '../../src/host/run.ts';
 import { reportPage } from '../../src/report/html.ts';
-import type { Report } from '../../src/report/model.ts';
 import { reportView } from '../../src/report/view.ts';
 import { readTarget } from '../../src/snapshot/files.ts';
 import type { Snapshot } from '../../src/snapshot/model.ts';
 import type { FromPage } from '../../src/webview/messages.ts';
 import { worldOfSize } from '../bench/policy-world.ts';
 import { browser, processorTime } from '../host/browser.ts';
+import { sampleReport } from '../unit/report-sample.ts';
 
 /** The editor's page by itself, in the browser that shows it; the editor is played by the test. */
 const NONCE = 'n0nce';
@@ -47,13 +47,8 @@ before(async () => {
 });
 after(() => chromium?.close());
 
-const report: Report = {
-  schema: 'clparity/report/v1',
-  equal: false,
-  target: 'manifests',
-  cluster: 'kind:dev',
-  createdAt: '2026-01-01T00:00:00.000Z',
-  findings: [
+const report = sampleReport(
+  [
     {
       layer: 'enforcement',
       state: 'equal',
@@ -63,30 +58,17 @@ const report: Report = {
     { layer: 'connections', state: 'differs', title: '1 of 1181 probed connections differs', evidence: [] },
     { layer: 'node OS', state: 'cannot', title: 'The node OS is <not> part of the parity', evidence: ['one', 'two'] },
   ],
-  changes: ['created NetworkPolicy shop-web/allow-web'],
-  verify: {
-    enforcement: { enforced: true, evidence: [] },
-    differences: [
+  {
+    measured: 'allowed',
+    because: [
       {
-        ...{
-          from: 'shop-web/Deployment/storefront',
-          to: 'shop-data/StatefulSet/postgres',
-          protocol: 'TCP',
-          port: 5432,
-        },
-        ...{ expected: 'denied', measured: 'allowed' },
-        because: [
-          {
-            text: 'NetworkPolicy shop-data/db selects it',
-            source: { file: 'shop-data.yaml', line: 3, object: 'NetworkPolicy shop-data/db' },
-          },
-        ],
+        text: 'NetworkPolicy shop-data/db selects it',
+        source: { file: 'shop-data.yaml', line: 3, object: 'NetworkPolicy shop-data/db' },
       },
     ],
-    ...{ byScope: [], standIns: [], ownPods: [], notProbed: [], left: [] },
-    counts: { TCP: { probed: 1181, agreed: 1180 }, UDP: { probed: 0, agreed: 0 }, SCTP: { probed: 0, agreed: 0 } },
   },
-};
+  1181,
+);
 
 /** Opens the page as VS Code would, with an editor that answers what is explained and keeps what it was told. */
 async function open(target: Snapshot, theme = 'light'): Promise<{ page: Page; told: () => Promise<FromPage[]> }> {

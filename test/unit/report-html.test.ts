@@ -2,31 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { quietRun } from '../../src/host/run.ts';
 import { reportPage } from '../../src/report/html.ts';
-import type { Report } from '../../src/report/model.ts';
 import { reportView } from '../../src/report/view.ts';
 import { readTarget } from '../../src/snapshot/files.ts';
+import { sampleReport } from './report-sample.ts';
 
-const [FROM, TO] = ['shop-web/Deployment/storefront', 'shop-data/StatefulSet/postgres'];
-const report: Report = {
-  schema: 'clparity/report/v1',
-  equal: false,
-  target: 'manifests',
-  cluster: 'kind:dev',
-  createdAt: '2026-01-01T00:00:00.000Z',
-  findings: [{ layer: 'connections', state: 'differs', title: '1 of 2 differs', evidence: ['seen <twice>'] }],
-  changes: ['created NetworkPolicy shop-web/allow-web'],
-  verify: {
-    enforcement: { enforced: true, evidence: [] },
-    differences: [
-      {
-        ...{ from: FROM, to: TO, protocol: 'TCP', port: 5432, expected: 'denied', measured: 'unreachable' },
-        ...{ detail: 'no route', because: [{ text: 'NetworkPolicy shop-data/db selects it' }] },
-      },
-    ],
-    ...{ byScope: [], standIns: [], ownPods: [], notProbed: [], left: [] },
-    counts: { TCP: { probed: 2, agreed: 1 }, UDP: { probed: 0, agreed: 0 }, SCTP: { probed: 0, agreed: 0 } },
-  },
-};
+const report = sampleReport(
+  [{ layer: 'connections', state: 'differs', title: '1 of 2 differs', evidence: ['seen <twice>'] }],
+  { measured: 'unreachable', detail: 'no route', because: [{ text: 'NetworkPolicy shop-data/db selects it' }] },
+  2,
+);
 
 test("the file that is exported says what the editor's page says", async () => {
   const target = await readTarget('test/fixtures/shop', quietRun());
@@ -40,7 +24,13 @@ test("the file that is exported says what the editor's page says", async () => {
       .toSorted(),
     titles(page).toSorted(),
   );
-  const told = ['seen &lt;twice&gt;', 'unreachable: no route', 'NetworkPolicy shop-data/db selects it', FROM, TO];
+  const told = [
+    'seen &lt;twice&gt;',
+    'unreachable: no route',
+    'NetworkPolicy shop-data/db selects it',
+    'shop-web/Deployment/storefront',
+    'shop-data/StatefulSet/postgres',
+  ];
   for (const words of [...told, 'created NetworkPolicy shop-web/allow-web', '2026-01-01T00:00:00.000Z']) {
     assert.ok(file.includes(words) && page.includes(words), words);
   }
