@@ -59,7 +59,12 @@ export function registerKeptVerbs(verb: Register): void {
     v.show(all, () =>
       all.length === 0
         ? 'There is no local cluster here: make one with "clparity create".'
-        : all.map((c) => `${c.fault ? '!' : '='} ${c.id}: ${c.fault ?? `${c.nodes} nodes`}`).join('\n'),
+        : all
+            .map(
+              (c) =>
+                `${c.fault ? '!' : '='} ${c.id}: ${c.fault ?? (c.nodes > 0 ? `${c.nodes} nodes` : 'found by its context')}`,
+            )
+            .join('\n'),
     );
     return 0;
   });

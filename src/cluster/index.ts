@@ -24,7 +24,7 @@ export function providers(
       ? [kindProvider(host, docker, newestPatch), containerProvider(docker, K3D), containerProvider(docker, MINIKUBE)]
       : []),
     microk8sProvider(host),
-    desktopProvider(host),
+    desktopProvider(host, docker),
     remoteProvider(host, remotes),
   ];
 }

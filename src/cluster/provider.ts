@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type Docker from 'dockerode';
 import type { Host } from '../host/host.ts';
 import type { Run } from '../host/run.ts';
 import type { Connection } from '../target/rest.ts';
@@ -47,6 +48,19 @@ export interface SharedRegistry {
   readonly host: Host;
 }
 
+/** The Docker daemon that a cluster's kubelet starts its containers with: what Docker has, its pods have. */
+export interface SharedDaemon {
+  readonly daemon: Docker;
+}
+
+/** DNS that a cluster may be without, and how it gets it. */
+export interface AddOnDns {
+  /** Undefined where that can't be told. */
+  enabled(signal: AbortSignal): Promise<boolean | undefined>;
+  /** Throws an `environment` error with the cluster's own words. */
+  enable(signal: AbortSignal): Promise<void>;
+}
+
 /** A local cluster that its provider has found. Nothing is sent to it by finding it. */
 export interface LocalCluster {
   readonly provider: string;
@@ -55,11 +69,13 @@ export interface LocalCluster {
   readonly id: string;
   readonly nodes: readonly LocalNode[];
   /** Through its nodes' containerd when absent. */
-  readonly images?: SharedRegistry;
-  /** Why no packets can be sent from its pods' networks, in words; they can when absent. */
+  readonly images?: SharedRegistry | SharedDaemon;
+  /** Why no packets are sent from its pods' networks, in words, where its provider decides that: see whyUnprobed. */
   readonly unprobed?: string;
   /** Why it can't be used as it is (stopped, no permission) and what to do about it; `vouch` throws it. */
   readonly fault?: { readonly message: string; readonly action: string };
+  /** Where it is the user's to enable; any other cluster comes with it. */
+  readonly dns?: AddOnDns;
   /** USUAL_TOOLS where absent. */
   readonly tools?: NodeTools;
   /** Has to be there where a node is closed and the cluster pulls from no registry of ours. */
@@ -119,6 +135,12 @@ export interface EngineChoice {
 /** The nodes in which programs can be run. */
 export function openNodes({ nodes }: Pick<LocalCluster, 'nodes'>): readonly LocalNode[] {
   return nodes.filter(({ closed }) => closed === undefined);
+}
+
+/** Why no packets can be sent in a cluster: its provider's reason, or its nodes' where all are closed. Undefined where some can. */
+export function whyUnprobed(cluster: Pick<LocalCluster, 'nodes' | 'unprobed'>): string | undefined {
+  if (cluster.unprobed !== undefined || openNodes(cluster).length > 0) return cluster.unprobed;
+  return `nothing can be run in ${cluster.nodes.map(({ name, closed }) => `node ${name}: ${closed}`).join('; ')}`;
 }
 
 /** One kind of local cluster. "Not here" is undefined or an empty list, never an exception. */

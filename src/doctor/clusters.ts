@@ -36,7 +36,7 @@ export const localClusters: Check = {
 };
 
 const lineOf = ({ id, provider, nodes }: LocalCluster) =>
-  provider === DESKTOP ? `${id} (found, not supported)` : `${id} (${nodes.length} nodes)`;
+  provider === DESKTOP ? `${id} (a desktop's)` : `${id} (${nodes.length} nodes)`;
 
 const NODES = { group: '', version: 'v1', plural: 'nodes' };
 

@@ -17,6 +17,7 @@ import { pullImage } from './pull.ts';
 import { parseReference } from './reference.ts';
 import type { Registry } from './registry.ts';
 import { openImageRegistry, resolveImage } from './resolve.ts';
+import { DAEMON, loadIntoDaemon } from './shared-daemon.ts';
 import { publishImage } from './shared-registry.ts';
 import { readTrust, type Trust } from './trust.ts';
 
@@ -114,14 +115,18 @@ export async function pullPinned(
   pinned: Pinned,
   cluster?: LocalCluster,
 ): Promise<'pulled' | 'present'> {
-  const state = cluster?.images ? 'present' : await pinned.fetch(run);
+  const state = cluster?.images && 'registry' in cluster.images ? 'present' : await pinned.fetch(run);
   await writeLock(folder, pinned.lock);
   return state;
 }
 
-/** Loads a pinned image from the daemon into every node, or brings it to the registry that the cluster pulls from. */
+/**
+ * Loads a pinned image from the daemon into every node, or brings it to the registry that the cluster pulls from; where
+ * the cluster shares the daemon, it is there.
+ */
 export async function loadPinned(run: Run, pinned: Pinned, cluster: LocalCluster): Promise<NodeImage[]> {
   const { images } = cluster;
+  if (images && 'daemon' in images) return loadIntoDaemon(images, pinned.lock);
   if (images) return publishImage(images, pinned.lock, pinned.open, run);
   return loadImage(pinned.docker, cluster, wantedImage(pinned.lock), run);
 }
@@ -133,6 +138,10 @@ export async function loadOwn(
   cluster: LocalCluster,
 ): Promise<NodeImage[]> {
   const { images } = cluster;
+  if (images && 'daemon' in images) {
+    const names = [...wanted.names.keys()];
+    return [{ node: DAEMON, state: 'present', names, bytes: 0, diffIds: wanted.diffIds }];
+  }
   if (images) {
     throw inputError(`${cluster.id} takes images from ${images.registry} alone, not from this Docker`, {
       action: `Push it there yourself: docker tag ${wanted.reference} ${images.registry}/NAME, then docker push.`,

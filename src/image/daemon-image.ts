@@ -26,7 +26,10 @@ export async function findImage(docker: Docker, wanted: WantedImage): Promise<Da
 }
 
 /** A daemon's image ID is the config's digest, with the containerd store the index's or manifest's. */
-function isWanted({ Id, RootFS }: Docker.ImageInspectInfo, { configDigest, texts, diffIds }: WantedImage): boolean {
+export function isWanted(
+  { Id, RootFS }: Docker.ImageInspectInfo,
+  { configDigest, texts, diffIds }: WantedImage,
+): boolean {
   const known = texts.size === 0 || Id === configDigest || texts.has(Id);
   return known && String(RootFS.Layers) === String(diffIds);
 }

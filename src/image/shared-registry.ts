@@ -1,26 +1,29 @@
-import type { LocalCluster, SharedRegistry } from '../cluster/provider.ts';
+import type { LocalCluster, SharedDaemon, SharedRegistry } from '../cluster/provider.ts';
 import { inputError } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { imagesOf, normalisePlatform, parseManifest, platformMismatch } from './manifest.ts';
 import type { ImageLock, NodeImage } from './model.ts';
 import { openPublisher } from './publish.ts';
 import type { Registry } from './registry.ts';
+import { DAEMON, inDaemon } from './shared-daemon.ts';
 
-/** Where a cluster's images are kept: its nodes, or the registry that it pulls from. */
+/** Where a cluster's images are kept: its nodes, the registry that it pulls from, or the Docker that it shares. */
 export function imagePlaces({ nodes, images }: LocalCluster): readonly string[] {
-  return images ? [images.registry] : nodes.map(({ name }) => name);
+  if (!images) return nodes.map(({ name }) => name);
+  return ['registry' in images ? images.registry : DAEMON];
 }
 
 /** For each image, in order, whether it is where a cluster that doesn't take images through its nodes finds it. */
 export async function imagesElsewhere(
-  way: SharedRegistry,
+  way: SharedRegistry | SharedDaemon,
   cluster: LocalCluster,
   locks: readonly ImageLock[],
   signal: AbortSignal,
 ): Promise<NodeImage[][]> {
   const found: NodeImage[][] = [];
   for (const lock of locks) {
-    const image = await inRegistry(way, cluster, lock, signal);
+    signal.throwIfAborted();
+    const image = 'registry' in way ? await inRegistry(way, cluster, lock, signal) : await inDaemon(way, lock);
     found.push(image ? [image] : []);
   }
   return found;

@@ -24,11 +24,17 @@ export async function pickCluster(place: Place): Promise<ClusterAnswer> {
   return 'chosen';
 }
 
+/** Of a cluster that is found by its context alone, nobody has asked for its nodes yet. */
+const nodeCount = (nodes: number) =>
+  nodes === 0
+    ? vscode.l10n.t('found by its context')
+    : plural(nodes, vscode.l10n.t('1 node'), vscode.l10n.t('{0} nodes', nodes));
+
 function lines(clusters: readonly ClusterInfo[]): Choice<string | typeof CREATE>[] {
   return [
     ...clusters.map(({ id, nodes, fault }) => ({
       label: `$(${fault ? 'warning' : 'server-environment'}) ${id}`,
-      description: fault ?? plural(nodes, vscode.l10n.t('1 node'), vscode.l10n.t('{0} nodes', nodes)),
+      description: fault ?? nodeCount(nodes),
       value: id,
     })),
     separator(''),

@@ -12,6 +12,8 @@ export interface Dress {
   readonly asked: string;
   /** The containers that wear it, and all that each wears. */
   readonly labels: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** What is said to be there in addition, to who asks by that label. */
+  readonly more?: readonly object[];
   /** The port that the API server has in its container, in kind's place. */
   readonly port?: string;
   /** What lists say of the containers' networks, in the truth's place. */
@@ -27,7 +29,7 @@ export interface Dress {
 export async function dressDocker(
   real: string,
   socket: string,
-  { asked, labels, path, port, address }: Dress,
+  { asked, labels, path, port, address, more = [] }: Dress,
 ): Promise<DressedDocker> {
   const server = createServer(async (incoming, answer) => {
     const { url = '', method, headers } = incoming;
@@ -63,7 +65,9 @@ export async function dressDocker(
         const networks = address && { NetworkSettings: { Networks: { other: { IPAddress: address } } } };
         return [{ ...container, Labels: wears, ...networks }];
       });
-      answer.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(dressed));
+      answer
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify(filters.includes(asked) ? [...dressed, ...more] : dressed));
     });
     if (body) passed.end(body);
     else incoming.pipe(passed);

@@ -93,7 +93,7 @@ test('an archive is loaded, whole or in parts, named by its base or its first pa
   }
 });
 
-test("a desktop's own Kubernetes is named with the reason and the way out, and never taken unasked", async () => {
+test("a desktop's own Kubernetes is named, never taken unasked, and refused where no Docker shows its containers", async () => {
   const kubeconfig =
     'contexts: [{name: docker-desktop, context: {cluster: c}}, {name: colima-x, context: {cluster: c}}]';
   const host = standInHost({
@@ -115,7 +115,8 @@ test("a desktop's own Kubernetes is named with the reason and the way out, and n
     provider.vouch(first, quietRun()),
     (error) =>
       error instanceof ParityError &&
-      /Docker Desktop's own Kubernetes .* not supported/.test(error.message) &&
+      error.kind === 'refused' &&
+      /Docker Desktop's own Kubernetes .*no Docker here/.test(error.message) &&
       /remote:docker-desktop/.test(error.action ?? ''),
   );
 });

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { K3D, KIND } from '../../src/cluster/container-kinds.ts';
+import { clparityIn } from './in-process.ts';
+
+/** What a Docker daemon lists: two nodes of kind's, one stopped node of k3d's. */
+const CONTAINERS = [
+  { Names: ['/dev-control-plane'], State: 'running', Labels: kindLabels('dev', 'control-plane') },
+  { Names: ['/dev-worker'], State: 'running', Labels: kindLabels('dev', 'worker') },
+  { Names: ['/k3d-old-server-0'], State: 'exited', Labels: { app: 'k3d', [K3D.label]: 'old', 'k3d.role': 'server' } },
+];
+function kindLabels(cluster: string, role: string) {
+  return { [KIND.label]: cluster, 'io.x-k8s.kind.role': role };
+}
+
+let folder = '';
+let containers: typeof CONTAINERS | undefined;
+const { DOCKER_HOST, KUBECONFIG } = process.env;
+const docker = createServer(({ url = '' }, response) => {
+  if (!containers) return void response.writeHead(500).end('{"message":"the daemon is ill"}');
+  const filters = new URL(url, 'http://docker').searchParams.get('filters') ?? '';
+  const asked = containers.filter(({ Labels }) => Object.keys(Labels).some((label) => filters.includes(label)));
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(asked));
+});
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'clparity-clusters-'));
+  docker.listen(join(folder, 'docker.sock'));
+  await once(docker, 'listening');
+  process.env.DOCKER_HOST = `unix://${join(folder, 'docker.sock')}`;
+  process.env.KUBECONFIG = join(folder, 'kubeconfig');
+});
+after(async () => {
+  Object.assign(process.env, { DOCKER_HOST, KUBECONFIG });
+  if (DOCKER_HOST === undefined) delete process.env.DOCKER_HOST;
+  if (KUBECONFIG === undefined) delete process.env.KUBECONFIG;
+  docker.closeAllConnections();
+  docker.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('clusters lists what every provider finds, with its nodes or what is wrong', async () => {
+  containers = CONTAINERS;
+  await writeFile(join(folder, 'kubeconfig'), 'contexts: [{name: colima, context: {cluster: c}}]');
+  const { code, stdout } = await clparityIn(folder, 'clusters');
+  assert.equal(code, 0);
+  assert.deepEqual(JSON.parse(stdout), [
+    { id: 'kind:dev', nodes: 2 },
+    { id: 'k3d:old', nodes: 0, fault: 'k3d:old is stopped' },
+    { id: 'desktop:colima', nodes: 0 },
+  ]);
+  const text = await clparityIn(folder, 'clusters', '--format', 'text');
+  assert.match(
+    text.stdout,
+    /^= kind:dev: 2 nodes\n! k3d:old: k3d:old is stopped\n= desktop:colima: found by its context\n/,
+  );
+});
+
+test('clusters says where one is made when there is none, and why Docker does not answer', async () => {
+  containers = [];
+  await writeFile(join(folder, 'kubeconfig'), '');
+  assert.deepEqual(JSON.parse((await clparityIn(folder, 'clusters')).stdout), []);
+  assert.match((await clparityIn(folder, 'clusters', '--format', 'text')).stdout, /clparity create/);
+  containers = undefined;
+  const { code, stderr } = await clparityIn(folder, 'clusters');
+  assert.equal(code, 3);
+  assert.match(stderr, /the daemon is ill/);
+});
