@@ -8,6 +8,7 @@ export { driftMarkdown, driftText } from './drift/text.ts';
 export { isCancelled, messageOf, ParityError } from './host/errors.ts';
 export { localHost } from './host/local.ts';
 export { openHost } from './host/open.ts';
+export { listDistros } from './host/wsl.ts';
 export { factsText, pullText } from './image/facts-text.ts';
 export { imagesText, loadText } from './image/images-text.ts';
 export { image, images, load, localImages, pull } from './images.ts';

@@ -3,7 +3,7 @@ import { type WriteClient, withClient } from './apply/client.ts';
 import { recorded } from './apply/history.ts';
 import { alone } from './apply/lease.ts';
 import { assertNotTarget } from './cluster/guard.ts';
-import type { VouchedCluster } from './cluster/provider.ts';
+import { type VouchedCluster, whyUnprobed } from './cluster/provider.ts';
 import { assertNotListed } from './cluster/remote.ts';
 import { noteOthers } from './drift/local.ts';
 import type { Host } from './host/host.ts';
@@ -113,6 +113,8 @@ interface Work {
   readonly target: ScopedTarget;
   readonly cluster: VouchedCluster;
   readonly images: ChosenImages;
+  /** The cluster has no DNS, and it is to be enabled. */
+  readonly enablesDns: boolean;
   readonly plan: Plan;
 }
 
@@ -127,6 +129,7 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
     settings.image === 'none' ? undefined : await stage('looking up the image', () => pinImage(run, project));
   const images = await stage("looking up production's images", () => chooseImages(run, project, base, target));
   const changes = await planImages(run, images, cluster);
+  const withoutDns = (await cluster.dns?.enabled(run.signal)) === false;
   const { objects, here } = await withClient(cluster, settings.namespacePrefix, async (client) => {
     const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
     return { objects: await planNow(run, client, cluster, target, settings, here), here };
@@ -136,6 +139,7 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
     target,
     cluster,
     images,
+    enablesDns: withoutDns && settings.enableDns,
     plan: {
       ...objects,
       ...whereOf(cluster, settings),
@@ -144,6 +148,7 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
       warnings: [
         ...[mixedDialects(modelOf(target))].filter((line) => line !== undefined),
         ...architectureWarnings(target, here),
+        ...(withoutDns ? [dnsWarning(cluster.id, settings.enableDns)] : []),
         ...changes.warnings,
         ...objects.warnings,
       ],
@@ -152,6 +157,11 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
   };
 }
 
+const dnsWarning = (cluster: string, enable: boolean) =>
+  enable
+    ? `the DNS add-on of ${cluster} will be enabled, and stays so`
+    : `${cluster} has no DNS, so pods find no other by its name: "--enable-dns" enables its add-on`;
+
 async function change(run: Run, project: Project, approve: Approve, proof: boolean): Promise<Report | undefined> {
   const stages = startStages(run);
   const { stage, changed } = stages;
@@ -159,11 +169,15 @@ async function change(run: Run, project: Project, approve: Approve, proof: boole
   const { cluster, images } = work;
   for (const warning of work.plan.warnings) run.log('warn', warning);
   // The proof writes as well, if only for its time: it is asked for even where nothing else is to change.
-  const chosen = proof || hasChanges(work.plan) ? await approved(work.plan, approve) : work.plan;
+  const chosen = proof || work.enablesDns || hasChanges(work.plan) ? await approved(work.plan, approve) : work.plan;
   if (!chosen) return undefined;
   const wanted = images.wanted.filter(({ lock }) => !isLeftOut(lock, work.plan, chosen));
   await stage('pulling the image', () => pullImages(run, project, wanted, cluster, changed));
   return alone(cluster, project.settings.namespacePrefix, run, async (client, held) => {
+    if (work.enablesDns) {
+      await stage('enabling DNS', async () => cluster.dns?.enable(held.signal));
+      changed(`enabled the DNS add-on of ${cluster.id}`);
+    }
     await stage('loading the image', () => loadImages(held, wanted, cluster, changed));
     await forgetLeft(held, project, images, work.snapshot.source.name);
     await stage('mirroring policies', async () =>
@@ -196,8 +210,9 @@ async function conclude(
   });
   // Without the target's policies there is nothing to hold packets against.
   const blind = snapshot.gaps.some((gap) => isPoliciesGap(gap));
+  const unprobed = whyUnprobed(cluster);
   const verified: VerifyResult | undefined =
-    proof && !blind && cluster.unprobed === undefined
+    proof && !blind && unprobed === undefined
       ? await stages.stage('verifying', async () => {
           const result = await prove({ target, cluster, client, settings, localModel: modelOf(here) }, run);
           return { ...result, differences: withOrigins(result.differences, objects.fidelity, modelOf(target)) };
@@ -210,7 +225,7 @@ async function conclude(
     ...reported.findings,
     ...policyFindings(objects, target),
     ...(verified ? verifyFindings(verified, objects.fidelity) : []),
-    ...(proof && cluster.unprobed !== undefined ? [unprobedFinding(cluster.id, cluster.unprobed)] : []),
+    ...(proof && unprobed !== undefined ? [unprobedFinding(cluster.id, unprobed)] : []),
     ...nodeFindings(snapshot.nodes, here.nodes),
   ];
   const report = makeReport({

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { withClient } from './apply/client.ts';
 import { alone } from './apply/lease.ts';
 import { assertNotTarget } from './cluster/guard.ts';
+import { whyUnprobed } from './cluster/provider.ts';
 import { assertNotListed } from './cluster/remote.ts';
 import { inputError, messageOf, ParityError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
@@ -155,7 +156,8 @@ async function checkLive(run: Run, project: Project, targetNames: readonly Asser
   const cluster = await openLocal(run, project);
   assertNotListed(snapshot.source.clusterUid, settings.remoteClusters);
   assertNotTarget(cluster, snapshot.source, connection);
-  if (cluster.unprobed !== undefined) throw inputError(`No packet can be sent in ${cluster.id}: ${cluster.unprobed}`);
+  const unprobed = whyUnprobed(cluster);
+  if (unprobed !== undefined) throw inputError(`No packet can be sent in ${cluster.id}: ${unprobed}`);
   const answers = await alone(cluster, settings.namespacePrefix, run, (client, held) =>
     askPackets(
       { target, cluster, client, settings },

@@ -35,6 +35,8 @@ export interface Settings {
   readonly engine?: EngineName;
   /** Policies (by name, or kind and name) that may allow more here than at the target, where the choice is more or less. */
   readonly acceptWider: readonly string[];
+  /** Enable the DNS of a MicroK8s that is without: `sync` and `mirror` do it, once they are approved. */
+  readonly enableDns: boolean;
   /** Leave the stand-ins in the cluster after verifying. */
   readonly keep: boolean;
   /** Milliseconds without an answer after which a probe counts as denied. */
@@ -67,6 +69,7 @@ export const DEFAULT_SETTINGS: Settings = {
   namespaceMap: {},
   namespacePrefix: '',
   acceptWider: [],
+  enableDns: false,
   keep: false,
   probeTimeoutMs: 2000,
 };

@@ -24,6 +24,7 @@ export interface Flags {
   readonly engine?: string;
   readonly probeTimeout?: string;
   readonly acceptWider?: readonly string[];
+  readonly enableDns?: boolean;
   readonly keep?: boolean;
   readonly format?: 'text' | 'json';
   readonly yes?: boolean;
@@ -91,6 +92,7 @@ export const OPTIONS = {
       '--accept-wider <policy>',
       'this policy may allow more here than at the target, where it can only be more or less (repeatable)',
     ).argParser(collect),
+  enableDns: () => new Option('--enable-dns', "enable MicroK8s's DNS add-on where it is disabled"),
   keep: () => new Option('--keep', "leave the stand-ins, in namespaces of the target's own names"),
   dryRun: () => new Option('--dry-run', 'show what would change, change nothing'),
   force: () => new Option('--force', 'let a result replace a file that is not an earlier one of its kind'),
@@ -172,6 +174,7 @@ export function settingsOf(flags: Flags): Settings {
     namespacePrefix: flags.namespacePrefix ?? DEFAULT_SETTINGS.namespacePrefix,
     remoteClusters,
     acceptWider: flags.acceptWider ?? [],
+    enableDns: flags.enableDns ?? false,
     keep: flags.keep ?? false,
     probeTimeoutMs,
   };

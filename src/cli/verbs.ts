@@ -58,6 +58,7 @@ export function registerVerbs(verb: Register): void {
       'trust',
       ...SCOPE,
       'acceptWider',
+      'enableDns',
       'probeTimeout',
       'keep',
       'dryRun',
@@ -72,7 +73,7 @@ export function registerVerbs(verb: Register): void {
   verb(
     'plan',
     'show every change that sync would make',
-    [...TARGET, ...LOCAL, ...IMAGE, 'images', ...SCOPE, 'acceptWider'],
+    [...TARGET, ...LOCAL, ...IMAGE, 'images', ...SCOPE, 'acceptWider', 'enableDns'],
     async (v) => showPlan(v, await v.core.plan(v.run, v.project)),
   );
   verb(
@@ -148,7 +149,7 @@ export function registerVerbs(verb: Register): void {
   verb(
     'mirror',
     "mirror the target's network policies into the local cluster",
-    [...TARGET, ...LOCAL, ...SCOPE, 'acceptWider', 'dryRun', 'yes'],
+    [...TARGET, ...LOCAL, ...SCOPE, 'acceptWider', 'enableDns', 'dryRun', 'yes'],
     async (v) => {
       const project = { ...v.project, settings: { ...v.project.settings, image: 'none' } };
       if (v.flags.dryRun) return showPlan(v, await v.core.plan(v.run, project));

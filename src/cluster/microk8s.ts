@@ -2,6 +2,7 @@ import { environmentError } from '../host/errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Run } from '../host/run.ts';
 import { findMicrok8s, type Microk8s, microk8sFault } from './microk8s-cli.ts';
+import { microk8sDns } from './microk8s-dns.ts';
 import { microk8sImporter } from './microk8s-import.ts';
 import { microk8sNodes } from './microk8s-nodes.ts';
 import { vouchForMicrok8s } from './microk8s-vouch.ts';
@@ -46,6 +47,7 @@ async function look(host: Host, program: Microk8s, run: Run): Promise<LocalClust
     id: host.name === 'local' ? MICROK8S : `${MICROK8S}:${name}`,
     nodes,
     ...(fault ? { fault } : {}),
+    dns: microk8sDns(host, program),
     tools: TOOLS,
     importer: microk8sImporter(host, program, nodes),
     async exec(node, argv, { signal, stdin }) {

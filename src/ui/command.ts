@@ -5,7 +5,7 @@ import { type Core, loadCore } from './core-api.ts';
 import { showFailure } from './errors.ts';
 import { pickCluster } from './pick-cluster.ts';
 import { pickTarget } from './pick-target.ts';
-import { folderOf, type Place, placeIn, workFolder } from './place.ts';
+import { folderOf, type Place, placeHere, placeIn, workFolder } from './place.ts';
 import { settingsOf } from './settings.ts';
 import { taskRun } from './task-run.ts';
 import type { RunningTask, Ui } from './ui.ts';
@@ -34,6 +34,8 @@ export interface CommandSpec<I, R> {
   readonly needs: Needs;
   /** It only shows what is on disk, so that it may be run in a folder that nobody trusts. */
   readonly harmless?: true;
+  /** It asks for the host itself, so that one which can't be opened is no hindrance to choosing another. */
+  readonly choosesHost?: true;
   ask(place: Place, argument: unknown, ui: Ui): Promise<I | undefined>;
   /** Whether this call works on the local cluster, where not every call does. */
   usesCluster?(input: I): boolean;
@@ -70,7 +72,7 @@ async function execute<I, R>(
   const folder = folderOf(argument) ?? (await workFolder());
   if (!folder) return undefined;
   const core = await load();
-  const first = await placeIn(core, folder);
+  const first = spec.choosesHost ? placeHere(core, folder) : await placeIn(core, folder);
   if (!(await decide(spec.needs, first))) return undefined;
   const input = await spec.ask(await placeIn(core, folder, first), argument, ui);
   if (input === undefined) return undefined;

@@ -14,6 +14,7 @@ export const SETTING_OF_OPTION: Readonly<Record<string, string>> = {
   archive: 'clparity.archive',
   trust: 'clparity.trust',
   engine: 'clparity.engine',
+  'enable-dns': 'clparity.enableDns',
   exclude: 'clparity.excludeNamespaces',
   namespace: 'clparity.namespaces',
   map: 'clparity.namespaceMap',

@@ -25,6 +25,11 @@ export async function placeIn(core: Core, folder: vscode.WorkspaceFolder, before
   return { core, folder, project: { host, folder: folder.uri.fsPath, settings } };
 }
 
+/** The same on this machine, whatever host the settings name. Contacts nothing. */
+export function placeHere(core: Core, folder: vscode.WorkspaceFolder): Place {
+  return { core, folder, project: { host: core.localHost(), folder: folder.uri.fsPath, settings: settingsOf(folder) } };
+}
+
 /** The folder that a command was called for: by a line of the tree, the page of a report, or the status bar. */
 export function folderOf(argument: unknown): vscode.WorkspaceFolder | undefined {
   if (typeof argument !== 'object' || argument === null || !('folder' in argument)) return undefined;

@@ -4,7 +4,7 @@ import { DEFAULT_SETTINGS, type Settings } from '../settings.ts';
 import type { EngineName } from '../snapshot/model.ts';
 
 /** The settings that a picker can write. */
-export type ChoiceKey = 'target.context' | 'target.snapshot' | 'cluster' | 'image' | 'archive';
+export type ChoiceKey = 'host' | 'target.context' | 'target.snapshot' | 'cluster' | 'image' | 'archive';
 
 const SECTION = 'clparity';
 
@@ -21,6 +21,7 @@ export function readSettings(config: Pick<vscode.WorkspaceConfiguration, 'get'>)
     namespaceMap: config.get<Record<string, string>>('namespaceMap') ?? DEFAULT_SETTINGS.namespaceMap,
     namespacePrefix: text('namespacePrefix') ?? DEFAULT_SETTINGS.namespacePrefix,
     acceptWider: config.get<string[]>('acceptWider') ?? DEFAULT_SETTINGS.acceptWider,
+    enableDns: config.get<boolean>('enableDns') ?? DEFAULT_SETTINGS.enableDns,
     keep: config.get<boolean>('keepStandIns') ?? DEFAULT_SETTINGS.keep,
     probeTimeoutMs: config.get<number>('probeTimeout') ?? DEFAULT_SETTINGS.probeTimeoutMs,
     ...chosen('context', text('target.context')),

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WriteClient } from '../apply/client.ts';
-import { openNodes, type VouchedCluster } from '../cluster/provider.ts';
+import type { VouchedCluster } from '../cluster/provider.ts';
 import { environmentError, isCancelled, messageOf, ParityError, whatEnded } from '../host/errors.ts';
 import { allOrStop, type Run } from '../host/run.ts';
 import type { ScopedTarget } from '../plan/model.ts';
@@ -188,17 +188,9 @@ async function checkPlayers(client: WriteClient, players: ReadonlyMap<string, Lo
   });
 }
 
-/** Nodes that no packet can be sent from, and why. Throws where that is all of them. */
-function closedNodes(cluster: VouchedCluster): ReadonlyMap<string, string> {
-  const closed = cluster.nodes.flatMap(({ name, closed: why }): [string, string][] => (why ? [[name, why]] : []));
-  if (openNodes(cluster).length > 0) return new Map(closed);
-  throw environmentError(
-    `No packets can be sent in ${cluster.id}: ${closed.map(([name, why]) => `nothing can be run in node ${name}, ${why}`).join('; ')}`,
-    {
-      action:
-        'Policies and images are as they are; only the proof is missing. See to the reason and run "clparity verify".',
-    },
-  );
+/** Nodes that no packet can be sent from, and why. */
+function closedNodes({ nodes }: VouchedCluster): ReadonlyMap<string, string> {
+  return new Map(nodes.flatMap(({ name, closed }): [string, string][] => (closed ? [[name, closed]] : [])));
 }
 
 /** The image that the nodes start every pod's sandbox with: it is there already, and does nothing. */

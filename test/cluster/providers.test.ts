@@ -7,7 +7,7 @@ import type { Host } from '../../src/host/host.ts';
 import { localHost } from '../../src/host/local.ts';
 import { quietRun } from '../../src/host/run.ts';
 import { openLocal } from '../../src/open.ts';
-import { type Project, plan, sync } from '../../src/pipeline.ts';
+import { mirror, type Project, plan, sync } from '../../src/pipeline.ts';
 import { DEFAULT_SETTINGS } from '../../src/settings.ts';
 import { dressMicrok8s, type Microk8sMachine } from '../standins/microk8s.ts';
 import { startRegistry, type TestRegistry } from './registry.ts';
@@ -196,6 +196,7 @@ function faults(
   world: () => { readonly project: Project; readonly cluster: VouchedCluster; readonly image: StandIn },
 ): void {
   const signal = () => AbortSignal.timeout(120_000);
+  const yes = async () => true;
   const it = () => {
     assert.ok(machine);
     return machine;
@@ -213,6 +214,27 @@ function faults(
     await assert.rejects(openLocal(quietRun(signal()), outside), /does not let .* use it/);
   });
 
+  test('missing DNS is told, and enabled only when asked: with root, and never by asking for a password', async () => {
+    const { project } = world();
+    const asked = { ...project, settings: { ...project.settings, enableDns: true } };
+    const own = /has no DNS.*--enable-dns/;
+    await it().fault('no-dns', true);
+    try {
+      await mirror(quietRun(signal()), project, yes);
+      assert.match((await plan(quietRun(signal()), project)).warnings.join(), own);
+      assert.match((await plan(quietRun(signal()), asked)).warnings.join(), /DNS add-on of microk8s will be enabled/);
+      await it().fault('password', true);
+      await assert.rejects(mirror(quietRun(signal()), asked, yes), /DNS can't be enabled.*password/);
+      await it().fault('password', false);
+      const report = await mirror(quietRun(signal()), asked, yes);
+      assert.ok(report?.changes.includes('enabled the DNS add-on of microk8s'), report?.changes.join());
+      assert.doesNotMatch((await plan(quietRun(signal()), project)).warnings.join(), own);
+    } finally {
+      await it().fault('password', false);
+      await it().fault('no-dns', false);
+    }
+  });
+
   test('a sudo that would ask for a password hangs nothing: policies go on, packets do not', async () => {
     const { project } = world();
     await it().fault('password', true);
@@ -223,10 +245,11 @@ function faults(
       const text = JSON.stringify(cluster.nodes);
       assert.match(text, /sudo asks for a password/);
       assert.ok(Date.now() - begun < 60_000, 'it hung');
-      await assert.rejects(
-        sync(quietRun(signal()), project, async () => true),
-        /No packets can be sent.*password/s,
-      );
+      const report = await sync(quietRun(signal()), project, yes);
+      assert.equal(report?.verify, undefined);
+      assert.equal(report?.equal, false);
+      const unknown = report.findings.find(({ layer, state }) => layer === 'connections' && state === 'unknown');
+      assert.match(unknown?.title ?? '', /No packet was sent in microk8s: .*password/);
     } finally {
       await it().fault('password', false);
     }

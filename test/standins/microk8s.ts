@@ -8,7 +8,7 @@ export interface Microk8sMachine {
   /** The machine as its developer's shell sees it, in MicroK8s's group unless told otherwise. */
   host(who?: { readonly inGroup: boolean }): Host;
   /** Makes something go wrong, or right again. */
-  fault(what: 'stopped' | 'password', on: boolean): Promise<void>;
+  fault(what: 'stopped' | 'password' | 'no-dns', on: boolean): Promise<void>;
   /** Stops a node's cluster agent, or starts it, good or with no room left. */
   agent(node: string, state: 'good' | 'full' | 'stopped'): Promise<void>;
   /** Undresses the nodes. */

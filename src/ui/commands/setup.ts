@@ -3,6 +3,7 @@ import { command, type Handler, nothingToAsk, nothingToShow } from '../command.t
 import type { Core } from '../core-api.ts';
 import { showDiagnoses } from '../doctor-list.ts';
 import { pickCluster } from '../pick-cluster.ts';
+import { pickHost } from '../pick-host.ts';
 import { pickImage } from '../pick-image.ts';
 import { pickTarget } from '../pick-target.ts';
 import type { Place } from '../place.ts';
@@ -48,15 +49,17 @@ export const create = command<string, string>({
 });
 
 /** Commands that only ask, and write the answer to the settings. */
-const choice = (title: () => string, pick: (place: Place) => Promise<boolean>) =>
+const choice = (title: () => string, pick: (place: Place) => Promise<boolean>, more: { choosesHost?: true } = {}) =>
   command<true, true>({
     title,
     needs: {},
+    ...more,
     ask: async (place) => ((await pick(place)) ? true : undefined),
     work: nothingToAsk,
     show: nothingToShow,
   });
 
+export const selectHost = choice(() => vscode.l10n.t('Select Host'), pickHost, { choosesHost: true });
 export const selectTarget = choice(() => vscode.l10n.t('Select Target'), pickTarget);
 export const selectImage = choice(() => vscode.l10n.t('Select Base Image'), pickImage);
 export const selectCluster = choice(
