@@ -26,7 +26,7 @@ import { listStandIns, removeStandIns } from './verify/leftovers.ts';
  * Throws `input` where there is nothing to undo.
  */
 export async function undo(run: Run, project: Project, approve: Approve): Promise<Plan | undefined> {
-  const { stage } = startStages(run);
+  const { stage, changed } = startStages(run);
   const cluster = await stage('finding the local cluster', () => openLocal(run, project));
   const prefix = project.settings.namespacePrefix;
   const place = placeOf(cluster.id, project.settings);
@@ -43,10 +43,10 @@ export async function undo(run: Run, project: Project, approve: Approve): Promis
   const chosen = await approved({ ...objects, ...whereOf(cluster, project.settings), target, images: [] }, approve);
   if (!chosen) return undefined;
   await alone(cluster, prefix, run, async (client, held) => {
-    await stage('undoing the last apply', () => applyPlan(client, chosen, held));
+    await stage('undoing the last apply', async () => changed(...(await applyPlan(client, chosen, held))));
     // Where only a part was wanted, the rest may still be taken back.
     if (chosen.objects.length === objects.objects.length) await forgetApply(project.folder, place);
-    await noteDrift(held, project, cluster, client);
+    await stage('looking at what is there now', () => noteDrift(held, project, cluster, client));
   });
   return chosen;
 }
@@ -92,7 +92,7 @@ export async function remove(run: Run, project: Project, approve: Approve): Prom
         if (names.length > 0) run.log('info', `${node}: removed ${names.join(', ')}`);
       }
     });
-    await noteDrift(held, project, cluster, client);
+    await stage('looking at what is there now', () => noteDrift(held, project, cluster, client));
   });
   return chosen;
 }

@@ -12,7 +12,8 @@ process.on('SIGINT', () => {
   process.stderr.write('\nCancelling … (press Ctrl+C again to stop at once)\n');
   cancel.abort();
 });
-process.on('SIGTERM', () => cancel.abort());
+// Told to end, or the terminal was closed: tidied up as well.
+for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => cancel.abort());
 
 // Whoever reads may have had enough (`| head`): nothing is wrong with the answer then.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

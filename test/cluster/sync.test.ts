@@ -110,6 +110,14 @@ describe('sync, from the command line', onCluster, () => {
     });
   }
 
+  test('a terminal that is closed between the policies and the proof: what was done is named', async () => {
+    await run(['remove', '--yes']);
+    const between = /Change the local cluster: done[\s\S]*Read the local cluster …/;
+    const result = await run(['sync', '--snapshot', 'shop', '--image', 'none', '--yes'], between, 'SIGHUP');
+    assert.equal(result.code, 130, result.stderr);
+    assert.match(result.stderr, /Cancelled: while looking at what is there now\. Done before that: created Namespace/);
+  });
+
   test('sync makes the cluster equal and proves it', async () => {
     await run(['remove', '--yes']);
     assert.deepEqual(await visible(), asBefore);
