@@ -25,6 +25,7 @@ export {
   verify,
 } from './pipeline.ts';
 export { planDocuments } from './plan/documents.ts';
+export { cautions } from './plan/fidelity-text.ts';
 export type { Plan } from './plan/model.ts';
 export { partOf } from './plan/part.ts';
 export { chosenPair } from './plan/place.ts';

@@ -26,6 +26,11 @@ export function formsText(fidelity: readonly PolicyFidelity[]): string | undefin
   return `Policies: ${own} as they are, ${applied.length - own} translated${rest}.`;
 }
 
+/** What is to be known of the policies that mean something else here: a line each, and up to `most` connections that differ. */
+export function cautions(fidelity: readonly PolicyFidelity[], most = 0): string[] {
+  return fidelity.filter((f) => f.fidelity !== 'exact').flatMap((f) => fidelityLines(f, most));
+}
+
 /** A policy's fidelity for people: one line, then up to `most` of the connections that differ. */
 export function fidelityLines(of: PolicyFidelity, most: number): string[] {
   const { policy, fidelity, differences, differing, notes } = of;

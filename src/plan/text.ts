@@ -1,5 +1,5 @@
 import { titleOf, yamlOf } from './documents.ts';
-import { fidelityLines, formsText } from './fidelity-text.ts';
+import { cautions, formsText } from './fidelity-text.ts';
 import { diffLines, withContext } from './line-diff.ts';
 import type { ChangeAction, ImageChange, ObjectChange, Plan } from './model.ts';
 import { hasChanges } from './plan.ts';
@@ -16,9 +16,7 @@ export function planText(plan: Plan, brief = false): string {
     ...plan.objects.flatMap((change) => changeLines(change).slice(0, brief ? 1 : undefined)),
     ...plan.conflicts.map(({ message }) => `! conflict: ${message}`),
     ...plan.warnings.map((warning) => `! ${warning}`),
-    ...plan.fidelity
-      .filter((f) => f.fidelity !== 'exact')
-      .flatMap((f) => fidelityLines(f, brief ? 0 : 5).map((line) => `! ${line}`)),
+    ...cautions(plan.fidelity, brief ? 0 : 5).map((line) => `! ${line}`),
     ...plan.notMirrored.map((line) => `. not mirrored: ${line}`),
     ...(hasChanges(plan) ? [formsText(plan.fidelity) ?? []].flat() : []),
   ];

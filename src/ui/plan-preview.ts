@@ -63,7 +63,7 @@ async function askAbout(plan: Plan, { core, run: { signal } }: Job): Promise<boo
           description: vscode.l10n.t('write nothing'),
           value: 'cancel',
         },
-        ...sideNotes(plan),
+        ...sideNotes(core, plan),
       ],
       signal,
       noDefault: true,
@@ -145,7 +145,7 @@ export function summary(plan: Plan): string {
 }
 
 /** What else the plan says, as lines that can be read but not chosen. */
-function sideNotes(plan: Plan): Choice<never>[] {
+export function sideNotes(core: Core, plan: Plan): Choice<never>[] {
   return [
     ...section(
       vscode.l10n.t('Images to load'),
@@ -158,7 +158,7 @@ function sideNotes(plan: Plan): Choice<never>[] {
     ),
     ...section(
       vscode.l10n.t('Warnings'),
-      plan.warnings.map((label) => ({ label: `$(warning) ${label}` })),
+      [...plan.warnings, ...core.cautions(plan.fidelity)].map((label) => ({ label: `$(warning) ${label}` })),
     ),
   ];
 }

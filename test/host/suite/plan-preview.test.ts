@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { Plan } from '../../../src/plan/model.ts';
 import type { Core } from '../../../src/ui/core-api.ts';
 import { createDocuments, type Documents, PLAN_SCHEME } from '../../../src/ui/documents.ts';
-import { changeCount, openPlan, summary } from '../../../src/ui/plan-preview.ts';
+import { changeCount, openPlan, sideNotes, summary } from '../../../src/ui/plan-preview.ts';
 
 const plan: Plan = {
   cluster: 'kind:dev',
@@ -47,6 +47,12 @@ describe('plan preview', () => {
   after(async () => {
     documents.dispose();
     await vscode.window.tabGroups.close(tabs(), true);
+  });
+
+  it('names what will mean something else here, beside the warnings', () => {
+    const cautions: Core['cautions'] = () => ['AdminNetworkPolicy x allows more here'];
+    const notes = sideNotes({ ...core, cautions }, { ...plan, warnings: ['a warning'] }).map(({ label }) => label);
+    assert.deepEqual(notes.slice(-2), ['$(warning) a warning', '$(warning) AdminNetworkPolicy x allows more here']);
   });
 
   it('opens one tab with every object, before and after', async () => {
