@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Drift } from '../drift/model.ts';
-import { inputError, messageOf } from '../host/errors.ts';
+import { environmentError, inputError, messageOf } from '../host/errors.ts';
 import { replaceFile } from '../host/replace-file.ts';
 import type { Snapshot } from '../snapshot/model.ts';
 import type { Report } from './model.ts';
@@ -26,11 +26,18 @@ export interface WantedPair {
   readonly cluster?: string;
 }
 
-/** Makes the project folder's `.clparity`, which ignores itself in git. */
+/** Makes the project folder's `.clparity`, which ignores itself in git. Throws `environment` where it can't be written. */
 export async function projectFolder(folder: string): Promise<string> {
   const dir = join(folder, FOLDER);
-  await mkdir(dir, { recursive: true });
-  await writeFile(join(dir, '.gitignore'), '*\n');
+  try {
+    await mkdir(dir, { recursive: true });
+    await writeFile(join(dir, '.gitignore'), '*\n');
+  } catch (cause) {
+    throw environmentError(`What was done is kept in ${dir}, which can't be written: ${messageOf(cause)}`, {
+      cause,
+      action: `See that you may write to ${folder}, or work in another folder.`,
+    });
+  }
   return dir;
 }
 

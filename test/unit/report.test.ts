@@ -275,6 +275,13 @@ test('the last report is kept in the folder, ignored by git, and a foreign file 
   const folder = await mkdtemp(join(tmpdir(), 'clparity-'));
   try {
     await assert.rejects(lastReport(folder), /no report/);
+    // A disk that can't be written to, or something else of that name.
+    await writeFile(join(folder, '.clparity'), '');
+    await assert.rejects(
+      saveReport(folder, report()),
+      (error) => error instanceof ParityError && error.kind === 'environment' && !!error.action?.includes(folder),
+    );
+    await rm(join(folder, '.clparity'));
     const file = await saveReport(folder, report());
     assert.deepEqual(await lastReport(folder), report());
     assert.equal(await readFile(join(folder, '.clparity', '.gitignore'), 'utf8'), '*\n');
