@@ -81,7 +81,7 @@ async function runningNodes(
   }
   if (found.stopped.length > 0) {
     throw environmentError(`Nodes of ${provider}:${cluster.name} are stopped: ${found.stopped.join(', ')}`, {
-      action: `Start them with "docker start ${found.stopped.join(' ')}".`,
+      action: `Start them with "${found.start}".`,
     });
   }
   return found;

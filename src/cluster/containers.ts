@@ -9,7 +9,7 @@ import type { LocalCluster, Provider } from './provider.ts';
 /** The clusters of a tool whose nodes are containers, found by these containers' labels, never by the user's kubeconfig. */
 export async function listContainerClusters(docker: Docker, kind: ContainerKind, run: Run): Promise<LocalCluster[]> {
   const clusters = await containerClusters(docker, kind, run);
-  return clusters.map(({ name, running, stopped }) => ({
+  return clusters.map(({ name, running, start }) => ({
     provider: kind.provider,
     name,
     id: `${kind.provider}:${name}`,
@@ -17,7 +17,7 @@ export async function listContainerClusters(docker: Docker, kind: ContainerKind,
     ...(running.length === 0 && {
       fault: {
         message: `${kind.provider}:${name} is stopped`,
-        action: `Start it: "docker start ${stopped.join(' ')}".`,
+        action: `Start it: "${start}".`,
       },
     }),
     exec: (node, argv, options) => execInContainer(docker, node, argv, options),

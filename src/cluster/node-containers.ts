@@ -34,6 +34,8 @@ export interface NodeContainers {
   readonly running: readonly LocalNode[];
   /** Names of node containers that exist but don't run. */
   readonly stopped: readonly string[];
+  /** The command that makes those run. */
+  readonly start: string;
   /** The container in front of the API servers, where there is one. */
   readonly proxy?: string;
   /** Their addresses in Docker's networks, by container. */
@@ -48,6 +50,7 @@ export async function containerClusters(docker: Docker, kind: ContainerKind, run
   interface Found {
     running: LocalNode[];
     stopped: string[];
+    paused: string[];
     proxy?: string;
     addresses: Map<string, readonly string[]>;
   }
@@ -57,7 +60,7 @@ export async function containerClusters(docker: Docker, kind: ContainerKind, run
     const container = Names[0]?.replace(/^\//, '');
     const role = container && kind.roleOf(Labels, container);
     if (!name || !container || !role) continue;
-    const cluster: Found = clusters.get(name) ?? { running: [], stopped: [], addresses: new Map() };
+    const cluster: Found = clusters.get(name) ?? { running: [], stopped: [], paused: [], addresses: new Map() };
     clusters.set(name, cluster);
     if (role === 'proxy') {
       if (State === 'running') cluster.proxy = container;
@@ -68,17 +71,30 @@ export async function containerClusters(docker: Docker, kind: ContainerKind, run
     const own = networks.flatMap(({ IPAddress, GlobalIPv6Address }) => [IPAddress, GlobalIPv6Address]);
     cluster.addresses.set(container, own.filter(Boolean));
     if (State === 'running') cluster.running.push({ name: container, role, ...(hostAddress ? { hostAddress } : {}) });
-    else cluster.stopped.push(container);
+    else cluster[State === 'paused' ? 'paused' : 'stopped'].push(container);
   }
   return [...clusters]
-    .filter(([, { running, stopped }]) => running.length + stopped.length > 0)
-    .map(([name, { running, stopped, ...rest }]) => ({
+    .filter(([, { running, stopped, paused }]) => running.length + stopped.length + paused.length > 0)
+    .map(([name, { running, stopped, paused, ...rest }]) => ({
       name,
       running: running.sort((a, b) => a.role.localeCompare(b.role) || a.name.localeCompare(b.name)),
-      stopped: stopped.sort(),
+      stopped: [...stopped, ...paused].sort(),
+      start: startCommand(stopped, paused),
       ...rest,
     }))
     .sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** Docker starts what is paused by another command than what has ended. */
+function startCommand(stopped: readonly string[], paused: readonly string[]): string {
+  const commands: [string, readonly string[]][] = [
+    ['docker start', stopped],
+    ['docker unpause', paused],
+  ];
+  return commands
+    .filter(([, containers]) => containers.length > 0)
+    .map(([command, containers]) => [command, ...containers.toSorted()].join(' '))
+    .join(' && ');
 }
 
 async function labelledContainers(

@@ -56,6 +56,15 @@ test("k3d's servers and agents are nodes, its load balancer is in front of them,
   assert.deepEqual([old?.name, old?.running, old?.stopped], ['old', [], ['k3d-old-server-0']]);
 });
 
+test('what is paused is not started but unpaused', async () => {
+  const docker = daemon(
+    container('k3d-dev-server-0', ofK3d('dev', 'server'), '172.19.0.3', 'paused'),
+    container('k3d-dev-agent-0', ofK3d('dev', 'agent'), '', 'exited'),
+  );
+  const [dev] = await listContainerClusters(docker, K3D, quietRun());
+  assert.match(dev?.fault?.action ?? '', /"docker start k3d-dev-agent-0 && docker unpause k3d-dev-server-0"/);
+});
+
 test('a cluster that is stopped is listed with the command that starts it', async () => {
   const docker = daemon(container('k3d-old-server-0', ofK3d('old', 'server'), '', 'exited'));
   const [old] = await listContainerClusters(docker, K3D, quietRun());
