@@ -1,4 +1,5 @@
 import type { LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from './model.ts';
+import { namespaceOf } from './redact.ts';
 import {
   at,
   type Field,
@@ -7,6 +8,7 @@ import {
   isAbsent,
   items,
   maybe,
+  objectName,
   oneOf,
   onlyKeys,
   text,
@@ -25,8 +27,8 @@ export function networkPolicy(object: Field): NetworkPolicy {
   const metadata = at(object, 'metadata');
   return {
     metadata: {
-      name: text(at(metadata, 'name')),
-      namespace: isAbsent(at(metadata, 'namespace')) ? 'default' : text(at(metadata, 'namespace')),
+      name: objectName(at(metadata, 'name')),
+      namespace: namespaceOf(object),
       ...maybe('labels', textMap(at(metadata, 'labels'))),
     },
     spec: specOf(at(object, 'spec')),

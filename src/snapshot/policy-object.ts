@@ -3,7 +3,7 @@ import { fieldOf, groupOf } from '../policy/dialect/origin.ts';
 import type { Gap, NetworkPolicy, PolicyObject, SourceLocation } from './model.ts';
 import { networkPolicy } from './network-policy.ts';
 import { namespaceOf } from './redact.ts';
-import { at, type Field, isAbsent, maybe, type Path, pathText, text, textMap } from './shape.ts';
+import { at, type Field, isAbsent, maybe, objectName, type Path, pathText, textMap } from './shape.ts';
 
 /** What a kind is called where it is served or written. */
 export interface ObjectType {
@@ -68,7 +68,7 @@ export function policyObject(object: Field, { apiVersion, kind }: ObjectType): P
     apiVersion,
     kind,
     metadata: {
-      name: text(at(metadata, 'name')),
+      name: objectName(at(metadata, 'name')),
       ...maybe('namespace', NAMESPACED.includes(kind) ? namespaceOf(object) : undefined),
       ...maybe('labels', labels),
     },

@@ -18,6 +18,7 @@ import {
   lineOf,
   lines,
   maybe,
+  namespaceName,
   oneOf,
   text,
   textMap,
@@ -74,7 +75,7 @@ export function readSnapshot(document: YamlDocument, file: string): Snapshot {
     },
     nodes: mustItems(at(root, 'nodes')).map(nodeOf),
     namespaces: mustItems(at(root, 'namespaces')).map((ns) =>
-      namespaceNamed(line(at(ns, 'name')), textMap(at(ns, 'labels'), line)),
+      namespaceNamed(namespaceName(at(ns, 'name')), textMap(at(ns, 'labels'), line)),
     ),
     workloads: mustItems(at(root, 'workloads')).map(workloadOf),
     services: mustItems(at(root, 'services')).map(serviceOf),

@@ -8,6 +8,7 @@ import {
   isAbsent,
   items,
   maybe,
+  namespaceName,
   oneOf,
   text,
   textMap,
@@ -35,7 +36,7 @@ export function protocolOf(here: Field): Protocol {
 }
 
 export function namespaceFacts(object: Field): NamespaceFacts {
-  const name = text(at(object, 'metadata', 'name'));
+  const name = namespaceName(at(object, 'metadata', 'name'));
   return namespaceNamed(name, textMap(at(object, 'metadata', 'labels')));
 }
 
@@ -45,7 +46,8 @@ export function namespaceNamed(name: string, labels: Readonly<Record<string, str
 
 /** An object's namespace; without one it is in `default`. */
 export function namespaceOf(object: Field): string {
-  return textOf(at(object, 'metadata', 'namespace')) || 'default';
+  const namespace = at(object, 'metadata', 'namespace');
+  return textOf(namespace) ? namespaceName(namespace) : 'default';
 }
 
 /** `isAsked`: whether some policy names a label key; the others stay outside (a node's tell of subscriptions, say). */

@@ -75,6 +75,25 @@ export function line(here: Field): string {
   return value;
 }
 
+/** A DNS label; names are these, joined by dots (https://kubernetes.io/docs/concepts/overview/working-with-objects/names). */
+const LABEL = '[a-z0-9](?:[-a-z0-9]*[a-z0-9])?';
+const NAME = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
+const NAMESPACE = new RegExp(`^${LABEL}$`);
+
+/** A name that the API server takes for an object. */
+export function objectName(here: Field): string {
+  const name = text(here);
+  if (name.length <= 253 && NAME.test(name)) return name;
+  throw here.fail(here.path, 'must be a name of small letters, digits, "-" and ".", of 253 characters at most');
+}
+
+/** A name that the API server takes for a namespace. */
+export function namespaceName(here: Field): string {
+  const name = text(here);
+  if (name.length <= 63 && NAMESPACE.test(name)) return name;
+  throw here.fail(here.path, 'must be a name of small letters, digits and "-", of 63 characters at most');
+}
+
 export function lineOf(here: Field): string | undefined {
   return isAbsent(here) ? undefined : line(here);
 }

@@ -37,6 +37,23 @@ async function refused(content: string, expected: RegExp): Promise<void> {
 const policy = (spec: string) =>
   `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: p\n  namespace: x\nspec:\n${spec}`;
 
+test('a name that no API server takes is refused where it stands', async () => {
+  const long = 'a'.repeat(254);
+  await refused(
+    policy('  podSelector: {}\n').replace('name: p', `name: ${long}`),
+    /a\.yaml:4: .*metadata\.name must be a name/,
+  );
+  await refused(policy('  podSelector: {}\n').replace('name: p', 'name: ../../etc'), /metadata\.name must be a name/);
+  await refused(
+    policy('  podSelector: {}\n').replace('namespace: x', 'namespace: ../x'),
+    /metadata\.namespace must be/,
+  );
+  await refused('apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a.b\n', /a\.yaml:4: metadata\.name must be/);
+  const cilium =
+    'apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata:\n  name: A\nspec:\n  endpointSelector: {}\n';
+  await refused(cilium, /a\.yaml:4: .*metadata\.name must be/);
+});
+
 test('the sample shop: six namespaces, 15 workloads, 20 policies, all system namespaces only referenced', async () => {
   const shop = await readTarget('test/fixtures/shop', quietRun());
   assert.equal(shop.policies.length, 20);

@@ -51,6 +51,11 @@ const anyText = fc.oneof(
 );
 /** Of one line, as all is but messages and what policies hold. */
 const text = anyText.map((value) => value.replace(/\p{Cc}/gu, '·'));
+/** What an object may be called, with names that YAML takes for something else. */
+const name = fc.oneof(
+  fc.constantFrom('y', 'on', 'no', 'null', 'true', '1e3', '0', '007', '1-2'),
+  fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?$/),
+);
 const some = <T>(value: fc.Arbitrary<T>) => fc.array(value, { maxLength: 2 });
 /** `<<` is YAML's merge key, and no label's name. */
 const key = text.filter((name) => name !== '<<');
@@ -85,7 +90,7 @@ const ports = some(optional({ protocol, port: fc.oneof(port, text), endPort: por
 const policy = fc
   .record(
     {
-      metadata: optional({ name: text, namespace: text, labels }, 'name', 'namespace'),
+      metadata: optional({ name, namespace: name, labels }, 'name', 'namespace'),
       spec: optional({
         podSelector: selector,
         policyTypes: fc.subarray(['Ingress' as const, 'Egress' as const]),
@@ -119,7 +124,7 @@ const snapshots: fc.Arbitrary<Snapshot> = fc.record(
       optional({ name: text, osImage: text, kernel: text, addresses: some(ip), labels }, 'name', 'addresses'),
     ),
     namespaces: some(
-      fc.tuple(text, labels).map(([name, all]) => ({ name, labels: { ...all, 'kubernetes.io/metadata.name': name } })),
+      fc.tuple(name, labels).map(([name, all]) => ({ name, labels: { ...all, 'kubernetes.io/metadata.name': name } })),
     ),
     workloads: some(
       optional(
