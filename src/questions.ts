@@ -6,6 +6,7 @@ import { whyUnprobed } from './cluster/provider.ts';
 import { assertNotListed } from './cluster/remote.ts';
 import { inputError, messageOf, ParityError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
+import { inSlices } from './host/slices.ts';
 import { openLocal, openTarget } from './open.ts';
 import type { Project } from './pipeline.ts';
 import { chosenOf, localPart } from './plan/chosen.ts';
@@ -16,7 +17,7 @@ import { askedOf, type CheckReport, type Judgement, check as judge } from './pol
 import { diff as diffOf, type SnapshotDiff } from './policy/diff.ts';
 import { modelOf } from './policy/endpoints.ts';
 import { type Explanation, explain as explainConnection, explainText } from './policy/explain.ts';
-import { type Matrix, matrix as matrixOf } from './policy/matrix.ts';
+import { type Matrix, matrixSteps } from './policy/matrix.ts';
 import { mixedDialects } from './policy/mixed-dialects.ts';
 import type { Connection as PolicyConnection, PolicyModel } from './policy/model.ts';
 import {
@@ -45,7 +46,7 @@ export interface Question {
 
 /** Who may reach whom by the target's policies. */
 export async function matrix(run: Run, project: Project, options: { pods?: boolean } = {}): Promise<Matrix> {
-  return matrixOf(await targetModel(run, project), options);
+  return inSlices(matrixSteps(await targetModel(run, project), options), run.signal);
 }
 
 /** The same, and as a page: the matrix, the graph, and the rules that decide each pair. The target is read once. */
@@ -56,7 +57,10 @@ export async function matrixPage(
 ): Promise<{ readonly value: Matrix; readonly page: string }> {
   const { snapshot } = await openTarget(run, project);
   const model = readModel(run, snapshot);
-  return { value: matrixOf(model, options), page: pageOf(model, `Network policies of ${snapshot.source.name}`) };
+  return {
+    value: await inSlices(matrixSteps(model, options), run.signal),
+    page: pageOf(model, `Network policies of ${snapshot.source.name}`),
+  };
 }
 
 /** Why a connection is allowed or denied by the target's policies: as a value, and in words. */

@@ -40,6 +40,8 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
       const settings = settingsOf(flags);
       const host = await core.openHost(settings.host, signal);
       const json = (flags.format ?? (terminal.stdout.isTTY ? 'text' : 'json')) === 'json';
+      // One result after the other.
+      let printed = Promise.resolve();
       const ask = async (question: string) => {
         if (!(await consent(terminal, flags.yes === true, question, signal)))
           throw new ParityError('cancelled', 'nothing was changed');
@@ -51,7 +53,9 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
           flags,
           given: new Set(Object.keys(flags).filter((name) => command.getOptionValueSource(name) === 'cli')),
           project: { host, folder, settings },
-          show: (value, text) => emit(terminal, json, value, text),
+          show: (value, text) => {
+            printed = printed.then(() => emit(terminal, json, value, text, signal));
+          },
           approve: async (plan) => {
             terminal.stderr.write(`${printable(core.planText(plan, flags.yes === true))}\n`);
             const cluster = plan.elsewhere ?? plan.cluster;
@@ -66,6 +70,7 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
         },
         ...command.args,
       );
+      await printed;
       exitCode = code ?? 0;
     });
   };

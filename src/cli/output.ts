@@ -1,11 +1,25 @@
 import { isCancelled, isParityError, messageOf } from '../host/errors.ts';
+import { inSlices } from '../host/slices.ts';
+import { jsonPieces } from './json.ts';
 import { printable } from './printable.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Prints a result on stdout: JSON alone, or text. */
-export function emit(terminal: Terminal, json: boolean, value: unknown, text: (colour: boolean) => string): void {
-  const colour = terminal.stdout.isTTY === true && !process.env.NO_COLOR;
-  terminal.stdout.write(`${printable(json ? JSON.stringify(value, null, 2) : text(colour), colour)}\n`);
+/** Prints a result on stdout: JSON alone, or text. Rejects where that is cancelled before all is written. */
+export async function emit(
+  { stdout }: Terminal,
+  json: boolean,
+  value: unknown,
+  text: (colour: boolean) => string,
+  signal: AbortSignal,
+): Promise<void> {
+  const colour = stdout.isTTY === true && !process.env.NO_COLOR;
+  await inSlices(
+    (function* () {
+      for (const piece of json ? jsonPieces(value) : [text(colour)]) yield stdout.write(printable(piece, colour));
+      stdout.write('\n');
+    })(),
+    signal,
+  );
 }
 
 /** 2 bad input or refused, 3 environment, 130 cancelled; 1 is kept for differences. */

@@ -1,3 +1,4 @@
+import { atOnce } from '../host/slices.ts';
 import type { EngineName, Protocol } from '../snapshot/model.ts';
 import { type CompiledModel, compile } from './compile.ts';
 import { groupsOf, otherReplica, type PodGroup, unscheduledMember } from './groups.ts';
@@ -28,7 +29,17 @@ export interface Matrix {
  * the pods are scheduled; what a pod's own node may do besides shows only with `pods`, where every pod stands alone.
  * Sorted by from, to, protocol.
  */
-export function matrix(model: PolicyModel, options: { pods?: boolean } = {}): Matrix {
+export function matrix(model: PolicyModel, options: MatrixOptions = {}): Matrix {
+  return atOnce(matrixSteps(model, options));
+}
+
+export interface MatrixOptions {
+  /** Every pod by itself. */
+  readonly pods?: boolean;
+}
+
+/** The same, with pauses: see inSlices. */
+export function* matrixSteps(model: PolicyModel, options: MatrixOptions = {}): Generator<undefined, Matrix> {
   const compiled = compile(model);
   const groups = groupsOf(compiled, false);
   const between = reachAmong(compiled, groups.map(unscheduledMember));
@@ -40,7 +51,10 @@ export function matrix(model: PolicyModel, options: { pods?: boolean } = {}): Ma
     return known;
   };
   const connections: MatrixConnection[] = [];
+  let row = '';
   for (const { from, to, reach } of pairs) {
+    if (from !== row) yield;
+    row = from;
     for (const [i, ports] of textsOf(reach).entries()) {
       const protocol = PROTOCOLS[i];
       if (protocol && ports.length > 0) connections.push({ from, to, protocol, ports });
@@ -98,15 +112,29 @@ function ofPods(compiled: CompiledModel, groups: readonly PodGroup[], between: B
 
 /** A matrix as lines, one a pair. */
 export function matrixText({ engine, groups, connections, ignored }: Matrix): string {
-  const pairs = Map.groupBy(connections, (c) => `${c.from} -> ${c.to}`);
-  const lines = [...pairs].map(([pair, list]) => {
+  const lines = [...runsOf(connections)].map((list) => {
     const all = list.length === PROTOCOLS.length && list.every((c) => c.ports.join() === '1-65535');
-    return `${pair}: ${all ? 'all ports' : list.map((c) => `${c.protocol} ${c.ports.join(',')}`).join('; ')}`;
+    const ports = all ? 'all ports' : list.map((c) => `${c.protocol} ${c.ports.join(',')}`).join('; ');
+    return `${list[0]?.from} -> ${list[0]?.to}: ${ports}`;
   });
   const total = groups.filter((g) => g.count > 1).length + groups.length * (groups.length - 1);
   return [
-    `${groups.length} groups of pods, engine ${engine}; ${pairs.size} of ${total} pairs may connect`,
+    `${groups.length} groups of pods, engine ${engine}; ${lines.length} of ${total} pairs may connect`,
     ...lines,
     ...ignored.map((line) => `decides nothing: ${line}`),
   ].join('\n');
+}
+
+/** The connections of one pair after another: they stand together. */
+function* runsOf(connections: readonly MatrixConnection[]): Generator<readonly MatrixConnection[]> {
+  let run: MatrixConnection[] = [];
+  for (const connection of connections) {
+    const [first] = run;
+    if (first && (first.from !== connection.from || first.to !== connection.to)) {
+      yield run;
+      run = [];
+    }
+    run.push(connection);
+  }
+  if (run.length > 0) yield run;
 }
