@@ -5,6 +5,7 @@ import { alone } from './apply/lease.ts';
 import { checkSides, SIDES } from './drift/check.ts';
 import { noteDrift } from './drift/local.ts';
 import type { Drift } from './drift/model.ts';
+import { asReported } from './drift/reported.ts';
 import { watchDrift as watch } from './drift/watch.ts';
 import { inputError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
@@ -99,12 +100,14 @@ export async function remove(run: Run, project: Project, approve: Approve): Prom
 
 /** What has moved since the last report: the target, and the local cluster. Throws an input error where there is none. */
 export function drift(run: Run, project: Project): Promise<Drift> {
-  return startStages(run).stage('comparing with the last report', () => checkSides(run, project, SIDES));
+  return startStages(run).stage('comparing with the last report', async () =>
+    checkSides(run, await asReported(project), SIDES),
+  );
 }
 
 /** The same, again whenever something moves, until the run is cancelled. */
-export function watchDrift(run: Run, project: Project, onDrift: (drift: Drift) => void): Promise<void> {
-  return watch(run, project, onDrift);
+export async function watchDrift(run: Run, project: Project, onDrift: (drift: Drift) => void): Promise<void> {
+  return watch(run, await asReported(project), onDrift);
 }
 
 /** Whether mirrors of other prefixes, or of none, are in the cluster. */

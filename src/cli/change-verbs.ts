@@ -21,7 +21,7 @@ export function registerChangeVerbs(verb: Register): void {
   );
   verb(
     'drift',
-    'what has moved since the last report: the target, and the local cluster',
+    'what has moved since the last report, by its target and cluster where none is named',
     [...TARGET, ...LOCAL, ...SCOPE],
     async (v) => {
       const show = (drift: Drift) => v.show(drift, () => v.core.driftText(drift));

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { drift } from '../../src/changes.ts';
 import { noteOthers } from '../../src/drift/local.ts';
 import type { Drift } from '../../src/drift/model.ts';
+import { asReported } from '../../src/drift/reported.ts';
 import { localDrift, targetDrift } from '../../src/drift/sides.ts';
 import { driftMarkdown, driftText } from '../../src/drift/text.ts';
 import { watchDrift } from '../../src/drift/watch.ts';
@@ -168,6 +169,29 @@ describe('drift of a project', () => {
       await cp(join(folder, 'shop'), join(folder, 'other'), { recursive: true });
       const other = drift(quietRun(), { ...project, settings: { ...project.settings, snapshot: 'other' } });
       await assert.rejects(other, { message: /no report of target other/, action: /It has shop with kind:none/ });
+    });
+  });
+
+  test('what is not chosen is what the last report is about', async () => {
+    await withProject(async (_folder, project) => {
+      const { snapshot: _snapshot, cluster: _cluster, ...settings } = project.settings;
+      const found = await drift(quietRun(), { ...project, settings });
+      assert.equal(found.target.state, 'same');
+      assert.match(found.local.reason ?? '', /nowhere/);
+    });
+  });
+
+  test('the file that a snapshot was read from is looked at, not the cluster that it was taken of', async () => {
+    await withProject(async (folder, { settings, ...project }) => {
+      const taken = { ...before, source: { kind: 'context', name: 'prod' } } as const;
+      const report = { target: 'prod', cluster: 'remote:arn:aws:eks/x/dev1-*', readFrom: 'prod.yaml', createdAt: '' };
+      await saveReport(folder, makeReport({ ...report, findings: [], changes: [] }), taken, before);
+      const { snapshot: _snapshot, cluster: _cluster, ...open } = settings;
+      const chosen = await asReported({ ...project, folder, settings: { ...open, namespacePrefix: 'dev1-' } });
+      assert.deepEqual(
+        [chosen.settings.snapshot, chosen.settings.context, chosen.settings.cluster],
+        ['prod.yaml', undefined, 'remote:arn:aws:eks/x'],
+      );
     });
   });
 
