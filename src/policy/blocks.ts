@@ -168,7 +168,8 @@ function mayCover({ range, except }: Block, addresses: AddressRange): boolean {
   return overlaps(range, addresses) && !except.some((e) => contains(e, addresses));
 }
 
-function covers({ range, except }: Block, addresses: AddressRange): boolean {
+/** Whether a block holds all of the addresses. */
+export function covers({ range, except }: Block, addresses: AddressRange): boolean {
   return contains(range, addresses) && !except.some((e) => overlaps(e, addresses));
 }
 

@@ -103,7 +103,7 @@ function checkOne(
   const doubts = [...new Set(asked.flatMap((a) => a.doubts ?? []))];
   return {
     ...{ from, to, protocol, port, expected, actual },
-    because: [...(connections.length > 1 ? [pair] : []), ...(via === undefined ? [] : [via]), ...because],
+    because: [...(connections.length > 1 ? [pair] : []), ...(via === undefined ? [] : [via.text]), ...because],
     ...(doubts.length > 0 && { doubts }),
   };
 }

@@ -53,7 +53,7 @@ function explainWith(
   const { model } = compiled;
   const asked = connectionsBetween(model, { from, to, protocol, port }).map((connection) => {
     const { allowed, egress, ingress } = ask(connection);
-    const via = connection.via === undefined ? [] : [{ text: connection.via }];
+    const via = connection.via === undefined ? [] : [{ text: connection.via.text }];
     // Read once: the answer is a plain value.
     return {
       connection,

@@ -190,8 +190,17 @@ export interface Connection {
   readonly to: Endpoint;
   readonly protocol: Protocol;
   readonly port: number;
-  /** How it got to `to` and `port`, in words, where something else was named. */
-  readonly via?: string;
+  /** How it got to `to` and `port`, where a Service was named. */
+  readonly via?: Via;
+}
+
+/** A Service that led a connection to where it goes. */
+export interface Via {
+  /** `Service shop/web`. */
+  readonly service: string;
+  readonly addresses: readonly string[];
+  /** How it led there, in words. */
+  readonly text: string;
 }
 
 /** Why one side lets a connection through or not, in words with the rule behind them. */

@@ -1,8 +1,20 @@
-import { compileBlock } from './blocks.ts';
+import { parseAddress } from './addresses.ts';
+import { compileBlock, covers } from './blocks.ts';
 import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
 import { type Decision, type Exemption, isAbout, isNarrowed } from './decide.ts';
 import { cidrMatches, enginesFor, semanticsOf } from './engine.ts';
-import type { Connection, Direction, Endpoint, PodEndpoint, Policy, Reason, SideVerdict, Verdict } from './model.ts';
+import type {
+  Connection,
+  Direction,
+  Endpoint,
+  Peer,
+  PodEndpoint,
+  Policy,
+  Reason,
+  SideVerdict,
+  Verdict,
+  Via,
+} from './model.ts';
 import { isRelative, peersIn } from './peers.ts';
 import { includes, portMatchText, rangesOf, rulePorts } from './ports.ts';
 import { DEFAULT_TIER } from './tiers.ts';
@@ -155,7 +167,15 @@ function nearMiss(compiled: CompiledModel, rule: CompiledRule, { pod, peer, conn
     return [because(`${placeOf(rule)} allows ${peer.id}, but only on ${but}`, rule)];
   }
   const blocks = (rule.rule.peers ?? []).filter((p) => p.type === 'cidr');
-  if (blocks.length === 0 || !speaksOf(rule, c)) return [];
+  if (blocks.length === 0) return [];
+  const missed = speaksOf(rule, c) ? blockMiss(compiled, rule, blocks, peer) : [];
+  return missed.length === 0 && peer === c.to && c.via ? serviceMiss(rule, blocks, c.via) : missed;
+}
+
+type Blocks = readonly Extract<Peer, { type: 'cidr' }>[];
+
+/** Blocks that hold the peer's address, and don't count for what it is. */
+function blockMiss(compiled: CompiledModel, rule: CompiledRule, blocks: Blocks, peer: Endpoint): Reason[] {
   return blocks.flatMap((block): Reason[] => {
     const kind = compiled.addresses.kindOf(peer);
     if (kind === 'outside' || cidrMatches(compiled.semantics, rule.policy, kind)) return [];
@@ -165,6 +185,17 @@ function nearMiss(compiled: CompiledModel, rule: CompiledRule, { pod, peer, conn
     const text = `its ${word} ${block.cidr} covers ${peer.id}, but ${title}'s ${word}s never match ${kind}s`;
     return [because(`${placeOf(rule)}: ${text}`, rule)];
   });
+}
+
+/** Blocks that hold the address of the Service, which is translated before policies are asked. */
+function serviceMiss(rule: CompiledRule, blocks: Blocks, { service, addresses }: Via): Reason[] {
+  const inside = addresses.flatMap((ip) => parseAddress(ip) ?? []);
+  return blocks
+    .filter((block) => inside.some((address) => covers(compileBlock(block, rule.rule.source.object), address)))
+    .map(({ cidr }) => {
+      const text = `its block ${cidr} covers the address of ${service}, but policies see the pods behind it`;
+      return because(`${placeOf(rule)}: ${text}`, rule);
+    });
 }
 
 function speaksOf({ rule }: CompiledRule, { protocol, port, to }: Connection): boolean {

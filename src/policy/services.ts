@@ -1,7 +1,7 @@
 import { inputError } from '../host/errors.ts';
 import type { Protocol, ServiceFacts } from '../snapshot/model.ts';
 import { parseAddress } from './addresses.ts';
-import type { Endpoint, PodEndpoint, PolicyModel } from './model.ts';
+import type { Endpoint, PodEndpoint, PolicyModel, Via } from './model.ts';
 import { nearest } from './near.ts';
 import { named } from './outside.ts';
 
@@ -9,8 +9,7 @@ import { named } from './outside.ts';
 export interface Backend {
   readonly to: Endpoint;
   readonly port: number;
-  /** How it got there, in words. */
-  readonly via: string;
+  readonly via: Via;
 }
 
 /**
@@ -45,8 +44,9 @@ export function serviceOf({ services }: PolicyModel, peer: string): ServiceFacts
  */
 export function backendsOf(model: PolicyModel, service: ServiceFacts, protocol: Protocol, port: number): Backend[] {
   const title = `Service ${service.namespace}/${service.name}`;
+  const via = (how: string): Via => ({ service: title, addresses: service.clusterIPs, text: `${title} ${how}` });
   if (service.externalName !== undefined) {
-    return [{ to: named(service.externalName), port, via: `${title} stands for ${service.externalName}` }];
+    return [{ to: named(service.externalName), port, via: via(`stands for ${service.externalName}`) }];
   }
   const pods = podsBehind(model, service);
   if (pods === undefined) {
@@ -60,8 +60,7 @@ export function backendsOf(model: PolicyModel, service: ServiceFacts, protocol: 
       action: 'Correct its selector, or name a pod or a workload.',
     });
   }
-  if (service.headless)
-    return pods.map((to) => ({ to, port, via: `${title} is headless: its name leads to ${to.id}` }));
+  if (service.headless) return pods.map((to) => ({ to, port, via: via(`is headless: its name leads to ${to.id}`) }));
   const wanted = service.ports.find((p) => p.port === port && p.protocol === protocol);
   if (!wanted) {
     const ports = service.ports.map((p) => `${p.protocol} ${p.port}`);
@@ -73,7 +72,7 @@ export function backendsOf(model: PolicyModel, service: ServiceFacts, protocol: 
     const own = typeof targetPort === 'number' ? targetPort : named?.port;
     return own === undefined
       ? []
-      : [{ to, port: own, via: `${title} leads ${protocol} ${port} to port ${own} of ${to.id}` }];
+      : [{ to, port: own, via: via(`leads ${protocol} ${port} to port ${own} of ${to.id}`) }];
   });
   if (found.length > 0) return found;
   throw inputError(`${title} leads nowhere on ${protocol} ${port}: no pod behind it has a port named ${targetPort}`, {

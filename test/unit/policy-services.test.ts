@@ -130,7 +130,13 @@ test('policies are asked about the pod: a block that holds the address of the Se
   assert.equal(explained.verdict, 'allowed');
   assert.equal(explained.cases[0]?.pairs, 2);
   assert.match(explainText(explained), /Service shop\/web leads TCP 80 to port 8080 of shop\/web-1/);
-  assert.equal(explain(MODEL, 'shop/cart', 'dns:web.shop', 'TCP', 81).verdict, 'denied');
+  const denied = explain(MODEL, 'shop/cart', 'dns:web.shop', 'TCP', 81);
+  assert.equal(denied.verdict, 'denied');
+  assert.match(
+    explainText(denied),
+    /shop\/cart, spec\.egress\[0\]: its block 10\.96\.0\.10\/32 covers the address of Service shop\/web, but policies see/,
+  );
+  assert.doesNotMatch(explainText(explain(MODEL, 'shop/cart', 'shop/web-1', 'TCP', 9000)), /its block/);
   const report = check(
     MODEL,
     parseAssertions(
