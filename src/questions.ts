@@ -17,7 +17,8 @@ import { askedOf, type CheckReport, type Judgement, check as judge } from './pol
 import { diff as diffOf, type SnapshotDiff } from './policy/diff.ts';
 import { modelOf } from './policy/endpoints.ts';
 import { type Explanation, explain as explainConnection, explainText } from './policy/explain.ts';
-import { type Matrix, matrixSteps } from './policy/matrix.ts';
+import { type Matrix, type MatrixOptions, matrixSteps } from './policy/matrix.ts';
+import { outsideSteps } from './policy/matrix-outside.ts';
 import { mixedDialects } from './policy/mixed-dialects.ts';
 import type { Connection as PolicyConnection, PolicyModel } from './policy/model.ts';
 import {
@@ -45,20 +46,30 @@ export interface Question {
 }
 
 /** Who may reach whom by the target's policies. */
-export async function matrix(run: Run, project: Project, options: { pods?: boolean } = {}): Promise<Matrix> {
-  return inSlices(matrixSteps(await targetModel(run, project), options), run.signal);
+export async function matrix(run: Run, project: Project, options: MatrixQuestion = {}): Promise<Matrix> {
+  return matrixOf(run, await targetModel(run, project), options);
+}
+
+interface MatrixQuestion extends MatrixOptions {
+  /** Also what may be sent to addresses outside, and come from them. */
+  readonly outside?: boolean;
+}
+
+async function matrixOf(run: Run, model: PolicyModel, { outside, ...options }: MatrixQuestion): Promise<Matrix> {
+  const value = await inSlices(matrixSteps(model, options), run.signal);
+  return outside ? { ...value, outside: await inSlices(outsideSteps(model), run.signal) } : value;
 }
 
 /** The same, and as a page: the matrix, the graph, and the rules that decide each pair. The target is read once. */
 export async function matrixPage(
   run: Run,
   project: Project,
-  options: { pods?: boolean } = {},
+  options: MatrixQuestion = {},
 ): Promise<{ readonly value: Matrix; readonly page: string }> {
   const { snapshot } = await openTarget(run, project);
   const model = readModel(run, snapshot);
   return {
-    value: await inSlices(matrixSteps(model, options), run.signal),
+    value: await matrixOf(run, model, options),
     page: pageOf(model, `Network policies of ${snapshot.source.name}`),
   };
 }

@@ -19,8 +19,13 @@ export function registerPolicyVerbs(verb: Register): void {
     "which workloads may reach which, by the target's policies",
     [...TARGET, 'force'],
     async (v) => {
-      const { pods, svg, html } = v.flags as { pods?: boolean; svg?: string; html?: string };
-      const options = { pods: pods === true };
+      const { pods, outside, svg, html } = v.flags as {
+        pods?: boolean;
+        outside?: boolean;
+        svg?: string;
+        html?: string;
+      };
+      const options = { pods: pods === true, outside: outside === true };
       const picture = await outputFile(v, 'svg', svg);
       const document = await outputFile(v, 'html', html);
       const { value, page = '' } =
@@ -34,6 +39,7 @@ export function registerPolicyVerbs(verb: Register): void {
     },
     [
       new Option('--pods', 'every pod by itself instead of groups'),
+      new Option('--outside', 'also addresses outside of the cluster, by block and DNS name, in text and JSON'),
       new Option('--svg <file>', 'also as a picture'),
       new Option('--html <file>', 'also as a page: the matrix, the graph, and for each pair the rules that decide it'),
     ],

@@ -2,16 +2,14 @@ import type { Protocol } from '../snapshot/model.ts';
 import { compile } from './compile.ts';
 import { groupsOf, unscheduledMember } from './groups.ts';
 import type { AddressEndpoint, PolicyModel } from './model.ts';
-import { everyBlock, type OutsideBlock, outsideBlocks, outsideNames, PUBLIC_ADDRESS } from './outside.ts';
+import { outsideOf } from './outside.ts';
+import { outsideRegions } from './outside-regions.ts';
 import { formatPorts, type PortRange, PROTOCOLS, union } from './ports.ts';
 import { reachAmong } from './reach.ts';
 
 /** A connection whose ports differ: between two workloads, or a workload and what is outside of the cluster. */
 export interface ConnectionDifference {
-  /**
-   * `namespace/Kind/name`; `outside` for every address that belongs to no cluster, `ip:CIDR` for those of a block, either
-   * of them with `except CIDR, …`; `dns:PATTERN` where a name makes a difference.
-   */
+  /** `namespace/Kind/name`, or the name of an OutsideRegion. */
   readonly from: string;
   readonly to: string;
   readonly protocol: Protocol;
@@ -27,11 +25,8 @@ export interface ConnectionDifference {
  * a workload's pods differ, as in a rollout, it may what one of them may. Sorted by from, to, protocol.
  */
 export function connectionDifferences(before: PolicyModel, after: PolicyModel): ConnectionDifference[] {
-  const outside = outsideBlocks([before, after]);
-  const names = outsideNames([before, after]);
-  const samples = everyBlock(outside).flatMap(({ sample }) => sample ?? []);
-  const addresses = [...samples, ...names.values(), PUBLIC_ADDRESS];
-  const [old, now] = [reachOfSide(before, addresses), reachOfSide(after, addresses)];
+  const outside = outsideOf([before, after]);
+  const [old, now] = [reachOfSide(before, outside.addresses), reachOfSide(after, outside.addresses)];
   const both = [...old.groups.keys()].filter((name) => now.groups.has(name));
   const alike = Map.groupBy(both, (name) => `${old.groups.get(name)} ${now.groups.get(name)}`);
   const kinds = [...alike.values()].map((workloads): Kind => {
@@ -50,11 +45,11 @@ export function connectionDifferences(before: PolicyModel, after: PolicyModel): 
     kinds.flatMap((to) => differences(from.workloads, to.workloads, changesBetween(from, to))),
   );
   const beyond = kinds.flatMap((kind) => [
-    ...outsideChanges(outside, names, (address) => changesBetween(kind, address)).flatMap(([name, changes]) =>
-      differences(kind.workloads, [name], changes),
+    ...outsideRegions(outside, (address) => changesBetween(kind, address)).flatMap(({ name, facts }) =>
+      differences(kind.workloads, [name], facts),
     ),
-    ...outsideChanges(outside, names, (address) => changesBetween(address, kind)).flatMap(([name, changes]) =>
-      differences([name], kind.workloads, changes),
+    ...outsideRegions(outside, (address) => changesBetween(address, kind)).flatMap(({ name, facts }) =>
+      differences([name], kind.workloads, facts),
     ),
   ]);
   return [...among, ...beyond].sort(inOrder);
@@ -115,52 +110,6 @@ function differences(
       }),
     ),
   );
-}
-
-/**
- * What differs outside, each time with a name for all the addresses that it is true of. A name in DNS is told only where it
- * isn't the same for an address without one.
- */
-function outsideChanges(
-  outside: OutsideBlock,
-  names: ReadonlyMap<string, AddressEndpoint>,
-  changesOf: (address: AddressEndpoint) => readonly Change[],
-): [name: string, changes: readonly Change[]][] {
-  const known = new Map<OutsideBlock, readonly Change[]>();
-  const changesIn = (block: OutsideBlock, around: readonly Change[]): readonly Change[] => {
-    const found = known.get(block) ?? (block.sample ? changesOf(block.sample) : around);
-    known.set(block, found);
-    return found;
-  };
-  const visit = (
-    block: OutsideBlock,
-    own: readonly Change[],
-    around: readonly Change[],
-  ): [string, readonly Change[]][] => [
-    ...(own.length === 0 || isEqual(own, around) ? [] : [named(block, own)]),
-    ...block.inner.flatMap((inner) => visit(inner, changesIn(inner, own), own)),
-  ];
-  const named = (block: OutsideBlock, own: readonly Change[]): [string, readonly Change[]] => {
-    const except = othersIn(block, own);
-    const all = block.cidr === undefined ? 'outside' : `ip:${block.cidr}`;
-    return [except.length === 0 ? all : `${all} except ${except.join(', ')}`, own];
-  };
-  const othersIn = (block: OutsideBlock, own: readonly Change[]): string[] =>
-    block.inner.flatMap((inner) => (isEqual(changesIn(inner, own), own) ? othersIn(inner, own) : (inner.cidr ?? [])));
-  const [v4, ...others] = outside.inner.map((family) => changesIn(family, []));
-  const whole = v4 && others.every((changes) => isEqual(changes, v4)) ? v4 : [];
-  const unnamed = changesOf(PUBLIC_ADDRESS);
-  const byName = [...names].map(([pattern, address]) => [`dns:${pattern}`, changesOf(address)] as const);
-  return [
-    ...visit(outside, whole, []),
-    ...byName.flatMap(([name, changes]): [string, readonly Change[]][] =>
-      changes.length === 0 || isEqual(changes, unnamed) ? [] : [[name, changes]],
-    ),
-  ];
-}
-
-function isEqual(a: readonly Change[], b: readonly Change[]): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
 function inOrder(a: ConnectionDifference, b: ConnectionDifference): number {

@@ -1,7 +1,7 @@
 import type { CompiledModel } from './compile.ts';
 import { groupsOf, otherReplica } from './groups.ts';
 import type { AddressEndpoint, Endpoint, PolicyModel } from './model.ts';
-import { everyBlock, outsideBlocks, outsideNames } from './outside.ts';
+import { outsideOf } from './outside.ts';
 import { blocksOf } from './translate-blocks.ts';
 
 /** One end of a connection: what it is at the target, and what it is here. */
@@ -42,8 +42,7 @@ function replicaOf(end: End): End {
 
 /** An address of every class that policies of either side tell apart. */
 function addressEnds(there: PolicyModel, here: PolicyModel): End[] {
-  const samples = everyBlock(outsideBlocks([there, here])).flatMap(({ sample }) => sample ?? []);
-  return [...samples, ...outsideNames([there]).values()].map((end) => ({ name: end.id, there: end, here: end }));
+  return outsideOf([there, here]).addresses.map((end) => ({ name: end.id, there: end, here: end }));
 }
 
 /** One node's address, which differs between the two. */

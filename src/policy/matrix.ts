@@ -20,6 +20,8 @@ export interface Matrix {
   readonly groups: readonly Omit<PodGroup, 'members'>[];
   /** Only what is allowed; what isn't listed is denied. */
   readonly connections: readonly MatrixConnection[];
+  /** To and from addresses outside, where asked for: see outsideConnections. Absent where nobody asked. */
+  readonly outside?: readonly MatrixConnection[];
   /** The policies that decide nothing under this engine, and why: one line each. */
   readonly ignored: readonly string[];
 }
@@ -111,18 +113,23 @@ function ofPods(compiled: CompiledModel, groups: readonly PodGroup[], between: B
 }
 
 /** A matrix as lines, one a pair. */
-export function matrixText({ engine, groups, connections, ignored }: Matrix): string {
-  const lines = [...runsOf(connections)].map((list) => {
-    const all = list.length === PROTOCOLS.length && list.every((c) => c.ports.join() === '1-65535');
-    const ports = all ? 'all ports' : list.map((c) => `${c.protocol} ${c.ports.join(',')}`).join('; ');
-    return `${list[0]?.from} -> ${list[0]?.to}: ${ports}`;
-  });
+export function matrixText({ engine, groups, connections, outside = [], ignored }: Matrix): string {
+  const lines = pairLines(connections);
   const total = groups.filter((g) => g.count > 1).length + groups.length * (groups.length - 1);
   return [
     `${groups.length} groups of pods, engine ${engine}; ${lines.length} of ${total} pairs may connect`,
     ...lines,
+    ...pairLines(outside),
     ...ignored.map((line) => `decides nothing: ${line}`),
   ].join('\n');
+}
+
+function pairLines(connections: readonly MatrixConnection[]): string[] {
+  return [...runsOf(connections)].map((list) => {
+    const all = list.length === PROTOCOLS.length && list.every((c) => c.ports.join() === '1-65535');
+    const ports = all ? 'all ports' : list.map((c) => `${c.protocol} ${c.ports.join(',')}`).join('; ');
+    return `${list[0]?.from} -> ${list[0]?.to}: ${ports}`;
+  });
 }
 
 /** The connections of one pair after another: they stand together. */

@@ -13,8 +13,23 @@ export interface OutsideBlock {
   readonly inner: readonly OutsideBlock[];
 }
 
+/** What lies outside of the clusters of some models, as far as their policies tell it apart. */
+export interface Outside {
+  readonly blocks: OutsideBlock;
+  /** By the pattern that policies name. */
+  readonly names: ReadonlyMap<string, AddressEndpoint>;
+  /** One for each class: of the blocks, of the names, and of no name at all. */
+  readonly addresses: readonly AddressEndpoint[];
+}
+
+export function outsideOf(models: readonly PolicyModel[]): Outside {
+  const [blocks, names] = [outsideBlocks(models), outsideNames(models)];
+  const samples = everyBlock(blocks).flatMap(({ sample }) => sample ?? []);
+  return { blocks, names, addresses: [...samples, ...names.values(), PUBLIC_ADDRESS] };
+}
+
 /** Every CIDR that policies of the models name, exceptions too, each inside the next larger one. */
-export function outsideBlocks(models: readonly PolicyModel[]): OutsideBlock {
+function outsideBlocks(models: readonly PolicyModel[]): OutsideBlock {
   const named = models.flatMap(({ policies }) =>
     policies.flatMap((policy) =>
       peersOf(policy).flatMap((peer) => {
@@ -30,12 +45,12 @@ export function outsideBlocks(models: readonly PolicyModel[]): OutsideBlock {
 }
 
 /** All blocks, from the outside in. */
-export function everyBlock(block: OutsideBlock): OutsideBlock[] {
+function everyBlock(block: OutsideBlock): OutsideBlock[] {
   return [block, ...block.inner.flatMap(everyBlock)];
 }
 
 /** An address for every DNS name, or pattern of names, that policies of the models ask for: by that pattern. */
-export function outsideNames(models: readonly PolicyModel[]): ReadonlyMap<string, AddressEndpoint> {
+function outsideNames(models: readonly PolicyModel[]): ReadonlyMap<string, AddressEndpoint> {
   const policies = models.flatMap((model) => model.policies);
   const patterns = policies.flatMap((policy) => peersOf(policy).flatMap((p) => (p.type === 'fqdn' ? p.pattern : [])));
   return new Map(patterns.map((pattern) => [pattern, named(pattern.replace(/\*+/g, 'any').replace(/\.$/, ''))]));

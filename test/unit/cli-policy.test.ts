@@ -60,6 +60,14 @@ test('diff: exit code and result in three forms', async () => {
   assert.deepEqual([wrong, /two snapshots, or one and --cluster/.test(stderr)], [2, true]);
 });
 
+test('matrix tells of addresses outside where asked', async () => {
+  const { stdout } = await clparity('matrix', '--outside', ...SHOP);
+  assert.match(stdout, /^payments\/Deployment\/gateway -> ip:192\.0\.2\.0\/24 except 192\.0\.2\.128\/25: TCP 443$/m);
+  assert.doesNotMatch((await clparity('matrix', ...SHOP)).stdout, /ip:|outside/);
+  const { stdout: json } = await clparity('matrix', '--outside', '--snapshot', 'shop');
+  assert.ok(JSON.parse(json).outside.length > 0);
+});
+
 test('check writes JUnit, matrix a picture, report a page', async () => {
   const assertion = { from: 'shop-web/Deployment/storefront', to: 'dns:example.com', port: 81, allowed: true };
   await writeFile(join(folder, 'check.json'), JSON.stringify([assertion]));

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { diff } from '../../src/policy/diff.ts';
 import { modelOf } from '../../src/policy/endpoints.ts';
 import { evaluator } from '../../src/policy/evaluate.ts';
+import { outsideConnections } from '../../src/policy/matrix-outside.ts';
 import { diffText } from '../../src/report/diff-text.ts';
 import type { EngineName, Snapshot } from '../../src/snapshot/model.ts';
 import { podIn, workload, worldOf } from './policy-world.ts';
@@ -171,3 +172,46 @@ function isIn(name: string, ip: string): boolean {
   };
   return (block === 'outside' || inside(block.slice('ip:'.length))) && !(except?.split(', ') ?? []).some(inside);
 }
+
+test('a matrix tells of addresses outside in the same words, and the evaluator agrees on each', () => {
+  const policies = [
+    blocks(443, 'cidr: 0.0.0.0/0, except: [10.0.0.0/8, 203.0.113.0/24]', 'cidr: 10.1.0.0/16'),
+    blocks(80, 'cidr: 203.0.113.0/25', 'cidr: "2001:db8::/32"'),
+    '[{ports: [{port: 53, protocol: UDP}]}]',
+    NONE,
+  ];
+  for (const egress of policies) {
+    const model = modelOf(world(egress));
+    const ask = evaluator(model);
+    const from = podIn(model, 'shop/web');
+    const told = outsideConnections(model).filter((c) => c.from === 'shop/Pod/web');
+    for (const ip of [
+      '8.8.8.8',
+      '10.0.0.1',
+      '10.1.2.3',
+      '203.0.113.1',
+      '203.0.113.200',
+      '2001:db8::1',
+      '2001:db9::1',
+    ]) {
+      for (const [protocol, port] of [
+        ['TCP', 80],
+        ['TCP', 443],
+        ['UDP', 53],
+      ] as const) {
+        const found = told.filter((c) => c.protocol === protocol && isIn(c.to, ip) && has(c.ports, port));
+        const { allowed } = ask({ from, to: { type: 'address', id: ip, ip }, protocol, port });
+        assert.equal(found.length, allowed ? 1 : 0, `${egress}: ${ip} ${protocol} ${port}`);
+      }
+    }
+  }
+  const told = outsideConnections(modelOf(world(policies[0] ?? '')));
+  assert.deepEqual(
+    told.filter((c) => c.protocol === 'TCP').map((c) => `${c.from} -> ${c.to} ${c.ports}`),
+    [
+      'shop/Pod/web -> ip:0.0.0.0/0 except 10.0.0.0/8, 203.0.113.0/24 443',
+      'shop/Pod/web -> ip:10.1.0.0/16 443',
+      'outside -> shop/Pod/web 1-65535',
+    ],
+  );
+});
