@@ -1,7 +1,7 @@
-import { PassThrough, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { Run } from '../host/run.ts';
 import { crictlFunction, LOCAL_IMPORT, SNAPSHOTTER } from '../image/node-runtime.ts';
-import { writeTo } from '../image/stream.ts';
+import { copiesOf } from '../image/stream.ts';
 import { openTransport, readClient } from '../target/rest.ts';
 import { type Importer, type LocalNode, USUAL_TOOLS, type VouchedCluster } from './provider.ts';
 import { reportedImages } from './seen.ts';
@@ -46,10 +46,10 @@ exec ctr -n k8s.io images import $local --snapshotter "$(snapshotter)" - >/dev/n
       }
     },
     async import(archive, signal) {
-      const inputs = nodes.map(() => new PassThrough());
+      const { copies, copy, close } = copiesOf(archive, nodes.length);
       const failures = new Map<string, string>();
       const taking = nodes.map(async ({ name }, i) => {
-        const stdin = inputs[i] as Readable;
+        const stdin = copies[i] as Readable;
         try {
           const { exitCode, stderr } = await exec(name, ['sh', '-c', script], { signal, stdin });
           if (exitCode !== 0) failures.set(name, stderr.trim().slice(-300) || `exit code ${exitCode}`);
@@ -58,15 +58,10 @@ exec ctr -n k8s.io images import $local --snapshotter "$(snapshotter)" - >/dev/n
           stdin.destroy();
         }
       });
-      const feeding = async () => {
-        for await (const chunk of archive) await Promise.all(inputs.map((input) => writeTo(input, chunk as Buffer)));
-        for (const input of inputs) input.end();
-      };
       try {
-        await Promise.all([feeding(), ...taking]);
+        await Promise.all([copy(), ...taking]);
       } finally {
-        archive.destroy();
-        for (const input of inputs) input.destroy();
+        close();
       }
       return failures;
     },

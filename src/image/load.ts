@@ -1,4 +1,4 @@
-import { PassThrough, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { type LocalCluster, openNodes } from '../cluster/provider.ts';
 import { environmentError, inputError, isCancelled, messageOf, ParityError, whatEnded } from '../host/errors.ts';
@@ -10,7 +10,7 @@ import { type Feeder, startFeeder } from './feeder.ts';
 import type { NodeImage } from './model.ts';
 import { checkPlatform, metadataArchive, present, type WantedImage } from './node-image.ts';
 import { type Loading, type NodeState, type NodeStore, openNodeStore, STAGING } from './node-store.ts';
-import { writeTo } from './stream.ts';
+import { copiesOf } from './stream.ts';
 
 /** How long the clean-up after a failure or a cancel may take, in milliseconds. */
 const CLEANUP_MS = 60_000;
@@ -134,24 +134,16 @@ async function send(
 ): Promise<void> {
   const missing = longest(nodes.map(({ state }) => state.missing(wanted.diffIds)));
   const { archive, bytes: total } = await layersFrom(docker, image, wanted, missing, staging, run);
-  const pipes = nodes.map((node) => ({ node, input: new PassThrough() }));
+  const { copies, copy, close } = copiesOf(archive, nodes.length);
   // A node that failed before it came for the bytes reads none: whoever waits to write them must not wait for it.
-  const end = () => {
-    archive.destroy();
-    for (const { input } of pipes) input.destroy();
-  };
-  run.signal.addEventListener('abort', end, { once: true });
+  run.signal.addEventListener('abort', close, { once: true });
   let bytes = 0;
-  const feeding = async () => {
-    for await (const chunk of archive) {
-      await Promise.all(pipes.map(({ input }) => writeTo(input, chunk as Buffer)));
-      bytes += (chunk as Buffer).length;
-      progress({ done: bytes, total: Math.max(total, bytes), unit: 'bytes' });
-    }
-    for (const { input } of pipes) input.end();
-  };
-  const taking = pipes.map(async ({ node: { store, state }, input }) => {
-    const loading = loadingOf(input, staging, state, wanted, feeder);
+  const feeding = copy((chunk) => {
+    bytes += chunk;
+    progress({ done: bytes, total: Math.max(total, bytes), unit: 'bytes' });
+  });
+  const taking = nodes.map(async ({ store, state }, i) => {
+    const loading = loadingOf(copies[i] as Readable, staging, state, wanted, feeder);
     const image = present(store.node, await store.load(state, loading, run.signal), wanted);
     if (image) complete.push({ ...image, state: 'loaded', bytes });
     else {
@@ -161,10 +153,10 @@ async function send(
     }
   });
   try {
-    await allOrStop([feeding(), ...taking], stop);
+    await allOrStop([feeding, ...taking], stop);
   } finally {
-    run.signal.removeEventListener('abort', end);
-    end();
+    run.signal.removeEventListener('abort', close);
+    close();
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Readable, Writable } from 'node:stream';
+import { PassThrough, type Readable, type Writable } from 'node:stream';
 
 /** The text of a stream, decoded as UTF-8. */
 export async function textOf(stream: Readable): Promise<string> {
@@ -19,4 +19,32 @@ export async function writeTo(stream: Writable, chunk: Buffer | string): Promise
     stream.on('drain', done);
     stream.on('close', done);
   });
+}
+
+/** One stream as several. */
+export interface Copies {
+  readonly copies: readonly PassThrough[];
+  /** Copies to the end, at the pace of the slowest; one that is closed holds up nobody. `onChunk` gets each chunk's size. */
+  copy(onChunk?: (bytes: number) => void): Promise<void>;
+  /** Closes all of them, and the source. */
+  close(): void;
+}
+
+/** So many copies of a stream, held in memory no further than their readers are apart. */
+export function copiesOf(source: Readable, count: number): Copies {
+  const copies = Array.from({ length: count }, () => new PassThrough());
+  return {
+    copies,
+    async copy(onChunk = () => {}) {
+      for await (const chunk of source) {
+        await Promise.all(copies.map((copy) => writeTo(copy, chunk as Buffer)));
+        onChunk((chunk as Buffer).length);
+      }
+      for (const copy of copies) copy.end();
+    },
+    close() {
+      source.destroy();
+      for (const copy of copies) copy.destroy();
+    },
+  };
 }
