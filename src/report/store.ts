@@ -73,7 +73,9 @@ function pairName({ target, cluster }: Pair): string {
 export async function keptReports(folder: string): Promise<Report[]> {
   let pairs: string[] = [];
   try {
-    pairs = await readdir(join(folder, FOLDER, PAIRS));
+    const entries = await readdir(join(folder, FOLDER, PAIRS), { withFileTypes: true });
+    // Files there are none of ours: an earlier version's, or a file manager's.
+    pairs = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }

@@ -207,6 +207,8 @@ test('the last report of each target and cluster is kept', async () => {
     });
     const [a, b, newer] = [of('aks/x', 'kind:a', 1), of('aks/x', 'kind:b', 2), of('aks/x', 'kind:a', 3)];
     for (const one of [a, b, newer]) await saveReport(folder, one);
+    // As an earlier version kept them.
+    await writeFile(join(folder, '.clparity', 'reports', 'x-kind-a-0123.json'), JSON.stringify(a));
     assert.deepEqual(await keptReports(folder), [newer, b]);
     assert.deepEqual(await lastReport(folder, { cluster: 'kind:b' }), b);
     assert.deepEqual(await lastReport(folder), newer);
