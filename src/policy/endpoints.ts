@@ -45,6 +45,7 @@ export function modelOf(snapshot: Snapshot, engineOverride?: EngineName): Policy
     nodeLabels: new Map(snapshot.nodes.flatMap((n) => (n.policyLabels ? [[n.name, n.policyLabels] as const] : []))),
     ...maybe('serviceAccounts', serviceAccounts),
     services,
+    serviceRanges: snapshot.ranges.services,
     podRanges: snapshot.ranges.pods,
   };
 }

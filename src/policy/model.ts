@@ -181,6 +181,8 @@ export interface PolicyModel {
   readonly serviceAccounts?: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** What leads to pods under an address or a name of its own. */
   readonly services: readonly ServiceFacts[];
+  /** Service CIDRs, where known: no packet on its way has such a peer. */
+  readonly serviceRanges?: readonly string[];
   /** Pod CIDRs, for pods whose address isn't known. */
   readonly podRanges: readonly string[];
 }

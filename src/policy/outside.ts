@@ -90,11 +90,12 @@ function sampleIn(range: AddressRange, except: readonly AddressRange[]): Address
   return ip === undefined ? undefined : { type: 'address', id: `ip:${ip}`, ip };
 }
 
-/** What belongs to the clusters themselves. */
+/** What belongs to the clusters themselves; addresses of Services are translated before anybody looks at a packet. */
 function ownRanges(models: readonly PolicyModel[]): AddressRange[] {
-  const pods = blocksOf(models.flatMap((model) => model.podRanges)).map(({ range }) => range);
+  const cidrs = models.flatMap(({ podRanges, serviceRanges = [] }) => [...podRanges, ...serviceRanges]);
+  const own = blocksOf(cidrs).map(({ range }) => range);
   const nodes = models.flatMap((model) => [...model.nodes.values()].flat()).flatMap((a) => parseAddress(a) ?? []);
-  return [...pods, ...nodes];
+  return [...own, ...nodes];
 }
 
 function compare(a: bigint, b: bigint): number {

@@ -62,6 +62,14 @@ test('addresses outside: another spelling is no difference, nor is what belongs 
   assert.deepEqual(lines(world(halves), world(blocks(443, 'cidr: 10.0.0.0/8'))), []);
   const own = { podRanges: ['10.244.0.0/16'] };
   assert.deepEqual(lines(world(NONE, own), world(blocks(443, 'cidr: 10.244.3.0/24'), own)), []);
+  const behind = (egress: string) => {
+    const snapshot = world(egress);
+    return { ...snapshot, ranges: { ...snapshot.ranges, services: ['10.96.0.0/12'] } };
+  };
+  assert.deepEqual(lines(behind(NONE), behind(blocks(443, 'cidr: 10.96.0.10/32'))), []);
+  assert.deepEqual(lines(behind(NONE), behind(blocks(443, 'cidr: 10.0.0.0/8'))), [
+    'shop/Pod/web -> ip:10.0.0.0/8 TCP  -> 443',
+  ]);
   const around = blocks(443, 'cidr: 10.0.0.0/8, except: [10.244.0.0/16]');
   assert.deepEqual(lines(world(blocks(443, 'cidr: 10.0.0.0/8'), own), world(around, own)), []);
 });
