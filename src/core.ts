@@ -51,6 +51,7 @@ export { reportPage } from './report/html.ts';
 export { junitXml } from './report/junit.ts';
 export { renderMarkdown } from './report/markdown.ts';
 export type { Report } from './report/model.ts';
+export { keptPairs } from './report/pairs.ts';
 export { matrixSvg } from './report/picture.ts';
 export { keptReports, lastDrift, lastLocal, lastReport, lastTarget } from './report/store.ts';
 export { reportSummary } from './report/summary.ts';

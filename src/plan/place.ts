@@ -1,6 +1,8 @@
 import type { VouchedCluster } from '../cluster/provider.ts';
+import type { Report } from '../report/model.ts';
 import type { WantedPair } from '../report/store.ts';
 import type { Settings } from '../settings.ts';
+import type { Snapshot } from '../snapshot/model.ts';
 import type { Plan } from './model.ts';
 
 /**
@@ -32,4 +34,14 @@ export function chosenPair(
     ...(target !== undefined && { target }),
     ...(cluster !== undefined && { cluster: placeOf(cluster, settings) }),
   };
+}
+
+/** The settings that choose the pair of a report, whose target it is: the other way round of chosenPair. */
+export function choiceOf(
+  report: Pick<Report, 'target' | 'cluster' | 'readFrom'>,
+  target: Pick<Snapshot, 'source'> | undefined,
+): Pick<Settings, 'context' | 'snapshot' | 'cluster' | 'namespacePrefix'> {
+  const [, cluster = report.cluster, namespacePrefix = ''] = /^(.*)\/([a-z][-a-z0-9]*-)\*$/.exec(report.cluster) ?? [];
+  const path = report.readFrom ?? (target?.source.kind === 'files' ? report.target : undefined);
+  return { ...(path === undefined ? { context: report.target } : { snapshot: path }), cluster, namespacePrefix };
 }

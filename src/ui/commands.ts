@@ -16,7 +16,16 @@ import {
   openPolicy,
 } from './commands/look.ts';
 import { mirror, plan, remove, report, sync, verify } from './commands/parity.ts';
-import { create, doctor, selectCluster, selectHost, selectImage, selectTarget, showLog } from './commands/setup.ts';
+import {
+  create,
+  doctor,
+  selectCluster,
+  selectHost,
+  selectImage,
+  selectPair,
+  selectTarget,
+  showLog,
+} from './commands/setup.ts';
 import type { Ui } from './ui.ts';
 
 /** Every command by its name after `clparity.`; package.json says how they are called and when they are enabled. */
@@ -40,6 +49,7 @@ export const commands: Readonly<Record<string, (ui: Ui) => Handler>> = {
   selectTarget,
   selectCluster,
   selectImage,
+  selectPair,
   showLog,
   undo,
   drift,

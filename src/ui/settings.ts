@@ -4,7 +4,14 @@ import { DEFAULT_SETTINGS, type Settings } from '../settings.ts';
 import type { EngineName } from '../snapshot/model.ts';
 
 /** The settings that a picker can write. */
-export type ChoiceKey = 'host' | 'target.context' | 'target.snapshot' | 'cluster' | 'image' | 'archive';
+export type ChoiceKey =
+  | 'host'
+  | 'target.context'
+  | 'target.snapshot'
+  | 'cluster'
+  | 'namespacePrefix'
+  | 'image'
+  | 'archive';
 
 const SECTION = 'clparity';
 

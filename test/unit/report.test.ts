@@ -7,6 +7,7 @@ import type { Drift } from '../../src/drift/model.ts';
 import { ParityError } from '../../src/host/errors.ts';
 import type { ImageLock, NodeImage } from '../../src/image/model.ts';
 import { overview } from '../../src/overview.ts';
+import { chosenPair } from '../../src/plan/place.ts';
 import {
   imageFindings,
   makeReport,
@@ -17,6 +18,7 @@ import {
 } from '../../src/report/findings.ts';
 import { renderMarkdown } from '../../src/report/markdown.ts';
 import type { Report } from '../../src/report/model.ts';
+import { keptPairs } from '../../src/report/pairs.ts';
 import {
   keptReports,
   lastDrift,
@@ -253,6 +255,32 @@ test('what belongs to a report is kept for each pair, and one pair is never take
     assert.equal(await reportIfAny(folder, { target: 'prod', cluster: 'kind:b' }), undefined);
     await saveReport(folder, of('prod', 'kind:a'));
     assert.deepEqual([await lastTarget(folder, first), await lastDrift(folder, first)], [undefined, undefined]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('the settings that choose a kept pair choose it again', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'clparity-'));
+  const kinds = { prod: 'context', 'shop/': 'files', 'captured of prod': 'context' } as const;
+  try {
+    for (const [target, kind] of Object.entries(kinds)) {
+      const readFrom = target.startsWith('captured') ? { readFrom: 'prod.clparity.yaml' } : {};
+      const snapshot = { ...snapshotOf({}), source: { kind, name: target } };
+      for (const cluster of ['kind:a', 'remote:x/y', 'remote:x/y/dev1-*']) {
+        await saveReport(folder, { ...report(), target, cluster, ...readFrom }, snapshot);
+      }
+    }
+    const pairs = await keptPairs(folder);
+    assert.equal(pairs.length, 9);
+    for (const { report: kept, choice } of pairs) {
+      const { target, cluster } = await lastReport(folder, chosenPair(choice));
+      assert.deepEqual([target, cluster], [kept.target, kept.cluster]);
+    }
+    assert.deepEqual(
+      pairs.find(({ report: { target, cluster } }) => target === 'shop/' && cluster.endsWith('*'))?.choice,
+      { snapshot: 'shop/', cluster: 'remote:x/y', namespacePrefix: 'dev1-' },
+    );
   } finally {
     await rm(folder, { recursive: true });
   }

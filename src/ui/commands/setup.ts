@@ -5,6 +5,7 @@ import { showDiagnoses } from '../doctor-list.ts';
 import { pickCluster } from '../pick-cluster.ts';
 import { pickHost } from '../pick-host.ts';
 import { pickImage } from '../pick-image.ts';
+import { pickPair } from '../pick-pair.ts';
 import { pickTarget } from '../pick-target.ts';
 import type { Place } from '../place.ts';
 import { storeChoices } from '../settings.ts';
@@ -61,6 +62,7 @@ const choice = (title: () => string, pick: (place: Place) => Promise<boolean>, m
 
 export const selectHost = choice(() => vscode.l10n.t('Select Host'), pickHost, { choosesHost: true });
 export const selectTarget = choice(() => vscode.l10n.t('Select Target'), pickTarget);
+export const selectPair = choice(() => vscode.l10n.t('Select Target and Cluster'), pickPair);
 export const selectImage = choice(() => vscode.l10n.t('Select Base Image'), pickImage);
 export const selectCluster = choice(
   () => vscode.l10n.t('Select Local Cluster'),

@@ -230,7 +230,8 @@ describe('the view', () => {
         ...drawn(branchNodes(branch)).filter((line) => /^\w.*: kind/.test(line)),
       ];
     };
-    const equal = { ...report, equal: true, findings: [], cluster: 'kind:b/dev1-*' };
+    const createdAt = '2026-01-02T00:00:00.000Z';
+    const equal = { ...report, equal: true, findings: [], cluster: 'kind:b/dev1-*', createdAt };
     try {
       await saveReport(folder.uri.fsPath, equal, target);
       assert.deepEqual(await choose('kind:dev'), [
@@ -242,7 +243,24 @@ describe('the view', () => {
         'Local cluster: kind:b/dev1-*',
       ]);
       assert.match(`${(await choose('kind:b'))[0]}`, /kind:b: not compared yet/);
+      // The newest pair is the first that is offered.
+      let isOver = false;
+      const picking = Promise.resolve(vscode.commands.executeCommand('clparity.selectPair', { folder }));
+      void picking.finally(() => {
+        isOver = true;
+      });
+      while (!isOver) {
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
+      }
+      assert.equal(await picking, true);
+      const now = vscode.workspace.getConfiguration('clparity', folder.uri);
+      assert.deepEqual(
+        ['target.context', 'cluster', 'namespacePrefix'].map((key) => now.get(key)),
+        ['prod', 'kind:b', 'dev1-'],
+      );
     } finally {
+      await settings.update('target.context', undefined);
       await choose(undefined);
       await saveReport(folder.uri.fsPath, report, target);
     }

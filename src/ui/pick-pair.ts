@@ -1,0 +1,33 @@
+import * as vscode from 'vscode';
+import type { Place } from './place.ts';
+import { BACK, choose } from './quick-pick.ts';
+import { storeChoices } from './settings.ts';
+import { dateText } from './time.ts';
+
+/**
+ * Asks which of the pairs of target and cluster that were compared is meant, and writes it to the workspace's settings.
+ * False where the question was dismissed. Throws a ParityError of kind `input` where nothing was ever compared.
+ */
+export async function pickPair({ core, folder, project }: Place): Promise<boolean> {
+  // Nobody should be shown an empty list.
+  await core.lastReport(project.folder);
+  const answer = await choose({
+    title: vscode.l10n.t('Select a target and a local cluster'),
+    placeholder: vscode.l10n.t('Which pair should be shown, and be worked on?'),
+    choices: async () =>
+      (await core.keptPairs(project.folder)).map(({ report, choice }) => ({
+        label: `$(${report.equal ? 'pass' : 'warning'}) ${report.target} → ${report.cluster}`,
+        description: vscode.l10n.t('Compared {0}', dateText(report.createdAt)),
+        value: choice,
+      })),
+  });
+  if (answer === undefined || answer === BACK) return false;
+  const { context, snapshot, cluster, namespacePrefix } = answer;
+  await storeChoices(folder, {
+    'target.context': context,
+    'target.snapshot': snapshot,
+    cluster,
+    namespacePrefix: namespacePrefix || undefined,
+  });
+  return true;
+}
