@@ -15,8 +15,16 @@ async function write(key: string, value: unknown): Promise<void> {
 }
 
 describe('settings', () => {
-  const touched = ['target.context', 'target.snapshot', 'cluster', 'image', 'archive', 'namespaces', 'namespaceMap'];
-  const more = ['acceptWider', 'engine', 'keepStandIns', 'probeTimeout', 'excludeNamespaces'];
+  const touched = ['target.context', 'target.snapshot', 'cluster', 'image', 'archive', 'namespaces'];
+  const more = [
+    'namespaceMap',
+    'namespacePrefix',
+    'acceptWider',
+    'engine',
+    'keepStandIns',
+    'probeTimeout',
+    'excludeNamespaces',
+  ];
   afterEach(async () => {
     for (const key of [...touched, ...more]) await write(key, undefined);
   });
@@ -32,6 +40,7 @@ describe('settings', () => {
     await write('namespaces', ['shop-*']);
     await write('excludeNamespaces', ['kube-*']);
     await write('namespaceMap', { 'shop-prod': 'shop' });
+    await write('namespacePrefix', 'dev1-');
     await write('acceptWider', ['shop/web']);
     await write('engine', 'cilium');
     await write('keepStandIns', true);
@@ -47,6 +56,7 @@ describe('settings', () => {
       namespaces: ['shop-*'],
       excludeNamespaces: ['kube-*'],
       namespaceMap: { 'shop-prod': 'shop' },
+      namespacePrefix: 'dev1-',
       acceptWider: ['shop/web'],
       engine: 'cilium',
       keep: true,
