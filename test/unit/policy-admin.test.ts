@@ -395,4 +395,12 @@ spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: De
   const both = `{namespaces: ${without}}], protocols: [{destinationNamedPort: http}, {tcp: {destinationPort: {number: 80}}}`;
   assert.deepEqual(reaches(named, 'cilium'), [true, true], 'a name is of pods that the selector means');
   assert.deepEqual(reaches(both, 'cilium'), [false, false]);
+  const entering = policy('{namespaces: {}}').replace(
+    /egress:.*/,
+    `ingress: [{action: Deny, from: [{namespaces: ${without}}], protocols: [{destinationNamedPort: http}]}]}`,
+  );
+  const model = modelFrom(entering, { engine: 'cilium' });
+  const [from, to] = [{ type: 'address', id: 'ip:8.8.8.8', ip: '8.8.8.8' } as const, podIn(model, 'shop/api')];
+  const enters = (port: number) => evaluate(model, { from, to, protocol: 'TCP', port }).allowed;
+  assert.deepEqual([enters(80), enters(81)], [false, true], 'entering, it is the name of a port of its own');
 });

@@ -129,11 +129,12 @@ function parseRule(rule: Field, direction: Direction, kind: Kind, origin: Origin
 }
 
 /**
- * A rule with names of ports beside numbers as two, where a peer may mean strangers: a name is looked up on the pods that
- * the peer selects, and means nothing on others (seen in Cilium 1.20.2).
+ * A rule of egress with names of ports beside numbers as two, where a peer may mean strangers: a name is looked up on the
+ * pods that the peer selects, and means nothing on others; of ingress it is the subject's own (both seen in Cilium 1.20.2).
  */
 function apart(rule: Rule): Rule[] {
-  const { peers, ports } = rule;
+  const { direction, peers, ports } = rule;
+  if (direction === 'ingress') return [rule];
   const isNamed = ({ port }: PortMatch) => typeof port === 'string';
   if (!ports?.some(isNamed) || !peers?.some((p) => p.type === 'pods' && p.strangers !== undefined)) return [rule];
   const selected = peers.map((p): Peer => (p.type === 'pods' ? { type: 'pods', match: p.match } : p));
