@@ -53,11 +53,12 @@ function sideNode(
   { state, diff, reason }: DriftSide,
   open: vscode.Command,
 ): TreeNode {
+  // What happened comes first: names are long, the view is narrow, and its tail is cut.
   const lines = diff
     ? [
         ...diff.connections.map((c) => ({
-          label: `${c.from} → ${c.to}`,
-          description: `${c.protocol} ${portsText(c.before)} → ${portsText(c.after)}`,
+          label: `${c.protocol} ${portsText(c.before)} → ${portsText(c.after)}`,
+          description: vscode.l10n.t('{0} to {1}', c.from, c.to),
         })),
         ...named(vscode.l10n.t('policy'), diff.policies),
         ...named(vscode.l10n.t('namespace'), diff.namespaces),
@@ -94,7 +95,7 @@ function portsText(ports: readonly string[]): string {
 
 function named(what: string, { added, removed, changed }: NameDifference) {
   const lines = (names: readonly string[], word: string) =>
-    names.map((name) => ({ label: name, description: `${what} ${word}` }));
+    names.map((name) => ({ label: `${what} ${word}`, description: name }));
   return [
     ...lines(added, vscode.l10n.t('added')),
     ...lines(removed, vscode.l10n.t('removed')),

@@ -167,8 +167,8 @@ describe('the view', () => {
       '    db: Deployment · 1 connection differs',
       'Drift: moved, looked at days',
       '  Target: 2 changes',
-      '    shop/Deployment/web → shop/Deployment/db: TCP 5432 → denied',
-      '    NetworkPolicy shop/new: policy added',
+      '    TCP 5432 → denied: shop/Deployment/web to shop/Deployment/db',
+      '    policy added: NetworkPolicy shop/new',
       '  Local cluster: kind:dev is not running',
     ]);
   });
