@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { BlockList } from 'node:net';
 import { test } from 'node:test';
+import { quietRun } from '../../src/host/run.ts';
+import { mirrored } from '../../src/plan/mirrored.ts';
 import { diff } from '../../src/policy/diff.ts';
 import { modelOf } from '../../src/policy/endpoints.ts';
 import { evaluator } from '../../src/policy/evaluate.ts';
 import { outsideConnections } from '../../src/policy/matrix-outside.ts';
 import { diffText } from '../../src/report/diff-text.ts';
+import { readTarget } from '../../src/snapshot/files.ts';
 import type { EngineName, Snapshot } from '../../src/snapshot/model.ts';
+import { scoped } from './plan-world.ts';
 import { podIn, workload, worldOf } from './policy-world.ts';
 
 const POD = `
@@ -222,4 +226,27 @@ test('a matrix tells of addresses outside in the same words, and the evaluator a
       'outside -> shop/Pod/web 1-65535',
     ],
   );
+});
+
+test('what mirrors a target exactly is no difference, outside included, and what does not is one', async () => {
+  const read = await readTarget('test/fixtures/shop', quietRun());
+  for (const name of ['cilium', 'calico', 'npm', 'kindnet'] as const) {
+    const target = scoped({ ...read, engine: { name, evidence: [] } });
+    for (const engine of ['cilium', 'calico', 'kindnet'] as const) {
+      const here = { engine: { name: engine, evidence: [] }, podRanges: ['10.244.0.0/16'], nodes: new Map() };
+      const { objects, fidelity } = mirrored(target, here, { acceptWider: [] });
+      const ranges = { pods: here.podRanges, services: [], nodes: [] };
+      const local = (policies: typeof objects) => ({ ...target, engine: here.engine, ranges, policies });
+      assert.deepEqual(
+        fidelity.filter((f) => f.fidelity !== 'exact').map((f) => f.policy),
+        [],
+      );
+      assert.deepEqual(lines(target, local(objects)), [], `${name} to ${engine}`);
+      const found = lines(target, local(objects.filter((o) => o.metadata.namespace !== 'payments')));
+      assert.ok(
+        found.some((line) => / -> (outside|ip:)/.test(line) && line.startsWith('payments/')),
+        found.join('\n'),
+      );
+    }
+  }
 });
