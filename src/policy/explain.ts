@@ -83,6 +83,9 @@ function anonymous({ allowed, because }: SideVerdict, { from, to }: Connection):
   return [allowed, because.map((r) => [r.text.replaceAll(from.id, '\0').replaceAll(to.id, '\u0001'), r.source])];
 }
 
+/** How a denial looks to who connects: many look for the fault in TLS or in a server first. */
+export const HOW_DENIED = 'as a rule what is denied is dropped in silence: who connects sees a timeout, not a refusal';
+
 /** An explanation as text. */
 export function explainText(explanation: Explanation): string {
   const { from, to, protocol, port, verdict, engine, cases } = explanation;
@@ -102,6 +105,7 @@ export function explainText(explanation: Explanation): string {
       ...side('entering', c.ingress),
       ...changeLines(c),
     ]),
+    ...(cases.some((c) => !c.allowed) ? [`  ${HOW_DENIED}`] : []),
   ].join('\n');
 }
 

@@ -1,4 +1,4 @@
-import { type Explanation, explain } from '../policy/explain.ts';
+import { type Explanation, explain, HOW_DENIED } from '../policy/explain.ts';
 import type { Matrix } from '../policy/matrix.ts';
 import type { PolicyModel, SideVerdict, SourceRef } from '../policy/model.ts';
 import { escaped } from './escape.ts';
@@ -34,6 +34,7 @@ export function explanationHtml({ from, to, protocol, port, verdict, engine, cas
       `<h4>To ${one.allowed ? 'deny' : 'allow'} it</h4>`,
       one.change ? changesHtml(one.change) : '<p>No policy can.</p>',
     ]),
+    ...(cases.some((one) => !one.allowed) ? [`<p>${escaped(HOW_DENIED)}</p>`] : []),
   ].join('\n');
 }
 

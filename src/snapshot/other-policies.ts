@@ -14,8 +14,6 @@ const OTHER_POLICY_KINDS: Readonly<Record<string, { readonly kinds: readonly str
     kinds: ['CiliumLocalRedirectPolicy', 'CiliumEgressGatewayPolicy'],
     why: 'they say where packets go, not which may pass',
   },
-  'projectcalico.org': { kinds: ['HostEndpoint'], why: 'they are about nodes, not pods' },
-  'crd.projectcalico.org': { kinds: ['HostEndpoint'], why: 'they are about nodes, not pods' },
   'security.istio.io': {
     kinds: ['AuthorizationPolicy', 'PeerAuthentication'],
     why: 'a service mesh enforces them, not the network',

@@ -47,6 +47,7 @@ test('explain ends in what to change', async () => {
     /to allow it:\n {4}- add to spec\.ingress of NetworkPolicy shop-data\/postgres \(shop-data\.yaml/,
   );
   assert.match(stdout, /or label shop-api\/Deployment\/cart with data\.shop\/postgres: "allowed"/);
+  assert.match(stdout, /dropped in silence: who connects sees a timeout, not a refusal$/m);
 });
 
 test('diff: exit code and result in three forms', async () => {
