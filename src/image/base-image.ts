@@ -46,7 +46,10 @@ export interface Pinned {
   fetch(run: Run): Promise<'pulled' | 'present'>;
 }
 
-/** Decides which image is meant: by the archive, else by the lock file, else by the registry. Writes nothing. */
+/**
+ * Decides which image is meant: by the archive, else by the lock file, else by the registry. Writes nothing. Throws an
+ * input error for `none`, and as those do.
+ */
 export async function pinImage(
   run: Run,
   from: Source,
@@ -54,6 +57,11 @@ export async function pinImage(
   update = false,
 ): Promise<Pinned> {
   const { host, folder } = from;
+  if (reference === 'none') {
+    throw inputError('"none" stands for no image at all, so there is none to look up', {
+      action: 'Name one; one that is called so is docker.io/library/none.',
+    });
+  }
   // Before anything is changed: a file that can't be read should not be found out at the end.
   const { archive: path, registryMirror: mirror, trust: trusted } = from.settings;
   const trust = trusted === undefined ? {} : { trust: await readTrust(localHost(), trusted) };

@@ -43,6 +43,17 @@ test('image needs no daemon: the registry has the files, and the platform is sai
   assert.match(stderr, /Images are looked up for linux\/\w+, this machine's: The Docker daemon does not answer/);
 });
 
+test('none is no image, by whichever way it is named', async () => {
+  for (const args of [
+    ['image', 'none'],
+    ['image', '--image', 'none'],
+    ['pull', 'none', '--yes'],
+  ]) {
+    const { code, stderr } = await clparityIn(folder, ...args);
+    assert.deepEqual([code, /"none" stands for no image/.test(stderr)], [2, true], stderr);
+  }
+});
+
 test('images: an archive tells what its own reference is, where no registry and no daemon answers', async () => {
   const archive = await layoutIn(folder, server, lock);
   server.close();
