@@ -14,7 +14,7 @@ import { renamedPeer, renameNamespaces } from './plan/rename.ts';
 import { scopeTarget } from './plan/scope.ts';
 import { type Assertion, parseAssertions } from './policy/assertions.ts';
 import { askedOf, type CheckReport, type Judgement, check as judge } from './policy/check.ts';
-import { diff as diffOf, type SnapshotDiff } from './policy/diff.ts';
+import { diffSteps, type SnapshotDiff } from './policy/diff.ts';
 import { modelOf } from './policy/endpoints.ts';
 import { type Explanation, explain as explainConnection, explainText } from './policy/explain.ts';
 import { type Matrix, type MatrixOptions, matrixSteps } from './policy/matrix.ts';
@@ -127,7 +127,7 @@ export async function diff(
   };
   const told = (first: Snapshot, second: Snapshot) => {
     for (const side of [first, second]) readModel(run, side);
-    return diffOf(first, second);
+    return inSlices(diffSteps(first, second), run.signal);
   };
   const first = before === undefined ? (await openTarget(run, project)).snapshot : await read(before);
   if (after !== undefined) return told(first, await read(after));

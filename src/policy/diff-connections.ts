@@ -1,3 +1,4 @@
+import { atOnce } from '../host/slices.ts';
 import type { Protocol } from '../snapshot/model.ts';
 import { compile } from './compile.ts';
 import { groupsOf, unscheduledMember } from './groups.ts';
@@ -25,6 +26,14 @@ export interface ConnectionDifference {
  * a workload's pods differ, as in a rollout, it may what one of them may. Sorted by from, to, protocol.
  */
 export function connectionDifferences(before: PolicyModel, after: PolicyModel): ConnectionDifference[] {
+  return atOnce(connectionSteps(before, after));
+}
+
+/** The same, with pauses: see inSlices. */
+export function* connectionSteps(
+  before: PolicyModel,
+  after: PolicyModel,
+): Generator<undefined, ConnectionDifference[]> {
   const outside = outsideOf([before, after]);
   const [old, now] = [reachOfSide(before, outside.addresses), reachOfSide(after, outside.addresses)];
   const both = [...old.groups.keys()].filter((name) => now.groups.has(name));
@@ -41,18 +50,20 @@ export function connectionDifferences(before: PolicyModel, after: PolicyModel): 
       return a === b || `${change.before}` === `${change.after}` ? [] : [change];
     });
   };
-  const among = kinds.flatMap((from) =>
-    kinds.flatMap((to) => differences(from.workloads, to.workloads, changesBetween(from, to))),
-  );
-  const beyond = kinds.flatMap((kind) => [
-    ...outsideRegions(outside, (address) => changesBetween(kind, address)).flatMap(({ name, facts }) =>
-      differences(kind.workloads, [name], facts),
-    ),
-    ...outsideRegions(outside, (address) => changesBetween(address, kind)).flatMap(({ name, facts }) =>
-      differences([name], kind.workloads, facts),
-    ),
-  ]);
-  return [...among, ...beyond].sort(inOrder);
+  const found: ConnectionDifference[][] = [];
+  for (const kind of kinds) {
+    yield;
+    found.push(
+      kinds.flatMap((to) => differences(kind.workloads, to.workloads, changesBetween(kind, to))),
+      outsideRegions(outside, (address) => changesBetween(kind, address)).flatMap(({ name, facts }) =>
+        differences(kind.workloads, [name], facts),
+      ),
+      outsideRegions(outside, (address) => changesBetween(address, kind)).flatMap(({ name, facts }) =>
+        differences([name], kind.workloads, facts),
+      ),
+    );
+  }
+  return found.flat().sort(inOrder);
 }
 
 /** Workloads that neither side tells apart, with the ends that stand for them on each. */

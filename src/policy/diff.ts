@@ -1,8 +1,9 @@
+import { atOnce } from '../host/slices.ts';
 import type { Snapshot } from '../snapshot/model.ts';
 import { isNetworkPolicy } from '../snapshot/policy-object.ts';
 import { canonicalSpec } from './dialect/canonical.ts';
 import { originOf } from './dialect/origin.ts';
-import { type ConnectionDifference, connectionDifferences } from './diff-connections.ts';
+import { type ConnectionDifference, connectionSteps } from './diff-connections.ts';
 import { modelOf } from './endpoints.ts';
 
 /** What one side has and the other doesn't, by name; `changed` where both have it and it isn't the same. */
@@ -29,8 +30,13 @@ export interface SnapshotDiff {
 
 /** Two snapshots by meaning: who may reach whom, then what there is. Throws an input error for a malformed policy. */
 export function diff(before: Snapshot, after: Snapshot): SnapshotDiff {
+  return atOnce(diffSteps(before, after));
+}
+
+/** The same, with pauses: see inSlices. */
+export function* diffSteps(before: Snapshot, after: Snapshot): Generator<undefined, SnapshotDiff> {
   const workloads = compareNames(workloadTexts(before), workloadTexts(after));
-  const connections = connectionDifferences(modelOf(before), modelOf(after));
+  const connections = yield* connectionSteps(modelOf(before), modelOf(after));
   const policies = compareNames(policyTexts(before), policyTexts(after));
   const namespaces = compareNames(namespaceTexts(before), namespaceTexts(after));
   const images = compareNames(imageTexts(before), imageTexts(after));
