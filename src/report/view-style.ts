@@ -5,7 +5,7 @@
 export const VIEW_STYLE = `:root{--cell:22px;--name:290px;--head:210px;--line:var(--vscode-contrastBorder,var(--vscode-panel-border,#767676));--shade:var(--vscode-editorWidget-background,transparent)}
 body{font:var(--vscode-font-size,13px)/1.5 var(--vscode-font-family,system-ui);color:var(--vscode-foreground,#1f1f1f);background:var(--vscode-editor-background,#fff);padding:0 20px 40px;max-width:120em}
 h1{font-size:1.5em}h2{font-size:1.2em;margin:1.6em 0 .4em}h3{font-size:1.05em;margin:1em 0 .2em}h4{font-size:1em;margin:.8em 0 .1em}ul{margin:.2em 0;padding-left:1.6em}
-table{border-collapse:collapse}th,td{border:1px solid var(--line);padding:.25em .6em;text-align:left;vertical-align:top}
+table{border-collapse:collapse}summary{white-space:nowrap}th,td{border:1px solid var(--line);padding:.25em .6em;text-align:left;vertical-align:top}
 button,input,select{font:inherit}button{color:var(--vscode-button-secondaryForeground,#1f1f1f);background:var(--vscode-button-secondaryBackground,#e5e5e5);border:1px solid var(--vscode-button-border,var(--line));padding:.15em .7em;cursor:pointer}
 button:hover{background:var(--vscode-button-secondaryHoverBackground,#ccc)}button.place{background:none;border:0;padding:0;color:var(--vscode-textLink-foreground,#005fb8);text-decoration:underline}
 input,select{color:var(--vscode-input-foreground,#1f1f1f);background:var(--vscode-input-background,#fff);border:1px solid var(--vscode-input-border,var(--line));padding:.15em .4em}

@@ -7,7 +7,10 @@ import { startRegistry, type TestRegistry } from '../cluster/registry.ts';
 import { pushStandInImage } from '../cluster/standin-image.ts';
 import { openWorkbench, stored, story, testCluster, type Workbench } from './workbench.ts';
 
-/** Enforces policies and is for this run alone. */
+/**
+ * The first run and what follows it, with the keyboard alone but for buttons of notifications (which have keys of their own).
+ * The cluster enforces policies and is for this run alone.
+ */
 const cluster = testCluster() ?? '';
 const skip = cluster === '' && 'CLPARITY_TEST_CLUSTER names no cluster';
 /** Milliseconds for a whole sync: some thousand probes, on a small machine. */
@@ -44,12 +47,9 @@ step('the first sync asks for the target: a folder of manifests', async () => {
   await bench.question('Select the target').waitFor();
   await bench.line('A folder of manifests').waitFor();
   await bench.shot('select-target');
-  await bench.line('A folder of manifests').click();
-  await bench.question('Folder of manifests').waitFor();
-  // A click walks into the folder, the button takes it.
-  await bench.line('manifests').click();
-  await bench.line('.vscode').waitFor({ state: 'hidden' });
-  await bench.page.locator('.quick-input-widget .monaco-button', { hasText: 'Use as Target' }).click();
+  await bench.type('folder of manifests');
+  await bench.press('Enter');
+  await bench.openFolder('Folder of manifests', join(bench.folder, 'manifests'));
   await stored(bench, 'clparity.target.snapshot', 'manifests');
 });
 
@@ -57,17 +57,18 @@ step('then for the cluster, shows every change and asks before it writes', async
   await bench.question('Select the local cluster').waitFor();
   await bench.line(cluster).waitFor();
   await bench.shot('select-cluster');
-  await bench.line(cluster).click();
+  await bench.type(cluster);
+  await bench.press('Enter');
   await stored(bench, 'clparity.cluster', cluster);
   await bench.question(`Apply 27 changes to ${cluster}?`).waitFor({ timeout: SYNC });
   await bench.page.locator('.multiDiffEntry', { hasText: 'kind: Namespace' }).first().waitFor();
   await bench.shot('plan');
 });
 
-step('an Enter meant for somewhere else applies nothing; the button does', async () => {
-  await bench.page.keyboard.press('Enter');
+step('an Enter meant for somewhere else applies nothing; to choose a line first does', async () => {
+  await bench.press('Enter');
   await bench.question(/^Apply/).waitFor();
-  await bench.line('Apply').click();
+  await bench.press('ArrowDown', 'Enter');
   await bench.toast('Change the local cluster').waitFor({ timeout: SYNC });
 });
 
@@ -91,7 +92,8 @@ step('a connection is explained with its rule and line', async () => {
   await bench.question('(2/3)').waitFor();
   await pick('shop-data/StatefulSet/');
   await bench.question('(3/3)').waitFor();
-  await bench.line('TCP').click();
+  await bench.line('TCP').waitFor();
+  await bench.press('Enter');
   await bench.preview().locator('h1', { hasText: 'shop-web/Deployment/' }).waitFor();
   await bench
     .preview()
@@ -126,7 +128,7 @@ step('a rule that went away at the target is a change to prune; Cancel leaves it
   await bench.toast('Mirror Policies').waitFor({ state: 'hidden' });
   await bench.run('Container Linux Parity: Mirror Policies');
   await bench.question(`Apply 1 change to ${cluster}?`).waitFor({ timeout: SYNC });
-  await bench.line('apply some of it').click();
+  await bench.press('ArrowDown', 'ArrowDown', 'Enter');
   await bench.question('untick what is to stay').waitFor();
   await bench.line('statsd').waitFor();
   await bench.shot('choose');
@@ -142,7 +144,7 @@ step('undo shows what it brings back, and does', async () => {
   await bench.question(`Apply 1 change to ${cluster}?`).waitFor({ timeout: SYNC });
   await bench.line('create 1').waitFor();
   await bench.shot('undo');
-  await bench.line('create 1').click();
+  await bench.press('ArrowDown', 'Enter');
   await bench.toast(`Undone in ${cluster}: create 1.`).waitFor({ timeout: SYNC });
 });
 
@@ -175,5 +177,6 @@ step('remove asks in a dialog and leaves the cluster as before', async () => {
 
 async function pick(text: string): Promise<void> {
   await bench.line(text).waitFor();
-  await bench.line(text).click();
+  await bench.type(text);
+  await bench.press('Enter');
 }

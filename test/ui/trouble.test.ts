@@ -102,6 +102,7 @@ step('what a run has left fills it, and the status bar, without any Docker', asy
   await bench.row('exact').waitFor();
   await bench.row('exact').click();
   await bench.page.locator('.tab', { hasText: 'shop-web.yaml' }).waitFor();
+  await bench.clear();
   await bench.shot('view');
 });
 

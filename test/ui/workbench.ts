@@ -35,6 +35,8 @@ export interface Window {
   status(text: string): Locator;
   /** The Markdown preview's document. */
   preview(): FrameLocator;
+  /** Types the path of a folder into the dialog of this title, and takes it. */
+  openFolder(title: string, path: string): Promise<void>;
   /** Takes the name that the dialog for saving proposes. */
   saveAs(name: string): Promise<void>;
   /** Hides every notification. */
@@ -203,6 +205,16 @@ function drive(page: Page): Window {
       page.locator('.getting-started-step', { hasText: step }).locator('.codicon-getting-started-step-checked'),
     status: (text) => page.locator('.part.statusbar .statusbar-item', { hasText: text }).first(),
     preview: () => page.frameLocator('iframe.webview.ready').last().frameLocator('iframe#active-frame'),
+    async openFolder(title, path) {
+      const dialog = page.locator('.quick-input-widget .quick-input-title', { hasText: title });
+      await dialog.waitFor();
+      await input.fill(path);
+      // An Enter may only walk into the folder: the next one takes it.
+      for (const end = Date.now() + PATIENCE; await dialog.isVisible(); await delay(2_000)) {
+        assert.ok(Date.now() < end, `${path} is not taken`);
+        await page.keyboard.press('Enter');
+      }
+    },
     async saveAs(name) {
       // The dialog walks to the folder before it proposes the name.
       for (const end = Date.now() + PATIENCE; !(await input.inputValue()).endsWith(`/${name}`); await delay(50)) {
