@@ -30,7 +30,7 @@ import {
   unmatched,
   unmatchedText,
 } from './policy/selection.ts';
-import { matrixPage as pageOf } from './report/page.ts';
+import { matrixPageSteps } from './report/page.ts';
 import { captureCluster } from './snapshot/capture.ts';
 import type { Protocol, Snapshot } from './snapshot/model.ts';
 import { notMirrored } from './snapshot/other-policies.ts';
@@ -70,7 +70,7 @@ export async function matrixPage(
   const model = readModel(run, snapshot);
   return {
     value: await matrixOf(run, model, options),
-    page: pageOf(model, `Network policies of ${snapshot.source.name}`),
+    page: await inSlices(matrixPageSteps(model, `Network policies of ${snapshot.source.name}`), run.signal),
   };
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { matrix as matrixOf } from '../policy/matrix.ts';
+import { atOnce } from '../host/slices.ts';
+import { matrixSteps } from '../policy/matrix.ts';
 import type { PolicyModel } from '../policy/model.ts';
 import type { ProbeResult } from '../verify/model.ts';
 import { differingCells } from './connections-data.ts';
@@ -17,16 +18,23 @@ const STYLE = `body{font:14px/1.5 system-ui,sans-serif;margin:2rem auto;max-widt
  * Where cells are too many, they lead to the policies of the namespace that decides. No script and no resource.
  * `before` is HTML of the caller; cells of `differences` are marked.
  */
-export function matrixPage(
+export function matrixPage(...page: Parameters<typeof matrixPageSteps>): string {
+  return atOnce(matrixPageSteps(...page));
+}
+
+/** The same, with pauses: see inSlices. */
+export function* matrixPageSteps(
   model: PolicyModel,
   title: string,
   before = '',
   differences: readonly ProbeResult[] = [],
-): string {
-  const matrix = matrixOf(model);
+): Generator<undefined, string> {
+  const matrix = yield* matrixSteps(model);
   const grid = gridOf(matrix);
+  yield;
   const differing = differingCells(matrix, differences, grid);
   const why = whySections(model, matrix, grid);
+  yield;
   return htmlDocument(title, [
     `<h1>${escaped(title)}</h1>`,
     before,
