@@ -16,26 +16,25 @@ import { pullImage } from '../../src/image/pull.ts';
 import { resolveImage } from '../../src/image/resolve.ts';
 import { unloadImages } from '../../src/image/unload.ts';
 import { must } from '../bench/bench-images.ts';
-import { type ContainerdStore, startContainerdStore } from './containerd-store.ts';
+import { startContainerdStore } from './containerd-store.ts';
 import { debianProgram } from './debian.ts';
+import type { DockerDaemon } from './docker-daemon.ts';
 import { type ImageWorld, namesOn, openImageWorld, TIDY_UP, tidyUpAndRestart, watchedRun } from './image-world.ts';
 import { type OldNode, startOldNode } from './old-node.ts';
 import { pushStandInImage } from './standin-image.ts';
-import { kubectl, onCluster } from './test-cluster.ts';
+import { kubectl, makeNamespace, onCluster } from './test-cluster.ts';
 
 const run = quietRun();
 const NAMESPACE = 'clparity-incremental';
 const DEFAULT_SOCKET = '/var/run/docker.sock';
 let world: ImageWorld;
-let store: ContainerdStore;
+let store: DockerDaemon;
 
 before(async () => {
   if (onCluster.skip) return;
   world = await openImageWorld();
   store = await startContainerdStore();
-  await kubectl(world.cluster, ['create', 'namespace', NAMESPACE]);
-  const account = ['wait', '--for=create', '--timeout=50s', 'serviceaccount/default'];
-  await kubectl(world.cluster, ['-n', NAMESPACE, ...account]);
+  await makeNamespace(world.cluster, NAMESPACE);
 });
 after(async () => {
   if (!world) return;

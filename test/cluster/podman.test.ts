@@ -9,24 +9,23 @@ import { pullImage } from '../../src/image/pull.ts';
 import { ROOM } from '../../src/image/push.ts';
 import { resolveImage } from '../../src/image/resolve.ts';
 import { unloadImages } from '../../src/image/unload.ts';
+import type { DockerDaemon } from './docker-daemon.ts';
 import { type ImageWorld, openImageWorld, tidyUpAndRestart, watchedRun } from './image-world.ts';
-import { type Podman, podmanIsMissing, startPodman } from './podman.ts';
+import { podmanIsMissing, startPodman } from './podman.ts';
 import { pushStandInImage } from './standin-image.ts';
-import { kubectl, onCluster } from './test-cluster.ts';
+import { kubectl, makeNamespace, onCluster } from './test-cluster.ts';
 
 const run = quietRun(AbortSignal.timeout(600_000));
 const NAMESPACE = 'clparity-podman';
 const skip = onCluster.skip || (await podmanIsMissing());
 let world: ImageWorld;
-let podman: Podman;
+let podman: DockerDaemon;
 
 before(async () => {
   if (skip) return;
   world = await openImageWorld();
   podman = await startPodman(world.registry.host);
-  await kubectl(world.cluster, ['create', 'namespace', NAMESPACE]);
-  const account = ['wait', '--for=create', '--timeout=50s', 'serviceaccount/default'];
-  await kubectl(world.cluster, ['-n', NAMESPACE, ...account]);
+  await makeNamespace(world.cluster, NAMESPACE);
 });
 after(async () => {
   if (!world) return;

@@ -22,6 +22,12 @@ export async function openTestCluster(name = NAME): Promise<VouchedCluster> {
   return kind.vouch(cluster, quietRun());
 }
 
+/** Makes a namespace in which pods can start: it gets its default service account a moment later. */
+export async function makeNamespace(cluster: VouchedCluster, name: string): Promise<void> {
+  await kubectl(cluster, ['create', 'namespace', name]);
+  await kubectl(cluster, ['-n', name, 'wait', '--for=create', '--timeout=50s', 'serviceaccount/default']);
+}
+
 /** Runs the real kubectl inside the control-plane node: another tool than ours, with field managers of its own. */
 export async function kubectl(cluster: VouchedCluster, argv: readonly string[], manifest?: object): Promise<string> {
   const node = cluster.nodes.find(({ role }) => role === 'control-plane')?.name ?? '';
