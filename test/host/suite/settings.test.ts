@@ -20,6 +20,7 @@ describe('settings', () => {
     'namespaceMap',
     'namespacePrefix',
     'acceptWider',
+    'enableDns',
     'engine',
     'keepStandIns',
     'probeTimeout',
@@ -42,6 +43,7 @@ describe('settings', () => {
     await write('namespaceMap', { 'shop-prod': 'shop' });
     await write('namespacePrefix', 'dev1-');
     await write('acceptWider', ['shop/web']);
+    await write('enableDns', true);
     await write('engine', 'cilium');
     await write('keepStandIns', true);
     await write('probeTimeout', 500);
@@ -58,6 +60,7 @@ describe('settings', () => {
       namespaceMap: { 'shop-prod': 'shop' },
       namespacePrefix: 'dev1-',
       acceptWider: ['shop/web'],
+      enableDns: true,
       engine: 'cilium',
       keep: true,
       probeTimeoutMs: 500,
