@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { quietRun } from '../../src/host/run.ts';
@@ -43,24 +44,6 @@ async function leaveReport(folder: string, cluster: string): Promise<void> {
 
 const step = story(() => bench);
 
-step('a window without a folder says what it needs one for', async () => {
-  const empty = await bench.window();
-  await empty.run('View: Show Container Linux Parity');
-  await welcomed(empty, 'kept in a folder', ['Open Folder']);
-  await empty.shot('welcome-no-folder');
-  await empty.page.close();
-});
-
-step('a folder without anything that nobody trusts asks for trust, and for nothing that needs it', async () => {
-  const fresh = await bench.window(join(bench.folder, 'north'));
-  await fresh.run('View: Show Container Linux Parity');
-  await welcomed(fresh, 'needs a workspace that you trust', ['Manage Workspace Trust']);
-  await fresh.shot('welcome-untrusted');
-  await fresh.welcome('Manage Workspace Trust').click();
-  await fresh.page.locator('.workspace-trust-editor').waitFor();
-  await fresh.page.close();
-});
-
 step('a folder that nobody trusts: the view shows the last report, and says why it can do no more', async () => {
   await bench.status('Restricted Mode').waitFor();
   await bench.run('View: Show Container Linux Parity');
@@ -85,7 +68,7 @@ step('in Restricted Mode the report opens and is exported; trust is given by han
 });
 
 step('a line of the tree has the menu that fits it', async () => {
-  assert.deepEqual(await menuOf('1 difference'), ['Sync', 'Verify']);
+  assert.deepEqual(await menuOf('1 difference'), ['Sync', 'Verify', 'Select Target and Cluster…']);
   const target = ['Select Target…', 'Capture Snapshot…', 'Show Difference…', 'Show Connection Matrix'];
   assert.deepEqual(await menuOf('Target'), target);
   assert.ok((await menuOf('Local cluster')).includes('Remove from Local Cluster…'));
@@ -132,6 +115,27 @@ step('what was done before the walkthrough was opened is ticked in it, and nothi
   for (const title of ['Choose what to be like', 'Choose a local cluster', 'Sync']) await bench.ticked(title).waitFor();
   for (const title of ['Check this machine', 'Ask why']) assert.equal(await bench.ticked(title).count(), 0, title);
   await bench.shot('ticked-before');
+});
+
+step('a window without a folder says what it needs one for', async () => {
+  const empty = await bench.window();
+  await empty.run('View: Show Container Linux Parity');
+  await welcomed(empty, 'kept in a folder', ['Open Folder']);
+  await empty.shot('welcome-no-folder');
+  await empty.page.close();
+});
+
+step('a folder without anything that nobody trusts asks for trust, and for nothing that needs it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fresh-'));
+  writeFileSync(join(folder, 'README.md'), '# Fresh\n');
+  const fresh = await bench.window(folder);
+  await fresh.run('View: Show Container Linux Parity');
+  await welcomed(fresh, 'needs a workspace that you trust', ['Manage Workspace Trust']);
+  await fresh.shot('welcome-untrusted');
+  await fresh.welcome('Manage Workspace Trust').click();
+  await fresh.page.locator('.workspace-trust-editor').waitFor();
+  await fresh.page.close();
+  rmSync(folder, { recursive: true });
 });
 
 /** The view's welcome: its words, and exactly these buttons. */
