@@ -28,19 +28,31 @@ interface InspectedSandbox {
  * network have none and are left out, and so are closed nodes. Throws where a node's container runtime doesn't answer.
  */
 export async function podNetworks(cluster: LocalCluster, signal: AbortSignal): Promise<Map<string, PodNetwork>> {
-  const networks = new Map<string, PodNetwork>();
-  await Promise.all(
-    openNodes(cluster).map(async ({ name }) => {
-      const result = await cluster.exec(name, ['sh', '-c', sandboxScript(cluster)], { signal });
-      if (result.exitCode !== 0) {
-        throw environmentError(`Node ${name} can't list its pods: ${(result.stderr || result.stdout).trim()}`, {
-          action: `Check the container runtime of node ${name}: does its containerd run?`,
-        });
-      }
-      for (const [uid, network] of parseSandboxes(result.stdout, name)) networks.set(uid, network);
+  const answers = await sandboxes(cluster, signal);
+  return new Map(answers.flatMap(({ node, output }) => parseSandboxes(output, node)));
+}
+
+/**
+ * The image that the nodes start every pod's sandbox with, those on the host's network included: a node may have no other.
+ * Undefined where no pod runs in an open node.
+ */
+export async function sandboxImage(cluster: LocalCluster, signal: AbortSignal): Promise<string | undefined> {
+  const answers = await sandboxes(cluster, signal);
+  const images = answers.flatMap(({ output }) => inspected(output).map(({ info, Image }) => info?.image ?? Image));
+  return images.find((image) => image !== undefined);
+}
+
+/** What each open node says of its sandboxes. */
+function sandboxes(cluster: LocalCluster, signal: AbortSignal): Promise<{ node: string; output: string }[]> {
+  return Promise.all(
+    openNodes(cluster).map(async ({ name: node }) => {
+      const { exitCode, stdout, stderr } = await cluster.exec(node, ['sh', '-c', sandboxScript(cluster)], { signal });
+      if (exitCode === 0) return { node, output: stdout };
+      throw environmentError(`Node ${node} can't list its pods: ${(stderr || stdout).trim()}`, {
+        action: `Check the container runtime of node ${node}: does its containerd run?`,
+      });
     }),
   );
-  return networks;
 }
 
 /**
@@ -48,16 +60,17 @@ export async function podNetworks(cluster: LocalCluster, signal: AbortSignal): P
  * and what `ctr containers info` says of sandboxes, one after another. Kubelet labels each with its pod's UID.
  */
 export function parseSandboxes(output: string, node: string): [string, PodNetwork][] {
+  return inspected(output).flatMap(({ status, info, Labels, Image, Spec }): [string, PodNetwork][] => {
+    const uid = status?.metadata?.uid ?? Labels?.['io.kubernetes.pod.uid'];
+    const own = (info?.runtimeSpec ?? Spec)?.linux?.namespaces?.find((n) => n.type === 'network');
+    if (!uid || !own) return [];
+    const path = own.path || (info?.pid ? `/proc/${info.pid}/ns/net` : undefined);
+    return path ? [[uid, { node, path, sandboxImage: info?.image ?? Image }]] : [];
+  });
+}
+
+function inspected(output: string): InspectedSandbox[] {
   const text = output.trim();
   if (text === '') return [];
-  const json = text.startsWith('[') ? text : `[${text.replace(/^\}\s*^\{/gm, '},{')}]`;
-  return (JSON.parse(json) as InspectedSandbox[]).flatMap(
-    ({ status, info, Labels, Image, Spec }): [string, PodNetwork][] => {
-      const uid = status?.metadata?.uid ?? Labels?.['io.kubernetes.pod.uid'];
-      const own = (info?.runtimeSpec ?? Spec)?.linux?.namespaces?.find((n) => n.type === 'network');
-      if (!uid || !own) return [];
-      const path = own.path || (info?.pid ? `/proc/${info.pid}/ns/net` : undefined);
-      return path ? [[uid, { node, path, sandboxImage: info?.image ?? Image }]] : [];
-    },
-  );
+  return JSON.parse(text.startsWith('[') ? text : `[${text.replace(/^\}\s*^\{/gm, '},{')}]`) as InspectedSandbox[];
 }

@@ -15,7 +15,7 @@ import { listStandIns, removeStandIns } from './leftovers.ts';
 import { type LocalPod, type PodObject, runningPod } from './local-pods.ts';
 import { type Measured, measure } from './measure.ts';
 import type { VerifyResult } from './model.ts';
-import { type PodNetwork, podNetworks } from './netns.ts';
+import { type PodNetwork, podNetworks, sandboxImage } from './netns.ts';
 import { PODS } from './ours.ts';
 import { kitFor } from './pause-pod.ts';
 import type { Answer } from './prober.ts';
@@ -195,9 +195,10 @@ function closedNodes({ nodes }: VouchedCluster): ReadonlyMap<string, string> {
 
 /** The image that the nodes start every pod's sandbox with: it is there already, and does nothing. */
 async function pauseImage(cluster: VouchedCluster, signal: AbortSignal): Promise<string> {
-  for (const { sandboxImage } of (await podNetworks(cluster, signal)).values()) if (sandboxImage) return sandboxImage;
-  throw environmentError(`No pod with a network of its own runs in ${cluster.id}`, {
-    action: `Check that its DNS pods run: kubectl -n kube-system get pods`,
+  const image = await sandboxImage(cluster, signal);
+  if (image !== undefined) return image;
+  throw environmentError(`No pod runs in ${cluster.id}, as far as its nodes can be entered`, {
+    action: `Check that its own pods run: kubectl -n kube-system get pods`,
   });
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { LocalCluster } from '../../src/cluster/provider.ts';
 import { signatureOf } from '../../src/plan/ownership.ts';
 import { fromLabelSelector } from '../../src/policy/dialect/selector.ts';
 import type { Connection, PodEndpoint, Policy, PolicyModel, PortMatch, Verdict } from '../../src/policy/model.ts';
@@ -9,7 +10,7 @@ import { castWorkloads } from '../../src/verify/cast.ts';
 import { compare } from '../../src/verify/compare.ts';
 import { planConnections, portsWorthProbing } from '../../src/verify/connections.ts';
 import type { PodObject } from '../../src/verify/local-pods.ts';
-import { parseSandboxes } from '../../src/verify/netns.ts';
+import { parseSandboxes, sandboxImage } from '../../src/verify/netns.ts';
 import { pausePod, standInName } from '../../src/verify/pause-pod.ts';
 import { type Probe, readAnswers } from '../../src/verify/prober.ts';
 import { targetName } from '../../src/verify/stage.ts';
@@ -147,6 +148,17 @@ describe('what the node says', () => {
       info: { runtimeSpec: { linux: { namespaces: [{ type: 'pid' }] } } },
     };
     assert.deepEqual(parseSandboxes(text(host), 'n'), []);
+  });
+
+  it("finds the image of a node's sandboxes where all of them are on the node's network", async () => {
+    const fixed = { info: { image: 'pause:2', runtimeSpec: { linux: { namespaces: [{ type: 'pid' }] } } } };
+    const cluster = (stdout: string): LocalCluster => ({
+      ...{ provider: 'test', name: 'test', id: 'test', nodes: [{ name: 'n', role: 'control-plane' }] },
+      exec: async () => ({ exitCode: 0, stdout, stderr: '' }),
+    });
+    const { signal } = new AbortController();
+    assert.equal(await sandboxImage(cluster(text([fixed])), signal), 'pause:2');
+    assert.equal(await sandboxImage(cluster(''), signal), undefined);
   });
 
   const udp: Probe = { source: 'a', destination: 'b', protocol: 'UDP', address: '10.0.0.1', port: 5353 };
