@@ -35,7 +35,7 @@ export interface Window {
   status(text: string): Locator;
   /** The Markdown preview's document. */
   preview(): FrameLocator;
-  /** Types the path of a folder into the dialog of this title, and takes it. */
+  /** Types the path of a folder, which holds no other, into the dialog of this title, and takes it. */
   openFolder(title: string, path: string): Promise<void>;
   /** Takes the name that the dialog for saving proposes. */
   saveAs(name: string): Promise<void>;
@@ -208,8 +208,13 @@ function drive(page: Page): Window {
     async openFolder(title, path) {
       const dialog = page.locator('.quick-input-widget .quick-input-title', { hasText: title });
       await dialog.waitFor();
-      await input.fill(path);
-      // An Enter may only walk into the folder: the next one takes it.
+      await input.fill(`${path}/`);
+      // Until the dialog has walked there an Enter takes the folder that it is in; there, only the way up is left to choose.
+      const rows = page.locator('.quick-input-widget .monaco-list-row');
+      for (const end = Date.now() + PATIENCE; (await rows.count()) > 1; await delay(50)) {
+        assert.ok(Date.now() < end, `${path} is not walked to`);
+      }
+      // An Enter may only accept what is typed: the next one takes it.
       for (const end = Date.now() + PATIENCE; await dialog.isVisible(); await delay(2_000)) {
         assert.ok(Date.now() < end, `${path} is not taken`);
         await page.keyboard.press('Enter');
