@@ -20,7 +20,7 @@ const { must } = await import('./bench-images.ts');
 const { startContainerdStore } = await import('../cluster/containerd-store.ts');
 
 const quick = process.argv.includes('--quick');
-/** `--nodes=1`, `--backend=overlay2`, `--mb=1000`, `--rounds=3`: less than everything. */
+/** `--nodes=1`, `--backend=overlay2`, `--mb=1000`, `--rounds=3`, `--case=top` (first, nothing): less than everything. */
 const chosen = (name) => new RegExp(`--${name}=(\\w+)`).exec(process.argv.join(' '))?.[1];
 const folder = mkdtempSync(join(tmpdir(), 'clparity-bench-'));
 const made = [];
@@ -48,6 +48,7 @@ async function load() {
   await run(process.execPath, [join(ROOT, 'scripts', 'build.mjs'), '--bench', '--production']);
   const program = join(ROOT, 'dist-test', 'load-once.js');
   const sizes = chosen('mb') ? [Number(chosen('mb'))] : quick ? [50] : [250, 1000];
+  const only = chosen('case');
   const rounds = Number(chosen('rounds') ?? (quick ? 1 : 5));
   const store = await startContainerdStore();
   try {
@@ -59,7 +60,16 @@ async function load() {
       ]) {
         if (chosen('backend') && chosen('backend') !== backend) continue;
         for (const megabytes of sizes) {
-          for await (const result of benchLoad({ ...place, program, backend, socket, megabytes, rounds, folder })) {
+          for await (const result of benchLoad({
+            ...place,
+            program,
+            backend,
+            socket,
+            megabytes,
+            rounds,
+            folder,
+            only,
+          })) {
             console.log(JSON.stringify(result));
           }
         }
