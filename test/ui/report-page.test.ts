@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AxeResults } from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { quietRun } from '../../src/host/run.ts';
@@ -202,7 +203,10 @@ test('5,000 pods under 2,000 policies: only what is on screen is in the page, an
   await grid.evaluate((g) => g.scrollTo(0, 0));
   await grid.hover();
   for (let i = 0; i < 50; i++) await page.mouse.wheel(0, 100);
-  await page.waitForFunction("document.querySelector('#grid').scrollTop === 5000");
+  const scrolled = () => grid.evaluate((g) => g.scrollTop);
+  for (const end = Date.now() + 20_000; (await scrolled()) !== 5000; await delay(50)) {
+    assert.ok(Date.now() < end, `scrolled to ${await scrolled()}`);
+  }
   await grid.focus();
   await page.locator('#rows').fill('ns7/');
   assert.equal(await page.locator('.row .name').count(), 2);
