@@ -9,11 +9,7 @@ const { join } = require('node:path');
 
 const dist = join(__dirname, '..', '..', 'dist');
 const manifest = require('../../package.json');
-/** Milliseconds of the processor on the thread that the host runs extensions on: what else the machine does doesn't count. */
-const now = () => {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
-};
+const now = () => performance.now();
 const since = (from) => Math.round((now() - from) * 100) / 100;
 
 /** Stands for all of VS Code's API: every part of it is a function that gives such a part again, and none does anything. */
