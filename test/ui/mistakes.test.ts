@@ -7,7 +7,7 @@ import { openWorkbench, stored, story, testCluster, type Workbench } from './wor
 
 /**
  * Somebody new, without the README, who makes a mistake at each step up to the plan: every one is named with its way out, and
- * that is a button. With the keyboard, but for notifications. Nothing is written to the cluster.
+ * that is a button. With the keyboard, but for notifications and the dialog of folders. Nothing is written to the cluster.
  */
 const cluster = testCluster() ?? '';
 const skip = cluster === '' && 'CLPARITY_TEST_CLUSTER names no cluster';
@@ -47,7 +47,7 @@ step('without a kubeconfig the list of targets says so, and files can be chosen'
   await bench.type('folder of manifests');
   await bench.line('A folder of manifests').waitFor();
   await bench.press('Enter');
-  await bench.openFolder('Folder of manifests', join(bench.folder, 'empty'));
+  await bench.openFolder('Folder of manifests', 'empty', 'Use as Target');
   await stored(bench, 'clparity.target.snapshot', 'empty');
 });
 
@@ -64,7 +64,7 @@ step('a folder that holds no manifests leads back to the choice of the target', 
   await bench.type('folder of manifests');
   await bench.line('A folder of manifests').waitFor();
   await bench.press('Enter');
-  await bench.openFolder('Folder of manifests', join(bench.folder, 'manifests'));
+  await bench.openFolder('Folder of manifests', 'manifests', 'Use as Target');
   await stored(bench, 'clparity.target.snapshot', 'manifests');
 });
 

@@ -49,7 +49,7 @@ step('the first sync asks for the target: a folder of manifests', async () => {
   await bench.shot('select-target');
   await bench.type('folder of manifests');
   await bench.press('Enter');
-  await bench.openFolder('Folder of manifests', join(bench.folder, 'manifests'));
+  await bench.openFolder('Folder of manifests', 'manifests', 'Use as Target');
   await stored(bench, 'clparity.target.snapshot', 'manifests');
 });
 
