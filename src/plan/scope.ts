@@ -1,6 +1,7 @@
 import { inputError } from '../host/errors.ts';
 import { matchesLabels, NAMESPACE_NAME_LABEL } from '../policy/select.ts';
 import type { Settings } from '../settings.ts';
+import { LABEL } from '../snapshot/api-rules.ts';
 import type { NamespaceFacts, Snapshot } from '../snapshot/model.ts';
 import { networkPolicies } from '../snapshot/policy-object.ts';
 import { globMatcher } from './glob.ts';
@@ -96,7 +97,6 @@ function choose(namespaces: readonly NamespaceFacts[], scope: Scope): { chosen: 
 
 /** A prefix ends in a dash, so that it can be told where it ends; without that it is a label of our marks' domain. */
 const PREFIX = /^[a-z]([-a-z0-9]{0,28}[a-z0-9])?-$/;
-const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 function refuseOddNames(namespaces: readonly NamespaceFacts[], scope: Scope, rename: (name: string) => string): void {
   const { namespacePrefix: prefix } = scope;
@@ -115,7 +115,7 @@ function refuseOddNames(namespaces: readonly NamespaceFacts[], scope: Scope, ren
         action: 'Map it to a namespace of your own.',
       });
     }
-    if (!NAME.test(local)) {
+    if (!LABEL.test(local)) {
       throw inputError(`${local}, for the target's ${name}, can't be a namespace's name: it is longer than 63`, {
         action: 'Use a shorter prefix, or map the namespace to a shorter name (--map TARGET=LOCAL).',
       });
@@ -131,7 +131,7 @@ function refuseOddMap(namespaces: readonly NamespaceFacts[], { namespaceMap }: S
         action: `It has ${namespaces.map(({ name }) => name).join(', ') || 'none'}.`,
       });
     }
-    if (!NAME.test(local)) {
+    if (!LABEL.test(local)) {
       throw inputError(`The namespace map puts ${target} into "${local}", which can't be a namespace's name`, {
         action: 'Use up to 63 of a-z, 0-9 and "-", a letter or digit at both ends.',
       });

@@ -41,3 +41,8 @@ export function contains(outer: AddressRange, inner: AddressRange): boolean {
 export function overlaps(a: AddressRange, b: AddressRange): boolean {
   return a.family === b.family && a.first <= b.last && b.first <= a.last;
 }
+
+/** Whether both are addresses, and one. */
+export function isSameAddress(a: AddressRange | undefined, b: AddressRange | undefined): boolean {
+  return a !== undefined && b !== undefined && a.family === b.family && a.first === b.first;
+}

@@ -1,12 +1,10 @@
 import { atOnce } from '../host/slices.ts';
 import type { Protocol } from '../snapshot/model.ts';
-import { compile } from './compile.ts';
-import { groupsOf, unscheduledMember } from './groups.ts';
 import type { AddressEndpoint, PolicyModel } from './model.ts';
 import { outsideOf } from './outside.ts';
 import { outsideRegions } from './outside-regions.ts';
 import { formatPorts, type PortRange, PROTOCOLS, union } from './ports.ts';
-import { reachAmong } from './reach.ts';
+import { type End, reachOutside } from './reach-outside.ts';
 
 /** A connection whose ports differ: between two workloads, or a workload and what is outside of the cluster. */
 export interface ConnectionDifference {
@@ -73,9 +71,6 @@ interface Kind {
   readonly after: readonly End[];
 }
 
-/** A group of pods, by its number, or an address. */
-type End = number | AddressEndpoint;
-
 function ends(side: Kind | AddressEndpoint): Pick<Kind, 'before' | 'after'> {
   return 'workloads' in side ? side : { before: [side], after: [side] };
 }
@@ -85,10 +80,7 @@ type Change = Pick<ConnectionDifference, 'protocol' | 'before' | 'after'>;
 
 /** The groups of each workload of a model, and the ports between groups and addresses, by the place of the protocol. */
 function reachOfSide(model: PolicyModel, addresses: readonly AddressEndpoint[]) {
-  const compiled = compile(model);
-  const all = groupsOf(compiled, false);
-  const places = new Map<End, number>(addresses.map((address, i) => [address, all.length + i]));
-  const between = reachAmong(compiled, [...all.map(unscheduledMember), ...addresses]);
+  const { groups: all, between } = reachOutside(model, addresses);
   const groups = new Map<string, number[]>();
   for (const [i, { namespace, workloads }] of all.entries()) {
     for (const workload of workloads) {
@@ -96,11 +88,10 @@ function reachOfSide(model: PolicyModel, addresses: readonly AddressEndpoint[]) 
       groups.set(name, [...(groups.get(name) ?? []), i]);
     }
   }
-  const placeOf = (end: End) => (typeof end === 'number' ? end : (places.get(end) ?? 0));
   return {
     groups,
     ports(from: readonly End[], to: readonly End[], protocol: number): readonly PortRange[] {
-      const found = from.flatMap((a) => to.map((b) => between(placeOf(a), placeOf(b))[protocol] ?? []));
+      const found = from.flatMap((a) => to.map((b) => between(a, b)[protocol] ?? []));
       return found.length === 1 ? (found[0] ?? []) : union(found.flat());
     },
   };

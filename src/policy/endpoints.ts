@@ -1,7 +1,7 @@
 import { inputError } from '../host/errors.ts';
 import type { EngineName, Protocol, Snapshot, Workload } from '../snapshot/model.ts';
 import { maybe } from '../snapshot/shape.ts';
-import { parseAddress } from './addresses.ts';
+import { isSameAddress, parseAddress } from './addresses.ts';
 import { compile } from './compile.ts';
 import { calicoTiers } from './dialect/calico-tiers.ts';
 import { parsePolicies } from './dialect/index.ts';
@@ -172,7 +172,7 @@ function ofWorkload(pods: readonly PodEndpoint[], kind: string, name: string): P
 function resolveAddress(model: PolicyModel, ip: string): Endpoint[] {
   const address = parseAddress(ip);
   if (!address) throw inputError(`"${ip}" is not an IP address`, { action: `Write it as in ip:10.0.0.1. ${FORMS}` });
-  const has = (pod: PodEndpoint) => pod.ips.some((i) => i === ip || sameAddress(parseAddress(i), address));
+  const has = (pod: PodEndpoint) => pod.ips.some((i) => i === ip || isSameAddress(parseAddress(i), address));
   const pods = model.pods.filter((p) => !p.hostNetwork && has(p));
   return pods.length > 0 ? pods : [{ type: 'address', id: `ip:${ip}`, ip }];
 }
@@ -182,10 +182,6 @@ function namedOutside(name: string): Endpoint {
     throw inputError(`"${name}" is not a DNS name`, { action: `Write it as in dns:example.com. ${FORMS}` });
   }
   return named(name);
-}
-
-function sameAddress(a: ReturnType<typeof parseAddress>, b: ReturnType<typeof parseAddress>): boolean {
-  return a !== undefined && b !== undefined && a.family === b.family && a.first === b.first;
 }
 
 function suggestion(model: PolicyModel, text: string): string {

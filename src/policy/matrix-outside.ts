@@ -1,12 +1,10 @@
 import { atOnce } from '../host/slices.ts';
-import { compile } from './compile.ts';
-import { groupsOf, unscheduledMember } from './groups.ts';
 import type { MatrixConnection } from './matrix.ts';
-import type { AddressEndpoint, PolicyModel } from './model.ts';
+import type { PolicyModel } from './model.ts';
 import { outsideOf } from './outside.ts';
 import { outsideRegions } from './outside-regions.ts';
 import { formatPorts, PROTOCOLS } from './ports.ts';
-import { reachAmong } from './reach.ts';
+import { type End, reachOutside } from './reach-outside.ts';
 
 /**
  * What groups of pods may send to addresses outside, and these to them: `from` or `to` is then the name of an OutsideRegion.
@@ -18,13 +16,9 @@ export function outsideConnections(model: PolicyModel): MatrixConnection[] {
 
 /** The same, with pauses: see inSlices. */
 export function* outsideSteps(model: PolicyModel): Generator<undefined, MatrixConnection[]> {
-  const compiled = compile(model);
-  const groups = groupsOf(compiled, false);
   const outside = outsideOf([model]);
-  const between = reachAmong(compiled, [...groups.map(unscheduledMember), ...outside.addresses]);
-  const places = new Map(outside.addresses.map((address, i) => [address, groups.length + i]));
-  const placeOf = (address: AddressEndpoint) => places.get(address) ?? 0;
-  const portsBetween = (from: number, to: number) =>
+  const { groups, between } = reachOutside(model, outside.addresses);
+  const portsBetween = (from: End, to: End) =>
     between(from, to).flatMap((ranges, i) => {
       const protocol = PROTOCOLS[i];
       return protocol && ranges.length > 0 ? [{ protocol, ports: formatPorts(ranges) }] : [];
@@ -32,8 +26,8 @@ export function* outsideSteps(model: PolicyModel): Generator<undefined, MatrixCo
   const found: MatrixConnection[] = [];
   for (const [i, { id }] of groups.entries()) {
     yield;
-    const leaving = outsideRegions(outside, (address) => portsBetween(i, placeOf(address)));
-    const entering = outsideRegions(outside, (address) => portsBetween(placeOf(address), i));
+    const leaving = outsideRegions(outside, (address) => portsBetween(i, address));
+    const entering = outsideRegions(outside, (address) => portsBetween(address, i));
     for (const { name, facts } of leaving) found.push(...facts.map((fact) => ({ from: id, to: name, ...fact })));
     for (const { name, facts } of entering) found.push(...facts.map((fact) => ({ from: name, to: id, ...fact })));
   }

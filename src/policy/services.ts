@@ -1,9 +1,10 @@
 import { inputError } from '../host/errors.ts';
 import type { Protocol, ServiceFacts } from '../snapshot/model.ts';
-import { parseAddress } from './addresses.ts';
+import { isSameAddress, parseAddress } from './addresses.ts';
 import type { Endpoint, PodEndpoint, PolicyModel, Via } from './model.ts';
 import { nearest } from './near.ts';
 import { named } from './outside.ts';
+import { matchesLabels } from './select.ts';
 
 /** Where a connection to a Service ends up. */
 export interface Backend {
@@ -20,7 +21,7 @@ export interface Backend {
 export function serviceOf({ services }: PolicyModel, peer: string): ServiceFacts | undefined {
   if (peer.startsWith('ip:')) {
     const address = parseAddress(peer.slice('ip:'.length));
-    return services.find((s) => s.clusterIPs.some((ip) => address && parseAddress(ip)?.first === address.first));
+    return services.find((s) => s.clusterIPs.some((ip) => isSameAddress(parseAddress(ip), address)));
   }
   if (!peer.startsWith('dns:')) return undefined;
   const [name = '', namespace, svc, ...domain] = peer.slice('dns:'.length).toLowerCase().replace(/\.$/, '').split('.');
@@ -82,11 +83,8 @@ export function backendsOf(model: PolicyModel, service: ServiceFacts, protocol: 
 
 /** Undefined where only the cluster itself knows. */
 function podsBehind({ pods }: PolicyModel, { namespace, name, selector }: ServiceFacts): PodEndpoint[] | undefined {
-  const wanted = Object.entries(selector);
-  if (wanted.length > 0) {
-    const has = ({ labels }: PodEndpoint) =>
-      wanted.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
-    return pods.filter((pod) => pod.namespace === namespace && has(pod));
+  if (Object.keys(selector).length > 0) {
+    return pods.filter((pod) => pod.namespace === namespace && matchesLabels({ matchLabels: selector }, pod.labels));
   }
   // The API server keeps the addresses of this one itself.
   if (namespace !== 'default' || name !== 'kubernetes') return undefined;

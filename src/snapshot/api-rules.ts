@@ -2,8 +2,8 @@ import { API_VERSIONS, DIALECTS } from '../policy/dialect/index.ts';
 import type { PlacedObject } from './placed.ts';
 import { at, type Field, isAbsent, textOf } from './shape.ts';
 
-/** RFC 1123: what may be part of a DNS name, and a whole one (apimachinery, pkg/util/validation). */
-const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+/** RFC 1123: what may be part of a DNS name, such as a namespace's, and a whole one (apimachinery, pkg/util/validation). */
+export const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 /** What a port may be called (IANA's service names, as `IsValidPortName` there). */
 const PORT_NAME = /^(?=.{1,15}$)(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;

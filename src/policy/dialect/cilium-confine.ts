@@ -1,6 +1,6 @@
 import type { LabelSelector, PolicyObject } from '../../snapshot/model.ts';
 import { bareKey, NAMESPACE, NAMESPACE_LABELS } from './cilium-selector.ts';
-import { narrowed } from './confine.ts';
+import { narrowed, narrowedUnlessNamed } from './confine.ts';
 import { replaceAt } from './replace.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -37,15 +37,11 @@ function servicesOf({ toServices }: Json): Json[] {
 export function confinePeers(rule: Json, isWide: boolean, namespaces: readonly string[]): Json {
   const change = (value: unknown) => {
     const selector = value as LabelSelector;
-    const exact = Object.keys(selector.matchLabels ?? {});
-    const keys = [...exact, ...(selector.matchExpressions ?? []).map((e) => e.key)];
-    const isNamed =
-      exact.some((key) => bareKey(key) === NAMESPACE) ||
-      (selector.matchExpressions ?? []).some((e) => bareKey(e.key) === NAMESPACE && e.operator === 'In');
-    const isOwn =
-      !isWide && !keys.some((key) => bareKey(key) === NAMESPACE || bareKey(key).startsWith(NAMESPACE_LABELS));
+    const isKey = (key: string) => bareKey(key) === NAMESPACE;
+    const keys = [...Object.keys(selector.matchLabels ?? {}), ...(selector.matchExpressions ?? []).map((e) => e.key)];
+    const isOwn = !isWide && !keys.some((key) => isKey(key) || bareKey(key).startsWith(NAMESPACE_LABELS));
     const isReserved = keys.some((key) => key.startsWith('reserved:'));
-    return isNamed || isOwn || isReserved ? value : narrowed(selector, KEY, namespaces);
+    return isOwn || isReserved ? value : narrowedUnlessNamed(selector, KEY, namespaces, isKey);
   };
   return ['fromEndpoints', 'toEndpoints'].reduce<Json>((r, side) => replaceAt(r, [side, '*'], change) as Json, rule);
 }

@@ -10,11 +10,16 @@ export function narrowed(selector: LabelSelector, key: string, values: readonly 
   };
 }
 
-/** The same, but for one that says by that key whom it means: it needs no narrowing. */
-export function narrowedUnlessNamed(selector: LabelSelector, key: string, values: readonly string[]): LabelSelector {
+/** The same, but for one that says by that key, in any of the ways to write it, whom it means: it needs no narrowing. */
+export function narrowedUnlessNamed(
+  selector: LabelSelector,
+  key: string,
+  values: readonly string[],
+  isKey = (other: string) => other === key,
+): LabelSelector {
   const isNamed =
-    Object.hasOwn(selector.matchLabels ?? {}, key) ||
-    (selector.matchExpressions ?? []).some((e) => e.key === key && e.operator === 'In');
+    Object.keys(selector.matchLabels ?? {}).some(isKey) ||
+    (selector.matchExpressions ?? []).some((e) => isKey(e.key) && e.operator === 'In');
   return isNamed ? selector : narrowed(selector, key, values);
 }
 
