@@ -73,8 +73,7 @@ export async function ensurePodman() {
   if (getuid() !== 0 || !existsSync('/usr/bin/apt-get')) return;
   console.error('Installing podman');
   try {
-    await run('apt-get', ['update', '-qq']);
-    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'podman']);
+    await installPackage('podman');
   } catch (error) {
     console.error(`No podman: ${error.message}`);
   }
@@ -88,6 +87,12 @@ export async function ensureChromium() {
     throw new Error('No Chromium: install it, or name one in the variable CHROMIUM.');
   }
   console.error('Installing chromium');
+  await installPackage('chromium');
+}
+
+/** Without dpkg's syncs after every file: on a slow disk they stall the etcd of the clusters that run meanwhile. */
+async function installPackage(name) {
   await run('apt-get', ['update', '-qq']);
-  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium']);
+  const options = ['-y', '-qq', '--no-install-recommends', '-o', 'Dpkg::Options::=--force-unsafe-io'];
+  await run('apt-get', ['install', ...options, name]);
 }

@@ -89,6 +89,7 @@ if (wanted('unit')) {
   });
 }
 
+await editor; // an installation beside the suites would cost them the disk
 // One file at a time: they share the clusters and the daemon. The limit is for a hang, on a busy machine too.
 for (const [i, { variables, files }] of groups.entries()) {
   const env = await prepared('clusters', clusters);

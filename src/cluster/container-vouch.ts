@@ -7,7 +7,7 @@ import type { Connection, KubeObject } from '../target/rest.ts';
 import { internalAddresses } from './container-kinds.ts';
 import { type ContainerKind, containerClusters, type NodeContainers } from './node-containers.ts';
 import { type LocalCluster, type VouchedCluster, vouchedBy } from './provider.ts';
-import { adminConfig, seenFromOutside } from './seen.ts';
+import { adminConfig, askedPatiently, seenFromOutside } from './seen.ts';
 
 /**
  * Proves that the API server behind the control-plane container's published port is the one that runs in this cluster's
@@ -43,7 +43,7 @@ export async function vouchForContainers(
   // `localhost` is in every API server's certificate of these tools; an address it may be published on isn't always.
   const connection: Connection = { server, ca, cert, key, tlsServerName: 'localhost', ...(dial && { dial }) };
   const question = ['get', 'namespace', 'kube-system', '--request-timeout=10s', '-o', 'jsonpath={.metadata.uid}'];
-  const insideUid = (await inNode([...kind.kubectl, ...question])).trim();
+  const insideUid = (await askedPatiently(() => inNode([...kind.kubectl, ...question]), signal)).trim();
   const seen = await seenFromOutside(connection, signal, refuse);
   if (seen.uid === '' || seen.uid !== insideUid) {
     throw refuse(`${server} has kube-system UID ${seen.uid}, the node's own server ${insideUid}`);

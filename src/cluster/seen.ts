@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { messageOf, type ParityError } from '../host/errors.ts';
 import { type Connection, type KubeObject, openTransport, readClient } from '../target/rest.ts';
@@ -31,6 +32,22 @@ export async function seenFromOutside(connection: Connection, signal: AbortSigna
     throw refuse(`${connection.server} answers with a certificate of another CA (${messageOf(error)})`, error);
   } finally {
     await client.close();
+  }
+}
+
+/**
+ * Asks a server from inside again, up to three times: one whose disk is busy misses kubectl's deadline now and then, and
+ * that alone says nothing of who it is. Throws what the last try did.
+ */
+export async function askedPatiently<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let left = 2; ; left--) {
+    try {
+      return await ask();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (left === 0) throw error;
+      await delay(1000, undefined, { signal });
+    }
   }
 }
 
