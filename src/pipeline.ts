@@ -2,6 +2,7 @@ import { applyPlan } from './apply/apply.ts';
 import { type WriteClient, withClient } from './apply/client.ts';
 import { recorded } from './apply/history.ts';
 import { alone } from './apply/lease.ts';
+import { fromOtherFolder } from './apply/other-folder.ts';
 import { assertNotTarget } from './cluster/guard.ts';
 import { type VouchedCluster, whyUnprobed } from './cluster/provider.ts';
 import { assertNotListed } from './cluster/remote.ts';
@@ -26,6 +27,7 @@ import { localWorld, mirrored } from './plan/mirrored.ts';
 import type { ObjectPlan, Plan, ScopedTarget } from './plan/model.ts';
 import { asItIs } from './plan/not-applied.ts';
 import { readOwnKinds } from './plan/own-kinds.ts';
+import { signatureOf } from './plan/ownership.ts';
 import { placeOf, whereOf } from './plan/place.ts';
 import { hasChanges, mirroredEarlier, planObjects } from './plan/plan.ts';
 import { scopeTarget } from './plan/scope.ts';
@@ -134,6 +136,9 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
     const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
     return { objects: await planNow(run, client, cluster, target, settings, here), here };
   });
+  const where = whereOf(cluster, settings);
+  const signature = signatureOf(settings.namespacePrefix);
+  const others = await fromOtherFolder(project.folder, { ...objects, ...where }, snapshot.source, signature);
   return {
     snapshot,
     target,
@@ -142,7 +147,7 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
     enablesDns: withoutDns && settings.enableDns,
     plan: {
       ...objects,
-      ...whereOf(cluster, settings),
+      ...where,
       target: snapshot.source.name,
       images: changes.images,
       warnings: [
@@ -150,6 +155,7 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
         ...architectureWarnings(target, here),
         ...(withoutDns ? [dnsWarning(cluster.id, settings.enableDns)] : []),
         ...changes.warnings,
+        ...others,
         ...objects.warnings,
       ],
       notMirrored: [...windowsLines(target), ...changes.notMirrored, ...objects.notMirrored],

@@ -8,19 +8,14 @@ import { architecturesText, foreignArchitectures, windowsWorkloads } from '../sn
 import { mayHidePolicies } from '../snapshot/policy-object.ts';
 import type { ProbeResult, VerifyResult } from '../verify/model.ts';
 import type { Finding, Report } from './model.ts';
+import { openFindings } from './summary.ts';
 
 /** Connections of a kind that a finding lists. */
 const SHOWN = 20;
 
 /** Puts a report together. Layers that a run did not look at are simply not among `findings`. */
 export function makeReport(parts: Omit<Report, 'schema' | 'equal'>): Report {
-  // Gaps and missing ranges of the target, and a FROM that only a build decides, are named but don't turn the verdict;
-  // an unknown layer of ours does.
-  const named = ['target', 'Dockerfiles'];
-  const open = parts.findings.filter(
-    (f) => f.state === 'differs' || (f.state === 'unknown' && !named.includes(f.layer)),
-  );
-  return { schema: 'clparity/report/v1', equal: open.length === 0, ...parts };
+  return { schema: 'clparity/report/v1', equal: openFindings(parts.findings).length === 0, ...parts };
 }
 
 /** Whether what couldn't be read is the target's policies themselves. */

@@ -1,5 +1,6 @@
 import type { ProbeResult } from '../verify/model.ts';
 import type { FindingState, Report } from './model.ts';
+import { openFindings } from './summary.ts';
 
 /** A word beside every mark, so that nothing depends on colour. */
 const MARK: Readonly<Record<FindingState, string>> = {
@@ -63,8 +64,9 @@ export function renderMarkdown(report: Report): string {
 
 /** One line that says it all. */
 export function headline(report: Report): string {
-  const differs = report.findings.filter((f) => f.state === 'differs').length;
-  const unknown = report.findings.filter((f) => f.state === 'unknown' && f.layer !== 'target').length;
+  const open = openFindings(report.findings);
+  const differs = open.filter((f) => f.state === 'differs').length;
+  const unknown = open.length - differs;
   if (report.equal && report.findings.some((f) => f.state === 'skipped')) {
     return 'Equal in what was chosen; what was left out is named.';
   }

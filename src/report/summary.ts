@@ -1,4 +1,4 @@
-import type { Report } from './model.ts';
+import type { Finding, Layer, Report } from './model.ts';
 
 /** A report in a line. */
 export interface ReportSummary extends Pick<Report, 'target' | 'cluster' | 'createdAt' | 'equal'> {
@@ -9,9 +9,20 @@ export interface ReportSummary extends Pick<Report, 'target' | 'cluster' | 'crea
 
 /** Sums a report up. */
 export function reportSummary({ target, cluster, createdAt, equal, findings }: Report): ReportSummary {
-  const open = findings.filter(
-    ({ state, layer }) => state === 'differs' || (state === 'unknown' && layer !== 'target'),
-  );
+  const open = openFindings(findings);
   const [first] = open;
   return { target, cluster, createdAt, equal, open: open.length, ...(first && { first: first.title }) };
+}
+
+/**
+ * Gaps and missing ranges of the target, and a FROM that only a build decides, are named but don't turn the verdict; an
+ * unknown layer of ours does.
+ */
+const ONLY_NAMED: readonly Layer[] = ['target', 'Dockerfiles'];
+
+/** The findings that keep a report from being equal: every count of differences is of these. */
+export function openFindings(findings: readonly Finding[]): Finding[] {
+  return findings.filter(
+    ({ state, layer }) => state === 'differs' || (state === 'unknown' && !ONLY_NAMED.includes(layer)),
+  );
 }

@@ -46,5 +46,17 @@ function unpack(
     );
   }
   const group = type.apiVersion.includes('/') ? (type.apiVersion.split('/')[0] ?? '') : '';
-  return [{ group, ...type, object, file, lineOf: (path) => document.lineOf([...base, ...path]) }];
+  const named = field(value, failAt(file, document, base, undefined, titleIn(type.kind, value)));
+  return [{ group, ...type, object: named, file, lineOf: (path) => document.lineOf([...base, ...path]) }];
+}
+
+/** `NetworkPolicy shop/web`, as far as the object says it in a form that an error may repeat. */
+function titleIn(kind: string, { metadata }: { readonly metadata?: unknown }): string {
+  const { namespace, name } = (metadata ?? {}) as { readonly namespace?: unknown; readonly name?: unknown };
+  return [kind, [namespace, name].filter(isWord).join('/')].filter(isWord).join(' ');
+}
+
+/** Nothing that a terminal would obey, and no text of any length. */
+function isWord(part: unknown): part is string {
+  return typeof part === 'string' && /^[\w.:/-]{1,300}$/.test(part);
 }

@@ -122,11 +122,10 @@ function startOf(node: unknown): number | undefined {
   return isNode(node) ? node.range?.[0] : undefined;
 }
 
-/** How an error names a place in a file. */
-export function failAt(file: string, doc: YamlDocument, base: Path = [], action?: string) {
-  return (path: Path, problem: string): ParityError =>
-    inputError(
-      `${file}:${doc.lineOf([...base, ...path])}: ${path.length > 0 ? `${pathText(path)} ` : ''}${problem}`,
-      action === undefined ? {} : { action },
-    );
+/** How an error names a place in a file, and the object there where one is known. */
+export function failAt(file: string, doc: YamlDocument, base: Path = [], action?: string, object = '') {
+  return (path: Path, problem: string): ParityError => {
+    const what = [object && `${object}:`, pathText(path), problem].filter(Boolean).join(' ');
+    return inputError(`${file}:${doc.lineOf([...base, ...path])}: ${what}`, action === undefined ? {} : { action });
+  };
 }

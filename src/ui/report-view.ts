@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Report } from '../report/model.ts';
+import { openFindings } from '../report/summary.ts';
 import type { Place } from './place.ts';
 import type { Ui } from './ui.ts';
 
@@ -24,9 +25,7 @@ export function headline({ equal, cluster, target, findings, changes }: Report):
       ? vscode.l10n.t('Equal: {0} is like {1}, no changes were needed.', cluster, target)
       : vscode.l10n.t('Equal: {0} is now like {1}.', cluster, target);
   }
-  const open = findings.filter(
-    ({ state, layer }) => state === 'differs' || (state === 'unknown' && layer !== 'target'),
-  );
+  const open = openFindings(findings);
   const [first] = open;
   const title = first?.title ?? '';
   return open.length === 1

@@ -200,9 +200,12 @@ test('credential helpers: what Docker Desktop left in a distro, one that is miss
 });
 
 test('cgroups: v1, controllers that are off, rootless without delegation', async () => {
-  const v1 = await only('cgroups', { info: { ...GOOD_INFO, CgroupVersion: '1' }, env: IN_DISTRO });
-  assert.equal(v1.ok, true);
-  assert.match(v1.fix ?? '', /cgroup_no_v1=all.*wslconfig.*wsl\.exe --shutdown/);
+  const v1 = { ...GOOD_INFO, CgroupVersion: '1' };
+  await faulty('cgroups', { info: v1 }, /cgroup v1.*1\.35/, /unified_cgroup_hierarchy=1/);
+  const fix = /cgroup_no_v1=all.*wslconfig.*wsl\.exe --shutdown/;
+  await faulty('cgroups', { info: v1, env: IN_DISTRO }, /cgroup v1/, fix);
+  const { CgroupVersion: _, ...silent } = GOOD_INFO;
+  assert.deepEqual(cgroupFault(silent), { detail: "Docker doesn't say which cgroups it has" });
   const rootless = { ...GOOD_INFO, SecurityOptions: ['name=rootless'], MemoryLimit: false, CpuCfsQuota: false };
   await faulty('cgroups', { info: rootless }, /may not use cpu, memory/, /Delegate=yes under \[Service\]/);
   assert.equal(cgroupFault({ ...rootless, CgroupVersion: '1' }).fault, true);

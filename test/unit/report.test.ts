@@ -29,6 +29,7 @@ import {
   saveDrift,
   saveReport,
 } from '../../src/report/store.ts';
+import { reportSummary } from '../../src/report/summary.ts';
 import { renderText } from '../../src/report/text.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../../src/settings.ts';
 import type { Snapshot } from '../../src/snapshot/model.ts';
@@ -72,6 +73,21 @@ function report(over: Partial<Report> = {}): Report {
   };
   return makeReport({ ...base, findings: verifyFindings(verified), ...over });
 }
+
+test('what is only named counts nowhere: verdict, headline and summary agree', () => {
+  const named = (['target', 'Dockerfiles'] as const).map((layer) => ({
+    layer,
+    ...{ state: 'unknown' as const, title: `${layer}?`, evidence: [] },
+  }));
+  const parts = { target: 'prod', cluster: 'kind:dev', createdAt: '2026-01-01T00:00:00Z', changes: [] };
+  const equal = makeReport({ ...parts, findings: named });
+  assert.equal(equal.equal, true);
+  assert.equal(reportSummary(equal).open, 0);
+  const open = { layer: 'policies', state: 'unknown', title: 'p?', evidence: [] } as const;
+  const report = makeReport({ ...parts, findings: [...named, open] });
+  assert.deepEqual(reportSummary(report), { ...reportSummary(equal), equal: false, open: 1, first: 'p?' });
+  assert.match(renderText(report, false), /Not equal: 1 unknown\.$/);
+});
 
 test('equal only when nothing differs and nothing of ours is unknown', () => {
   assert.equal(report().equal, true);
