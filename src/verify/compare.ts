@@ -22,14 +22,25 @@ export function isByScope({ expected, scoped, answers }: Measurement): boolean {
   return scoped.allowed !== expected.allowed && agrees(scoped, answers.at(-1));
 }
 
+/** What the local cluster's own policies say of a connection, as far as they are known. */
+export type LocalJudge = (connection: Connection) => Verdict | undefined;
+
 /**
- * Compares measurements with expectations. `nameOf` names an endpoint as the target does; `localVerdict` says what the
- * local cluster's own policies make of a connection, to explain a difference.
+ * Whether silence has no known reason: nothing came through, as at the target, and yet no policy here is known to deny it. A
+ * slow machine or a pod that doesn't answer looks just the same.
+ */
+export function isUnexplained({ connection, expected, answers }: Measurement, judge: LocalJudge): boolean {
+  return !expected.allowed && answers.at(-1)?.verdict === 'denied' && judge(connection)?.allowed === true;
+}
+
+/**
+ * Compares measurements with expectations. `nameOf` names an endpoint as the target does; `judge` explains a difference,
+ * or a silence: one without a reason is no proof, and isn't counted.
  */
 export function compare(
   measurements: readonly Measurement[],
   nameOf: (pod: PodEndpoint) => string,
-  localVerdict: (connection: Connection) => Verdict | undefined,
+  judge: LocalJudge,
 ): Pick<VerifyResult, 'differences' | 'byScope' | 'counts' | 'notProbed'> {
   const counts: Record<Protocol, { probed: number; agreed: number }> = {
     TCP: { probed: 0, agreed: 0 },
@@ -39,13 +50,19 @@ export function compare(
   const differences: ProbeResult[] = [];
   const byScope: ProbeResult[] = [];
   const swallowed = new Map<string, number>();
+  const unexplained = new Map<string, number>();
+  const add = (to: Map<string, number>, port: string) => to.set(port, (to.get(port) ?? 0) + 1);
   for (const measurement of measurements) {
     const { connection, expected, answers } = measurement;
     const answer = answers.at(-1);
     const to = name(connection.to, nameOf);
+    const port = `${to} ${connection.protocol} ${connection.port}`;
     if (answer?.swallowed) {
-      const port = `${to} ${connection.protocol} ${connection.port}`;
-      swallowed.set(port, (swallowed.get(port) ?? 0) + 1);
+      add(swallowed, port);
+      continue;
+    }
+    if (isUnexplained(measurement, judge)) {
+      add(unexplained, port);
       continue;
     }
     const left = isByScope(measurement);
@@ -64,12 +81,18 @@ export function compare(
       expected: expected.allowed ? 'allowed' : 'denied',
       measured: answer?.verdict ?? 'unreachable',
       ...(detail ? { detail } : {}),
-      because: [...reasons(expected, 'At the target'), ...reasons(localVerdict(connection), 'Here')],
+      because: [...reasons(expected, 'At the target'), ...reasons(judge(connection), 'Here')],
     });
   }
-  const notProbed = [...swallowed].map(
-    ([port, n]) => `${n} connections to ${port}: silence proves nothing, for something listens there`,
-  );
+  const notProbed = [
+    ...[...swallowed].map(
+      ([port, n]) => `${n} connections to ${port}: silence proves nothing, for something listens there`,
+    ),
+    ...[...unexplained].map(
+      ([port, n]) =>
+        `${n} connections to ${port}: silent as the target denies them, but no policy here is known to deny them`,
+    ),
+  ];
   const key = (d: ProbeResult) => `${d.from} ${d.to} ${d.protocol} ${String(d.port).padStart(5)}`;
   for (const list of [differences, byScope]) list.sort((a, b) => (key(a) < key(b) ? -1 : 1));
   return { differences, byScope, counts, notProbed };

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalCluster } from '../cluster/provider.ts';
 import { evaluator } from '../policy/evaluate.ts';
 import type { Connection, PolicyModel } from '../policy/model.ts';
-import { agrees, isByScope, type Measurement } from './compare.ts';
+import { agrees, isByScope, isUnexplained, type LocalJudge, type Measurement } from './compare.ts';
 import { planConnections } from './connections.ts';
 import type { Enforcement } from './enforcement.ts';
 import type { PodNetwork } from './netns.ts';
@@ -24,7 +24,7 @@ export interface Measured {
 
 /**
  * Sends packets for every connection worth it and returns what came back beside what the target's policies say. An
- * answer that disagrees is asked for again before it's believed.
+ * answer that disagrees, or a silence without a reason, is asked for again before it's believed.
  */
 export async function measure(
   stage: {
@@ -37,6 +37,7 @@ export async function measure(
     readonly networks: ReadonlyMap<string, PodNetwork>;
     readonly endpoints: Endpoints;
     readonly enforcement: Enforcement;
+    readonly judge?: LocalJudge;
     /** Probe these alone. */
     readonly only?: readonly Connection[];
   },
@@ -70,7 +71,9 @@ export async function measure(
   };
   await ask(measurements, (done) => onProgress(done, measurements.length));
   for (const pause of PAUSES_MS) {
-    const doubtful = measurements.filter((m) => worthRepeating(m, enforcement.check.enforced));
+    const doubtful = measurements.filter(
+      (m) => worthRepeating(m, enforcement.check.enforced) || (stage.judge && isUnexplained(m, stage.judge)),
+    );
     if (doubtful.length === 0) break;
     await sleep(pause, undefined, { signal: options.signal });
     await ask(doubtful, () => {});

@@ -28,7 +28,7 @@ export interface VerifyInput {
   readonly cluster: VouchedCluster;
   readonly client: WriteClient;
   readonly settings: Pick<Settings, 'probeTimeoutMs' | 'keep'>;
-  /** The local cluster's own policies, to explain differences. */
+  /** The local cluster's own policies, to explain differences and silence. */
   readonly localModel?: PolicyModel;
 }
 
@@ -142,10 +142,10 @@ async function probe(
 ): Promise<Omit<VerifyResult, 'left'>> {
   const { target } = input;
   const { enforcement, cast } = stage;
-  const measured = await measureNow(input, run, { ...stage, endpoints, networks });
-  const judge = input.localModel && localJudge(input.localModel, target, endpoints.players);
+  const judge = input.localModel ? localJudge(input.localModel, target, endpoints.players) : () => undefined;
+  const measured = await measureNow(input, run, { ...stage, endpoints, networks, judge });
   const nameOf = targetName(target.localNames);
-  const compared = compare(measured.measurements, nameOf, (c) => judge?.(c));
+  const compared = compare(measured.measurements, nameOf, judge);
   const { enforced, evidence } = enforcement.check;
   const passing = compared.differences.filter((d) => d.expected === 'denied' && d.measured === 'allowed').length;
   const consequence = enforced ? [] : [`${passing} connections that the target denies pass here, measured`];

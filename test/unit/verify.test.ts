@@ -374,6 +374,20 @@ describe('the comparison', () => {
     );
   });
 
+  it('takes silence for proof only where a policy here is known to deny', () => {
+    const silent = { connection, ...says(verdict(true, false)), answers: [answer('denied')] };
+    const known = compare([silent], name, () => verdict(true, false));
+    assert.deepEqual([known.counts.TCP, known.notProbed], [{ probed: 1, agreed: 1 }, []]);
+    const unknown = compare([silent], name, () => verdict(true, true));
+    assert.deepEqual([unknown.counts.TCP, unknown.differences], [{ probed: 0, agreed: 0 }, []]);
+    assert.match(unknown.notProbed.join(), /1 connections to prod\/Deployment\/b TCP 80: silent/);
+    // A difference is told as ever.
+    assert.equal(
+      compare([{ ...silent, answers: [answer('allowed')] }], name, () => verdict(true, true)).differences.length,
+      1,
+    );
+  });
+
   it('neither counts nor blames a datagram that a listener swallowed', () => {
     const answers = [{ ...answer('unreachable'), swallowed: true as const }];
     const udp: Connection = { ...connection, protocol: 'UDP' };
