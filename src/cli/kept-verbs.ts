@@ -24,7 +24,7 @@ export function registerKeptVerbs(verb: Register): void {
       const value = await v.core.lastReport(folder, { ...(target && { target }), ...(cluster && { cluster }) });
       const document = await outputFile(v, 'html', html);
       if (document) {
-        await document.write(v.core.reportPage(value, await v.core.lastTarget(folder, value)));
+        await document.write(await v.core.reportPage(value, await v.core.lastTarget(folder, value), v.run.signal));
       }
       if (markdown) v.show(value, () => v.core.renderMarkdown(value));
       else v.show(value, (colour) => v.core.renderText(value, colour));

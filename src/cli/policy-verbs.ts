@@ -32,7 +32,7 @@ export function registerPolicyVerbs(verb: Register): void {
         html === undefined
           ? { value: await v.core.matrix(v.run, v.project, options) }
           : await v.core.matrixPage(v.run, v.project, options);
-      await picture?.write(v.core.matrixSvg(value));
+      await picture?.write(await v.core.matrixSvg(value, v.run.signal));
       await document?.write(page);
       v.show(value, () => v.core.matrixText(value));
       return 0;

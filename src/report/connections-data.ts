@@ -1,6 +1,6 @@
 import type { Matrix } from '../policy/matrix.ts';
 import type { ProbeResult } from '../verify/model.ts';
-import { type CellVerdict, type Grid, gridOf } from './grid.ts';
+import { type CellVerdict, type Grid, gridSteps } from './grid.ts';
 
 /** More groups than this stand for their namespaces, in a grid that draws only what is on screen. */
 const MOST_DRAWN = 1000;
@@ -18,9 +18,13 @@ export interface GridData {
   readonly differing: readonly (readonly [row: number, column: number, what: string])[];
 }
 
-/** Lays out a matrix, with the connections that were measured to differ marked in it. */
-export function gridData(matrix: Matrix, differences: readonly ProbeResult[], most = MOST_DRAWN): GridData {
-  const grid = gridOf(matrix, most);
+/** Lays out a matrix, with the connections that were measured to differ marked in it. With pauses: see inSlices. */
+export function* gridDataSteps(
+  matrix: Matrix,
+  differences: readonly ProbeResult[],
+  most = MOST_DRAWN,
+): Generator<undefined, GridData> {
+  const grid = yield* gridSteps(matrix, most);
   const known = new Map<string, number>();
   const answers: GridData['answers'][number][] = [];
   const placeOf = ({ verdict, text }: GridData['answers'][number]): number => {
@@ -29,10 +33,15 @@ export function gridData(matrix: Matrix, differences: readonly ProbeResult[], mo
     known.set(key, place);
     return place;
   };
+  const rows: number[][] = [];
+  for (const row of grid.cells) {
+    rows.push(row.map(placeOf));
+    yield;
+  }
   return {
     collapsed: grid.collapsed,
     ids: grid.items.map(({ id }) => id),
-    rows: grid.cells.map((row) => row.map(placeOf)),
+    rows,
     answers,
     differing: differingCells(matrix, differences, grid),
   };

@@ -6,12 +6,10 @@ import { type Group, pairsOfCell, portsToTell } from './why.ts';
 
 /** The connections that tell most about a cell: of both groups, or of some pairs of groups in two namespaces. */
 export function explainCell(model: PolicyModel, matrix: Matrix, from: string, to: string): Explanation[] {
-  const open = Map.groupBy(matrix.connections, (c) => `${c.from}\n${c.to}`);
   return pairsOfCell(matrix, from, to).flatMap(({ a, b }) => {
     const [source, destination] = [peerOf(a), a === b ? peerOf(b, 1) : peerOf(b)];
-    return portsToTell(b, open.get(`${a.id}\n${b.id}`) ?? []).map(({ protocol, port }) =>
-      explain(model, source, destination, protocol, port),
-    );
+    const open = matrix.connections.filter((c) => c.from === a.id && c.to === b.id);
+    return portsToTell(b, open).map(({ protocol, port }) => explain(model, source, destination, protocol, port));
   });
 }
 

@@ -1,3 +1,4 @@
+import { atOnce } from '../host/slices.ts';
 import type { Matrix, MatrixConnection } from '../policy/matrix.ts';
 
 /** `all`: every port of every protocol; `some`: the named ones; `none`: denied; `self`: nothing to say. */
@@ -33,32 +34,48 @@ export const MOST_ITEMS = 60;
 const EVERY = 'all ports';
 
 /** Lays a matrix out, by namespace; with many groups, a namespace stands for all of its own. */
-export function gridOf(matrix: Matrix, most = MOST_ITEMS): Grid {
-  const byPair = Map.groupBy(matrix.connections, (c) => pairKey(c.from, c.to));
+export function gridOf(...layout: Parameters<typeof gridSteps>): Grid {
+  return atOnce(gridSteps(...layout));
+}
+
+/** The same, with pauses: see inSlices. */
+export function* gridSteps(matrix: Matrix, most = MOST_ITEMS): Generator<undefined, Grid> {
+  const between = yield* connectionsBetween(matrix);
   const collapsed = matrix.groups.length > most;
   const items = collapsed ? namespacesOf(matrix) : matrix.groups.map(itemOf).sort(byNamespace);
-  const cellOf = collapsed ? namespaceCells(matrix, byPair) : groupCells(matrix, byPair);
-  return {
-    engine: matrix.engine,
-    collapsed,
-    items,
-    cells: items.map((from) => items.map((to) => ({ from, to, ...cellOf(from.id, to.id) }))),
-  };
+  const cellOf = collapsed ? namespaceCells(matrix, between) : groupCells(matrix, between);
+  const cells: GridCell[][] = [];
+  for (const from of items) {
+    cells.push(items.map((to) => ({ from, to, ...cellOf(from.id, to.id) })));
+    yield;
+  }
+  return { engine: matrix.engine, collapsed, items, cells };
 }
 
-type Pairs = ReadonlyMap<string, readonly MatrixConnection[]>;
+/** What one group may send another. */
+export type Between = (from: string, to: string) => readonly MatrixConnection[];
+
+/** Finds connections by their ends: there may be millions. With pauses. */
+export function* connectionsBetween({ connections }: Pick<Matrix, 'connections'>): Generator<undefined, Between> {
+  const rows = new Map<string, ReadonlyMap<string, readonly MatrixConnection[]>>();
+  for (const [from, row] of Map.groupBy(connections, (c) => c.from)) {
+    rows.set(
+      from,
+      Map.groupBy(row, (c) => c.to),
+    );
+    yield;
+  }
+  return (from, to) => rows.get(from)?.get(to) ?? [];
+}
+
 type Answer = Pick<GridCell, 'verdict' | 'text'>;
-
-function pairKey(from: string, to: string): string {
-  return `${from}\n${to}`;
-}
 
 function itemOf({ id, namespace }: Matrix['groups'][number]): GridItem {
   return { id, namespace, label: id.slice(namespace.length + 1) };
 }
 
 function byNamespace(a: GridItem, b: GridItem): number {
-  const [x, y] = [pairKey(a.namespace, a.id), pairKey(b.namespace, b.id)];
+  const [x, y] = [`${a.namespace}\n${a.id}`, `${b.namespace}\n${b.id}`];
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
@@ -69,11 +86,11 @@ function namespacesOf({ groups }: Matrix): GridItem[] {
     .sort(byNamespace);
 }
 
-function groupCells({ groups }: Matrix, byPair: Pairs): (from: string, to: string) => Answer {
+function groupCells({ groups }: Matrix, between: Between): (from: string, to: string) => Answer {
   const alone = new Set(groups.filter((g) => g.count < 2).map((g) => g.id));
   return (from, to) => {
     if (from === to && alone.has(from)) return { verdict: 'self', text: 'one pod, itself' };
-    return portsOf(byPair.get(pairKey(from, to)) ?? []);
+    return portsOf(between(from, to));
   };
 }
 
@@ -86,28 +103,19 @@ function portsOf(connections: readonly MatrixConnection[]): Answer {
 
 /** TCP, UDP and SCTP, every port. */
 function isEverything(connections: readonly MatrixConnection[]): boolean {
-  return connections.length === 3 && connections.every((c) => c.ports.join() === '1-65535');
+  return connections.length === 3 && connections.every((c) => c.ports.length === 1 && c.ports[0] === '1-65535');
 }
 
-function namespaceCells({ groups }: Matrix, byPair: Pairs): (from: string, to: string) => Answer {
-  const namespaceOf = new Map(groups.map((g) => [g.id, g.namespace]));
-  const sizes = new Map([...Map.groupBy(groups, (g) => g.namespace)].map(([name, list]) => [name, list]));
-  const tally = new Map<string, { open: number; whole: number }>();
-  for (const connections of byPair.values()) {
-    const [first] = connections;
-    if (!first) continue;
-    const key = pairKey(namespaceOf.get(first.from) ?? '', namespaceOf.get(first.to) ?? '');
-    const known = tally.get(key) ?? { open: 0, whole: 0 };
-    tally.set(key, { open: known.open + 1, whole: known.whole + (isEverything(connections) ? 1 : 0) });
-  }
+function namespaceCells({ groups }: Matrix, between: Between): (from: string, to: string) => Answer {
+  const namespaces = Map.groupBy(groups, (g) => g.namespace);
   return (from, to) => {
-    const [sources, destinations] = [sizes.get(from) ?? [], sizes.get(to) ?? []];
-    const themselves = from === to ? sources.filter((g) => g.count < 2).length : 0;
-    const total = sources.length * destinations.length - themselves;
-    if (total === 0) return { verdict: 'self', text: 'one pod, itself' };
-    const { open, whole } = tally.get(pairKey(from, to)) ?? { open: 0, whole: 0 };
-    const verdict = open === 0 ? 'none' : whole === total ? 'all' : 'some';
-    const text = verdict === 'none' ? 'denied' : verdict === 'all' ? EVERY : `${open} of ${total} pairs may connect`;
-    return { verdict, text };
+    const pairs = (namespaces.get(from) ?? []).flatMap((a) =>
+      (namespaces.get(to) ?? []).flatMap((b) => (a !== b || a.count > 1 ? [between(a.id, b.id)] : [])),
+    );
+    if (pairs.length === 0) return { verdict: 'self', text: 'one pod, itself' };
+    const open = pairs.filter((connections) => connections.length > 0);
+    if (open.length === 0) return { verdict: 'none', text: 'denied' };
+    if (open.length === pairs.length && open.every(isEverything)) return { verdict: 'all', text: EVERY };
+    return { verdict: 'some', text: `${open.length} of ${pairs.length} pairs may connect` };
   };
 }

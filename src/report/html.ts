@@ -1,3 +1,4 @@
+import { inSlices } from '../host/slices.ts';
 import { modelOf } from '../policy/endpoints.ts';
 import { reasonText } from '../policy/reasons.ts';
 import type { Snapshot } from '../snapshot/model.ts';
@@ -5,10 +6,10 @@ import type { ProbeResult } from '../verify/model.ts';
 import { escaped, htmlList } from './escape.ts';
 import { headline } from './markdown.ts';
 import type { Finding, Report } from './model.ts';
-import { htmlDocument, matrixPage } from './page.ts';
+import { htmlDocument, matrixPageSteps } from './page.ts';
 
 /** A report as a page of its own, with the picture of the target's policies where the target is known. */
-export function reportPage(report: Report, target: Snapshot | undefined): string {
+export async function reportPage(report: Report, target: Snapshot | undefined, signal: AbortSignal): Promise<string> {
   const title = titleOf(report);
   const differences = report.verify?.differences ?? [];
   const body = [
@@ -31,7 +32,7 @@ export function reportPage(report: Report, target: Snapshot | undefined): string
         ]),
     changesHtml(report),
   ].join('\n');
-  if (target) return matrixPage(modelOf(target), title, body, differences);
+  if (target) return inSlices(matrixPageSteps(modelOf(target), title, body, differences), signal);
   return htmlDocument(title, [`<h1>${escaped(title)}</h1>`, body, NOT_KEPT]);
 }
 

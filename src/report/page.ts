@@ -6,9 +6,9 @@ import type { ProbeResult } from '../verify/model.ts';
 import { differingCells } from './connections-data.ts';
 import { escaped, htmlList } from './escape.ts';
 import { graphHtml } from './graph.ts';
-import { gridOf } from './grid.ts';
-import { gridSvg } from './picture.ts';
-import { whySections } from './why.ts';
+import { gridSteps } from './grid.ts';
+import { gridSvgSteps } from './picture.ts';
+import { whySteps } from './why.ts';
 
 const STYLE = `body{font:14px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem;color:#1a1a1a;background:#fff}
 .wide{overflow-x:auto}h3{font-size:1rem;margin:1.2rem 0 .2rem}ul{margin:.2rem 0}table{border-collapse:collapse}th,td{border:1px solid #8a8a8a;padding:.2rem .5rem;text-align:left;vertical-align:top}:target{outline:2px solid #1e3a8a;outline-offset:4px}`;
@@ -30,17 +30,16 @@ export function* matrixPageSteps(
   differences: readonly ProbeResult[] = [],
 ): Generator<undefined, string> {
   const matrix = yield* matrixSteps(model);
-  const grid = gridOf(matrix);
-  yield;
+  const grid = yield* gridSteps(matrix);
   const differing = differingCells(matrix, differences, grid);
-  const why = whySections(model, matrix, grid);
-  yield;
+  const why = yield* whySteps(model, matrix, grid);
+  const picture = yield* gridSvgSteps(grid, { linkOf: why.linkOf, differing });
   return htmlDocument(title, [
     `<h1>${escaped(title)}</h1>`,
     before,
     '<h2>Who may reach whom</h2>',
     `<p>Rows connect to columns; engine ${escaped(matrix.engine)}. Each cell leads to what decides it.${differing.length > 0 ? ' ! packets met something else here.' : ''}</p>`,
-    `<div class="wide">${gridSvg(grid, { linkOf: why.linkOf, differing })}</div>`,
+    `<div class="wide">${picture}</div>`,
     '<h2>Allowed connections</h2>',
     graphHtml(grid),
     ...(matrix.ignored.length === 0 ? [] : ['<h2>Policies that decide nothing</h2>', htmlList(matrix.ignored)]),

@@ -1,7 +1,8 @@
+import { inSlices } from '../host/slices.ts';
 import type { Matrix } from '../policy/matrix.ts';
 import type { GridData } from './connections-data.ts';
 import { escaped } from './escape.ts';
-import { type CellVerdict, type Grid, type GridCell, gridOf } from './grid.ts';
+import { type CellVerdict, type Grid, type GridCell, gridSteps } from './grid.ts';
 
 /** Where a cell leads to; undefined where nothing is told of it. */
 export type LinkOf = (cell: GridCell) => string | undefined;
@@ -23,8 +24,12 @@ const LEGEND = ['all', 'some', 'none'] as const;
 const LEGEND_STEP = 160;
 
 /** The matrix as an SVG file of its own: rows connect to columns. Shapes say what colours say. */
-export function matrixSvg(matrix: Matrix): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>\n${gridSvg(gridOf(matrix))}\n`;
+export function matrixSvg(matrix: Matrix, signal: AbortSignal): Promise<string> {
+  return inSlices(svgSteps(matrix), signal);
+}
+
+function* svgSteps(matrix: Matrix): Generator<undefined, string> {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${yield* gridSvgSteps(yield* gridSteps(matrix))}\n`;
 }
 
 /** What a page adds to a grid's picture. */
@@ -35,8 +40,8 @@ export interface GridMarks {
   readonly differing?: GridData['differing'];
 }
 
-/** A grid as an SVG element, for a page. No style attribute, no script, no resource. */
-export function gridSvg(grid: Grid, { linkOf, differing = [] }: GridMarks = {}): string {
+/** A grid as an SVG element, for a page. No style attribute, no script, no resource. With pauses: see inSlices. */
+export function* gridSvgSteps(grid: Grid, { linkOf, differing = [] }: GridMarks = {}): Generator<undefined, string> {
   const measured = new Map(differing.map(([row, column, what]) => [`${row} ${column}`, what]));
   const longest = Math.max(8, ...grid.items.map(({ label }) => clipped(label).length));
   const namespaces = Math.max(0, ...grid.items.map(({ namespace }) => namespace.length));
@@ -47,6 +52,14 @@ export function gridSvg(grid: Grid, { linkOf, differing = [] }: GridMarks = {}):
   const [width, height] = [Math.max(left + size + 10, LEGEND.length * LEGEND_STEP), top + size + 34];
   const what = grid.collapsed ? 'namespaces' : 'groups of pods';
   const title = `Who may reach whom: ${grid.items.length} ${what}, engine ${grid.engine}`;
+  const cells: string[] = [];
+  for (const [i, row] of grid.cells.entries()) {
+    for (const [j, cell] of row.entries()) {
+      const place = { x: round(left + j * CELL), y: round(top + i * CELL) };
+      cells.push(cellSvg(cell, place, linkOf?.(cell), measured.get(`${i} ${j}`)));
+    }
+    yield;
+  }
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${round(width)}" height="${round(height)}" viewBox="0 0 ${round(width)} ${round(height)}" role="${linkOf ? 'group' : 'img'}" aria-label="${escaped(title)}">`,
     `<title>${escaped(title)}</title>`,
@@ -63,12 +76,7 @@ export function gridSvg(grid: Grid, { linkOf, differing = [] }: GridMarks = {}):
     ...(grid.collapsed ? [] : bands(grid, left, top)),
     ...legend(round(height - 12)),
     '</g>',
-    ...grid.cells.flatMap((row, i) =>
-      row.map((cell, j) => {
-        const place = { x: round(left + j * CELL), y: round(top + i * CELL) };
-        return cellSvg(cell, place, linkOf?.(cell), measured.get(`${i} ${j}`));
-      }),
-    ),
+    cells.join('\n'),
     '</svg>',
   ].join('\n');
 }

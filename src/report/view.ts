@@ -1,15 +1,16 @@
 import { isParityError } from '../host/errors.ts';
+import { inSlices } from '../host/slices.ts';
 import { modelOf } from '../policy/endpoints.ts';
 import { type Explanation, explain } from '../policy/explain.ts';
-import { type Matrix, matrix as matrixOf } from '../policy/matrix.ts';
+import { type Matrix, matrixSteps } from '../policy/matrix.ts';
 import type { PolicyModel } from '../policy/model.ts';
 import type { Protocol, Snapshot } from '../snapshot/model.ts';
 import type { ProbeResult } from '../verify/model.ts';
-import { type GridData, gridData } from './connections-data.ts';
+import { type GridData, gridDataSteps } from './connections-data.ts';
 import { escaped, htmlList } from './escape.ts';
 import { explainCell, explanationHtml, placeHtml } from './explained.ts';
 import { graphHtml } from './graph.ts';
-import { gridOf } from './grid.ts';
+import { gridSteps } from './grid.ts';
 import { changesHtml, headlineHtml, lines, measuredText, NOT_KEPT, tableHtml, titleOf } from './html.ts';
 import type { Finding, Report } from './model.ts';
 import { htmlPage } from './page.ts';
@@ -41,21 +42,39 @@ export interface ReportView {
 /** How many connections that differ are spelled out. JSON has all of them. */
 const ROWS = 500;
 
-/** Prepares a report to be shown: the policies are evaluated once. `target` is what it speaks of, where that was kept. */
-export function reportView(report: Report, target: Snapshot | undefined): ReportView {
-  const model = target && modelOf(target);
-  const matrix = model && matrixOf(model);
-  const differences = report.verify?.differences ?? [];
+/**
+ * Prepares a report to be shown: the policies are evaluated once, with pauses for whatever else the editor does. `target` is
+ * what it speaks of, where that was kept.
+ */
+export async function reportView(
+  report: Report,
+  target: Snapshot | undefined,
+  signal: AbortSignal,
+): Promise<ReportView> {
+  const drawn = target && (await inSlices(drawnSteps(modelOf(target), report.verify?.differences ?? []), signal));
   return {
-    html: (parts) => page(report, matrix && { matrix, data: gridData(matrix, differences) }, parts),
+    html: (parts) => page(report, drawn, parts),
     explain: (question) =>
-      model && matrix
-        ? explained(model, matrix, question)
-        : '<p>The target of this report was not kept: verify again.</p>',
+      drawn ? explained(drawn, question) : '<p>The target of this report was not kept: verify again.</p>',
   };
 }
 
-function explained(model: PolicyModel, matrix: Matrix, question: ViewQuestion): string {
+/** The target's policies as the page has them. */
+interface Drawn {
+  readonly model: PolicyModel;
+  readonly matrix: Matrix;
+  readonly data: GridData;
+  readonly graph: string;
+}
+
+function* drawnSteps(model: PolicyModel, differences: readonly ProbeResult[]): Generator<undefined, Drawn> {
+  const matrix = yield* matrixSteps(model);
+  const data = yield* gridDataSteps(matrix, differences);
+  const graph = graphHtml(yield* gridSteps(matrix), 'Graph of allowed connections');
+  return { model, matrix, data, graph };
+}
+
+function explained({ model, matrix }: Drawn, question: ViewQuestion): string {
   try {
     return answers(model, matrix, question).map(explanationHtml).join('\n') || '<p>Nothing is to be said of it.</p>';
   } catch (error) {
@@ -67,11 +86,6 @@ function explained(model: PolicyModel, matrix: Matrix, question: ViewQuestion): 
 function answers(model: PolicyModel, matrix: Matrix, { from, to, port }: ViewQuestion): Explanation[] {
   if (!port) return explainCell(model, matrix, from, to);
   return [explain(model, from, to, port.protocol, port.port)];
-}
-
-interface Drawn {
-  readonly matrix: Matrix;
-  readonly data: GridData;
 }
 
 function page(report: Report, drawn: Drawn | undefined, { script, nonce, state }: ViewParts): string {
@@ -139,7 +153,7 @@ function differenceRow(one: ProbeResult): string[] {
   ];
 }
 
-function connectionsHtml({ matrix, data }: Drawn): string[] {
+function connectionsHtml({ matrix, data, graph }: Drawn): string[] {
   const { engine, ignored } = matrix;
   const what = data.collapsed ? 'namespaces' : 'groups of pods';
   return [
@@ -151,7 +165,7 @@ function connectionsHtml({ matrix, data }: Drawn): string[] {
     '<form id="ask" class="tools" hidden><label>Protocol<select id="protocol"><option>TCP</option><option>UDP</option><option>SCTP</option></select></label><label>Port<input id="port" type="number" min="1" max="65535" required></label><button type="submit">Explain this port</button></form>',
     '<section id="detail" class="detail" aria-label="Explanation" tabindex="-1"></section>',
     '<h2>Allowed connections</h2>',
-    graphHtml(gridOf(matrix), 'Graph of allowed connections'),
+    graph,
     ...(ignored.length === 0 ? [] : ['<h2>Policies that decide nothing</h2>', htmlList(ignored)]),
   ];
 }

@@ -1,3 +1,4 @@
+import { atOnce } from '../host/slices.ts';
 import { compile } from '../policy/compile.ts';
 import { evaluator } from '../policy/evaluate.ts';
 import { otherReplica } from '../policy/groups.ts';
@@ -6,7 +7,7 @@ import type { Connection, Direction, PodEndpoint, PolicyModel, Verdict } from '.
 import { reasonText, verdictReasons } from '../policy/reasons.ts';
 import type { Protocol } from '../snapshot/model.ts';
 import { escaped, htmlList } from './escape.ts';
-import type { Grid, GridCell } from './grid.ts';
+import { type Between, connectionsBetween, type Grid, type GridCell } from './grid.ts';
 import type { LinkOf } from './picture.ts';
 
 /** What a page tells below its matrix, and where each cell leads. */
@@ -24,17 +25,24 @@ export type Group = Matrix['groups'][number];
 type Ask = (connection: Connection) => Verdict;
 
 /** A section of HTML for each cell; where those are too many, for each namespace. */
-export function whySections(model: PolicyModel, matrix: Matrix, grid: Grid, most = MOST_TOLD): Why {
+export function whySections(...grid: Parameters<typeof whySteps>): Why {
+  return atOnce(whySteps(...grid));
+}
+
+/** The same, with pauses: see inSlices. */
+export function* whySteps(model: PolicyModel, matrix: Matrix, grid: Grid, most = MOST_TOLD): Generator<undefined, Why> {
   const ask = evaluator(model);
   const number = new Map(grid.items.map((item, i) => [item.id, i]));
   const told = grid.cells.flat().filter((cell) => cell.verdict !== 'self');
   if (told.length > most) return byNamespace(model, matrix, grid, ask);
   const anchor = ({ from, to }: GridCell) => `pair-${number.get(from.id)}-${number.get(to.id)}`;
-  const tell = teller(model, matrix, grid, ask);
-  return {
-    linkOf: (cell) => (cell.verdict === 'self' ? undefined : `#${anchor(cell)}`),
-    sections: told.map((cell) => section(anchor(cell), `${cell.from.id} to ${cell.to.id}: ${cell.text}`, tell(cell))),
-  };
+  const tell = teller(model, matrix, grid, ask, yield* connectionsBetween(matrix));
+  const sections: string[] = [];
+  for (const cell of told) {
+    sections.push(section(anchor(cell), `${cell.from.id} to ${cell.to.id}: ${cell.text}`, tell(cell)));
+    yield;
+  }
+  return { linkOf: (cell) => (cell.verdict === 'self' ? undefined : `#${anchor(cell)}`), sections };
 }
 
 function section(id: string, title: string, content: string): string {
@@ -72,15 +80,20 @@ function byNamespace(model: PolicyModel, matrix: Matrix, { items }: Grid, ask: A
 }
 
 /** Tells of a cell as HTML why it is so. */
-function teller(model: PolicyModel, matrix: Matrix, { collapsed }: Grid, ask: Ask): (cell: GridCell) => string {
+function teller(
+  model: PolicyModel,
+  matrix: Matrix,
+  { collapsed }: Grid,
+  ask: Ask,
+  between: Between,
+): (cell: GridCell) => string {
   const pods = new Map(model.pods.map((pod) => [pod.id, pod]));
   const groups = new Map(matrix.groups.map((g) => [g.id, g]));
   const namespaces = Map.groupBy(matrix.groups, (g) => g.namespace);
-  const open = Map.groupBy(matrix.connections, (c) => `${c.from}\n${c.to}`);
   const ofPair = (from: Group, to: Group): string[] => {
     const [source, destination] = ends(from, to, pods);
     if (!source || !destination) return [];
-    return portsToTell(to, open.get(`${from.id}\n${to.id}`) ?? []).flatMap(({ protocol, port }) => {
+    return portsToTell(to, between(from.id, to.id)).flatMap(({ protocol, port }) => {
       const verdict = ask({ from: source, to: destination, protocol, port });
       return reasons(verdict).map((line) => `${protocol} ${port} ${line}`);
     });
@@ -90,29 +103,36 @@ function teller(model: PolicyModel, matrix: Matrix, { collapsed }: Grid, ask: As
       const [source, destination] = [groups.get(from.id), groups.get(to.id)];
       return source && destination ? htmlList(ofPair(source, destination)) : '';
     }
-    const pairs = pairsBetween(namespaces, from.id, to.id);
-    const shown = pairs
-      .slice(0, PAIRS)
-      .map(({ a, b }) => `<p>${escaped(`${a.id} to ${b.id}`)}</p>${htmlList(ofPair(a, b))}`);
-    const rest = pairs.length - PAIRS;
+    const shown: string[] = [];
+    let count = 0;
+    for (const { a, b } of pairsBetween(namespaces, from.id, to.id)) {
+      if (count++ < PAIRS) shown.push(`<p>${escaped(`${a.id} to ${b.id}`)}</p>${htmlList(ofPair(a, b))}`);
+    }
+    const rest = count - PAIRS;
     return `${shown.join('')}${rest > 0 ? `<p>… and ${rest} more pairs: ask with clparity explain.</p>` : ''}`;
   };
 }
 
 type Namespaces = ReadonlyMap<string, readonly Group[]>;
 
+interface Pair {
+  readonly a: Group;
+  readonly b: Group;
+}
+
 /** Every pair of groups of two namespaces that may have something to say to each other. */
-function pairsBetween(namespaces: Namespaces, from: string, to: string): { readonly a: Group; readonly b: Group }[] {
-  const all = (namespaces.get(from) ?? []).flatMap((a) => (namespaces.get(to) ?? []).map((b) => ({ a, b })));
-  return all.filter(({ a, b }) => a !== b || a.count > 1);
+function* pairsBetween(namespaces: Namespaces, from: string, to: string): Generator<Pair, undefined> {
+  for (const a of namespaces.get(from) ?? []) {
+    for (const b of namespaces.get(to) ?? []) if (a !== b || a.count > 1) yield { a, b };
+  }
 }
 
 /** The groups that a cell stands for, two groups or two namespaces: the first few pairs of them. */
-export function pairsOfCell({ groups }: Matrix, from: string, to: string): { readonly a: Group; readonly b: Group }[] {
+export function pairsOfCell({ groups }: Matrix, from: string, to: string): Pair[] {
   const [a, b] = [groups.find((g) => g.id === from), groups.find((g) => g.id === to)];
   if (a && b) return [{ a, b }];
   const namespaces = Map.groupBy(groups, (g) => g.namespace);
-  return pairsBetween(namespaces, from, to).slice(0, PAIRS);
+  return [...pairsBetween(namespaces, from, to)].slice(0, PAIRS);
 }
 
 /** Ports worth a word: one that is allowed, and one that a person may miss. */

@@ -21,65 +21,100 @@ export interface ReportPanels extends vscode.WebviewPanelSerializer, vscode.Disp
 
 /** Makes no page yet. */
 export function createReportPanels(extension: vscode.Uri, log: vscode.LogOutputChannel): ReportPanels {
-  const open = new Map<string, { readonly panel: vscode.WebviewPanel; listener?: vscode.Disposable }>();
+  const pages = new Map<string, Page>();
 
-  const fill = async (panel: vscode.WebviewPanel, { core, folder }: Place, report: Report) => {
+  /** The folder's page. A new one is known at once, so that whoever asks while it is being filled gets the same. */
+  const pageOf = (folder: vscode.WorkspaceFolder, make: () => vscode.WebviewPanel): Page => {
+    const key = folder.uri.toString();
+    const known = pages.get(key);
+    if (known) return known;
+    const page: Page = { panel: make(), filling: new AbortController() };
+    pages.set(key, page);
+    page.panel.onDidDispose(() => {
+      pages.delete(key);
+      page.filling.abort();
+      page.listener?.dispose();
+    });
+    return page;
+  };
+
+  /** Resolves early where the page is closed meanwhile, or shown another report. */
+  const fill = async (page: Page, place: Place, report: Report): Promise<void> => {
+    page.filling.abort();
+    const filling = new AbortController();
+    page.filling = filling;
+    try {
+      const location = vscode.ProgressLocation.Window;
+      const title = vscode.l10n.t('Preparing the report');
+      await vscode.window.withProgress({ location, title }, () => draw(page, place, report, filling.signal));
+    } catch (error) {
+      if (filling.signal.aborted) return;
+      if (!page.listener) page.panel.dispose();
+      throw error;
+    }
+  };
+
+  const draw = async (page: Page, { core, folder }: Place, report: Report, signal: AbortSignal) => {
+    const { panel } = page;
     const target = await core.lastTarget(folder.uri.fsPath, report);
-    const view = core.reportView(report, target);
-    const known = open.get(folder.uri.toString());
-    known?.listener?.dispose();
-    const listener = panel.webview.onDidReceiveMessage((message: unknown) =>
+    const script = await readFile(vscode.Uri.joinPath(extension, 'dist', 'report.js').fsPath, 'utf8');
+    const view = await core.reportView(report, target, signal);
+    signal.throwIfAborted();
+    page.listener?.dispose();
+    page.listener = panel.webview.onDidReceiveMessage((message: unknown) =>
       answer({ panel, view, folder, report, target }, message).catch((error: unknown) => {
         const { message: text, action } = failureOf(error);
         log.error(`Report: ${sentences(text, action)}`);
         void vscode.window.showErrorMessage(sentences(text, action));
       }),
     );
-    open.set(folder.uri.toString(), { panel, listener });
-    if (known?.panel !== panel) panel.onDidDispose(() => open.delete(folder.uri.toString()));
-    const script = await readFile(vscode.Uri.joinPath(extension, 'dist', 'report.js').fsPath, 'utf8');
-    const nonce = crypto.randomUUID();
-    panel.webview.html = view.html({ script, nonce, state: { folder: folder.uri.toString() } });
+    panel.webview.html = view.html({ script, nonce: crypto.randomUUID(), state: { folder: folder.uri.toString() } });
   };
 
   return {
     async open(place, report) {
-      const known = open.get(place.folder.uri.toString())?.panel;
-      const panel = known ?? make();
-      await fill(panel, place, report);
-      panel.reveal();
+      const page = pageOf(place.folder, makePanel);
+      await fill(page, place, report);
+      // Closed while it was filled: there is nothing to show, and nobody waits for it.
+      if (pages.get(place.folder.uri.toString()) === page) page.panel.reveal();
     },
     async deserializeWebviewPanel(panel, state) {
       panel.webview.options = OPTIONS;
       const folder = vscode.workspace.workspaceFolders?.find((f) => f.uri.toString() === folderIn(state));
-      if (!folder) {
-        // Its folder is no longer open: a page without one could answer nothing.
+      const page = folder && pageOf(folder, () => panel);
+      if (!folder || page?.panel !== panel) {
+        // Its folder is no longer open: a page without one could answer nothing. Or the folder has its page by now.
         panel.dispose();
         return;
       }
-      const core = await loadCore();
       try {
+        const core = await loadCore();
         const place = await placeIn(core, folder);
-        const { settings } = place.project;
-        await fill(panel, place, await core.lastReport(folder.uri.fsPath, core.chosenPair(settings)));
+        await fill(page, place, await core.lastReport(folder.uri.fsPath, core.chosenPair(place.project.settings)));
       } catch (error) {
         log.warn(`The report can't be shown again: ${failureOf(error).message}`);
         panel.dispose();
       }
     },
     dispose() {
-      for (const { panel, listener } of open.values()) {
-        listener?.dispose();
-        panel.dispose();
-      }
+      for (const { panel } of pages.values()) panel.dispose();
     },
   };
+}
+
+/** A folder's page. */
+interface Page {
+  readonly panel: vscode.WebviewPanel;
+  /** Ends the filling that is under way. */
+  filling: AbortController;
+  /** Hears the page; there once it shows a report. */
+  listener?: vscode.Disposable;
 }
 
 /** The page loads nothing: its script and style stand in it. */
 const OPTIONS: vscode.WebviewOptions = { enableScripts: true, localResourceRoots: [] };
 
-function make(): vscode.WebviewPanel {
+function makePanel(): vscode.WebviewPanel {
   const title = vscode.l10n.t('Parity Report');
   return vscode.window.createWebviewPanel(REPORT_VIEW, title, vscode.ViewColumn.Active, {
     ...OPTIONS,

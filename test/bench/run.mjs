@@ -82,7 +82,7 @@ async function load() {
 
 async function editor() {
   await run('npm', ['run', '-s', 'package']);
-  for (const line of benchEditor('container-linux-parity.vsix')) {
+  for await (const line of benchEditor('container-linux-parity.vsix')) {
     console.log(JSON.stringify(line));
     if (line.value > line.limit) process.exitCode = 1;
   }

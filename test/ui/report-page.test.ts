@@ -73,7 +73,7 @@ const report = sampleReport(
 
 /** Opens the page as VS Code would, with an editor that answers what is explained and keeps what it was told. */
 async function open(target: Snapshot, theme = 'light'): Promise<{ page: Page; told: () => Promise<FromPage[]> }> {
-  const view = reportView(report, target);
+  const view = await reportView(report, target, new AbortController().signal);
   const page = await chromium.newPage({ viewport: { width: 1200, height: 900 } });
   page.setDefaultTimeout(20_000);
   const problems: string[] = [];
@@ -135,7 +135,7 @@ for (const theme of Object.keys(THEMES)) {
 
 test('the file that is exported is as accessible', async () => {
   const page = await chromium.newPage();
-  await page.setContent(reportPage(report, shop));
+  await page.setContent(await reportPage(report, shop, new AbortController().signal));
   // Its policy lets no script through, so axe stands in a world of its own.
   assert.deepEqual(await faults(page), []);
   await page.close();

@@ -174,9 +174,9 @@ function assertWellFormed(xml: string): void {
   assert.deepEqual(open, []);
 }
 
-test('the picture: every cell with its verdict, in shapes, without anything to load or run', () => {
+test('the picture: every cell with its verdict, in shapes, without anything to load or run', async () => {
   const model = modelFrom(WORLD);
-  const svg = matrixSvg(matrix(model));
+  const svg = await matrixSvg(matrix(model), new AbortController().signal);
   assertWellFormed(svg.replace(/^<\?.*\?>/, ''));
   assert.match(svg, /data-from="shop\/Pod\/api" data-to="shop\/Pod\/web" data-verdict="some"><title>[^<]*TCP 8080/);
   assert.match(svg, /data-from="ops\/Pod\/probe" data-to="shop\/Pod\/web" data-verdict="none"/);

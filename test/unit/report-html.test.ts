@@ -6,6 +6,7 @@ import { reportView } from '../../src/report/view.ts';
 import { readTarget } from '../../src/snapshot/files.ts';
 import { sampleReport } from './report-sample.ts';
 
+const idle = new AbortController().signal;
 const report = sampleReport(
   [{ layer: 'connections', state: 'differs', title: '1 of 2 differs', evidence: ['seen <twice>'] }],
   { measured: 'unreachable', detail: 'no route', because: [{ text: 'NetworkPolicy shop-data/db selects it' }] },
@@ -14,8 +15,8 @@ const report = sampleReport(
 
 test("the file that is exported says what the editor's page says", async () => {
   const target = await readTarget('test/fixtures/shop', quietRun());
-  const file = reportPage(report, target);
-  const page = reportView(report, target).html({ script: '', nonce: 'n', state: {} });
+  const file = await reportPage(report, target, idle);
+  const page = (await reportView(report, target, idle)).html({ script: '', nonce: 'n', state: {} });
   const titles = (html: string) => [...html.matchAll(/<h[12][^>]*>([^<]*)/g)].map(([, title]) => title);
   // The rules behind each cell stand in the file; the page asks for them.
   assert.deepEqual(
@@ -40,8 +41,9 @@ test("the file that is exported says what the editor's page says", async () => {
   assert.equal(file.split('href="#cell-differs"').length, 2, 'no other cell is marked');
 });
 
-test('both say so where the target was not kept', () => {
+test('both say so where the target was not kept', async () => {
   const words = "The target of this report was not kept, so its matrix can't be drawn.";
-  assert.ok(reportPage(report, undefined).includes(words));
-  assert.ok(reportView(report, undefined).html({ script: '', nonce: 'n', state: {} }).includes(words));
+  assert.ok((await reportPage(report, undefined, idle)).includes(words));
+  const page = (await reportView(report, undefined, idle)).html({ script: '', nonce: 'n', state: {} });
+  assert.ok(page.includes(words));
 });

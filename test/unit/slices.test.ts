@@ -4,6 +4,10 @@ import { jsonPieces } from '../../src/cli/json.ts';
 import { inSlices } from '../../src/host/slices.ts';
 import { modelOf } from '../../src/policy/endpoints.ts';
 import { matrix, matrixSteps } from '../../src/policy/matrix.ts';
+import { gridDataSteps } from '../../src/report/connections-data.ts';
+import { gridOf, gridSteps } from '../../src/report/grid.ts';
+import { gridSvgSteps } from '../../src/report/picture.ts';
+import { whySteps } from '../../src/report/why.ts';
 import { worldOfSize } from '../bench/policy-world.ts';
 import fc from './random.ts';
 
@@ -25,6 +29,16 @@ test('what is computed in slices is what is computed at once', async () => {
   for (const options of [{}, { pods: true }]) {
     assert.deepEqual(await inSlices(matrixSteps(model, options), idle), matrix(model, options));
   }
+});
+
+test('a page of many rows gives way at each of them', () => {
+  const model = modelOf(worldOfSize({ namespaces: 20, pods: 80, labelSets: 40, policies: 30 }, 'cilium'));
+  const laid = matrix(model);
+  const grid = gridOf(laid);
+  const pauses = (steps: Generator<undefined>) => [...steps].length;
+  const rows = grid.items.length;
+  for (const steps of [gridSteps(laid), gridDataSteps(laid, []), whySteps(model, laid, grid), gridSvgSteps(grid)])
+    assert.ok(pauses(steps) >= rows);
 });
 
 test('JSON in pieces is the same JSON', () => {

@@ -32,9 +32,9 @@ export const exportReport = command<Export, vscode.Uri>({
     });
     return file && { format, file };
   },
-  async work({ core, folder, project }, { format, file }) {
+  async work({ core, folder, project, run }, { format, file }) {
     const report = await core.lastReport(project.folder, core.chosenPair(project.settings));
-    const text = await rendered(core, folder, format, report);
+    const text = await rendered(core, folder, format, report, run.signal);
     await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(text));
     return file;
   },
@@ -49,10 +49,16 @@ async function offerOpen(file: vscode.Uri): Promise<void> {
   if ((await vscode.window.showInformationMessage(text, open)) === open) await vscode.window.showTextDocument(file);
 }
 
-async function rendered(core: Core, folder: Place['folder'], format: Format, report: Report): Promise<string> {
+async function rendered(
+  core: Core,
+  folder: Place['folder'],
+  format: Format,
+  report: Report,
+  signal: AbortSignal,
+): Promise<string> {
   if (format === 'json') return `${JSON.stringify(report, null, 2)}\n`;
   if (format === 'markdown') return core.renderMarkdown(report);
-  return core.reportPage(report, await core.lastTarget(folder.uri.fsPath, report));
+  return core.reportPage(report, await core.lastTarget(folder.uri.fsPath, report), signal);
 }
 
 async function askFormat(): Promise<Format | undefined> {
