@@ -91,7 +91,9 @@ function turned(model: CompiledModel, wish: Wish): Change[] | undefined {
 function nextStep(asked: Asked): Step | undefined {
   const { compiled, decision, wish } = asked;
   const [rule] = decision.rules;
-  if (rule) return overruled(asked, rule) ?? taken(asked, rule);
+  // Whatever is put ahead of it, what passes on and denies stays where it is.
+  const isStray = rule?.rule.action === 'pass';
+  if (rule) return (isStray ? undefined : overruled(asked, rule)) ?? taken(asked, rule);
   if (!wish.allowed) return newPolicy(compiled, wish.connection, wish.direction);
   return withPort(asked) ?? added(asked);
 }
@@ -110,7 +112,7 @@ function overruled(asked: Asked, rule: CompiledRule): Step | undefined {
 
 /** Without the rule. A person will rather narrow it, which is the same for this connection. */
 function taken({ compiled, wish, peer }: Asked, { rule, policy }: CompiledRule): Step {
-  const verb = rule.action === 'deny' ? 'denies' : 'allows';
+  const verb = wish.allowed ? 'denies' : 'allows';
   const place = `${rule.source.object}${rule.source.path === undefined ? '' : `, ${rule.source.path}`}`;
   const { direction } = wish;
   const change: Change = {

@@ -3,7 +3,7 @@ import { type EngineSemantics, semanticsOf, whyIgnored } from './engine.ts';
 import type { Direction, Endpoint, Peer, PodEndpoint, Policy, PolicyModel, Rule, Tier } from './model.ts';
 import { apiServerFinder, isRelative, matchesOne, type PeerContext, peerMatcher, relationOf } from './peers.ts';
 import { holds, knowing, type Truth } from './select.ts';
-import { bySide, byTurn, placed } from './tiers.ts';
+import { BASELINE_TIER, bySide, byTurn, placed } from './tiers.ts';
 
 /** A rule that is ready to be asked. */
 export interface CompiledRule {
@@ -24,6 +24,8 @@ export interface Turn {
   readonly isolating: readonly Policy[];
   /** Their rules, in their order. */
   readonly rules: readonly CompiledRule[];
+  /** Set where rules that pass on may deny: see strayPasses. */
+  readonly passesStray?: true;
 }
 
 /** A policy that decides nothing, and why. */
@@ -124,7 +126,7 @@ function turnsIn(
   { tiers }: PolicyModel,
   selected: readonly CompiledPolicy[],
   direction: Direction,
-  { rulesTakeTurns, denialsLast }: EngineSemantics,
+  { rulesTakeTurns, denialsLast, passesStray }: EngineSemantics,
 ): Turn[] {
   const turns = tiers.flatMap((tier): Turn | [] => {
     const own = selected.filter(
@@ -137,6 +139,7 @@ function turnsIn(
       isolating: own.filter((p) => p.isolates.includes(direction)).map((p) => p.policy),
       rules:
         tier.rules === 'ordered' && rulesTakeTurns ? inTurn(own, direction) : own.flatMap((p) => p.rules[direction]),
+      ...(passesStray && tier.name === BASELINE_TIER.name && { passesStray }),
     };
   });
   return denialsLast ? endingInDenial(turns) : turns;

@@ -3,6 +3,7 @@ import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
 import type { Connection, Direction, Endpoint, PodEndpoint } from './model.ts';
 import { ALL_PORTS, difference, includes, intersection, NO_PORTS, type PortRange, rulePorts, union } from './ports.ts';
 import { isSame } from './select.ts';
+import { strayPasses, strayPorts } from './stray-passes.ts';
 
 /** Why one side doesn't ask the policies at all. */
 export type Exemption = 'no enforcement' | 'outside' | 'host network' | 'itself' | 'own node' | 'not selected';
@@ -72,7 +73,7 @@ export interface Decision {
   readonly allowed: boolean;
   /** Where it was decided; undefined where every tier left it undecided, and so it is allowed. */
   readonly turn: Turn | undefined;
-  /** The rules that decided it; none where the tier's `otherwise` did. */
+  /** The rules that decided it; none where the tier's `otherwise` did. One that passes on denies: see strayPasses. */
   readonly rules: readonly CompiledRule[];
   /** The rules that passed it on from the tiers before. */
   readonly passed: readonly CompiledRule[];
@@ -81,9 +82,13 @@ export interface Decision {
 /** Lets the tiers decide about one connection in their turn. */
 export function decide(turns: readonly Turn[], pod: PodEndpoint, peer: Endpoint, connection: Connection): Decision {
   const { to, protocol, port } = connection;
+  const about = turns.map((turn) => turn.rules.filter((r) => isAbout(r, pod, peer)));
+  const stray = strayPasses(turns, about, protocol, to).find(({ ports }) => includes(ports, port));
+  const turnOfStray = stray && turns.find((turn) => turn.rules.includes(stray.rule));
+  if (stray) return { allowed: false, turn: turnOfStray, rules: [stray.rule], passed: [] };
   const passed: CompiledRule[] = [];
-  for (const turn of turns) {
-    const matching = turn.rules.filter((r) => isAbout(r, pod, peer) && includes(rulePorts(r.rule, protocol, to), port));
+  for (const [i, turn] of turns.entries()) {
+    const matching = (about[i] ?? []).filter((r) => includes(rulePorts(r.rule, protocol, to), port));
     const rules = turn.tier.rules === 'ordered' ? matching.slice(0, 1) : winners(matching);
     const action = rules[0]?.rule.action;
     if (action === 'pass') passed.push(...rules);
@@ -109,6 +114,17 @@ export function denies({ tier, isolating }: Turn): boolean {
  * each turn those of its rules that are about the two, in order.
  */
 export function allowedPorts(
+  turns: readonly Turn[],
+  matching: readonly (readonly CompiledRule[])[],
+  protocol: Protocol,
+  destination: Endpoint,
+): readonly PortRange[] {
+  const meant = meantPorts(turns, matching, protocol, destination);
+  return difference(meant, strayPorts(strayPasses(turns, matching, protocol, destination)));
+}
+
+/** Those that the tiers leave allowed as they are meant. */
+function meantPorts(
   turns: readonly Turn[],
   matching: readonly (readonly CompiledRule[])[],
   protocol: Protocol,

@@ -25,6 +25,8 @@ export interface EngineSemantics {
   readonly rulesTakeTurns: boolean;
   /** Whether a pod that is isolated is denied the rest only after the baseline tier, whose rules may still allow it. */
   readonly denialsLast: boolean;
+  /** Set where what passes on in the last tier may be denied instead: see strayPasses. */
+  readonly passesStray?: true;
   /** Whether `endPort` of a NetworkPolicy counts; where not, its `port` alone does. */
   readonly portRanges: boolean;
   /** What a peer that asks for no label to be there means besides the pods that it selects. */
@@ -87,6 +89,7 @@ const ENGINES: Readonly<Record<EngineName, EngineSemantics>> = {
     rulesIsolate: true,
     rulesTakeTurns: true,
     denialsLast: true,
+    passesStray: true,
     dialects: ['kubernetes', 'admin', 'cilium'],
   },
   npm: { ...SPECIFICATION, title: 'Azure NPM', ownNodeEgress: true, dialects: ['kubernetes'] },

@@ -110,6 +110,11 @@ function doubtful(text: string, rule: CompiledRule): Reason {
 }
 
 function decided(rule: CompiledRule): Reason {
+  if (rule.rule.action === 'pass') {
+    const why =
+      'another policy allows it by a rule for more ports, or for anyone, and there Cilium takes this for a denial';
+    return because(`denied by ${placeOf(rule)}, which passes on in the last tier: ${why}`, rule);
+  }
   const text = `${VERBS[rule.rule.action]} by ${placeOf(rule)}${condition(rule)}`;
   return isNarrowed(rule.rule.narrowedBy) ? doubtful(text, rule) : because(text, rule);
 }

@@ -404,26 +404,3 @@ spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: De
   const enters = (port: number) => evaluate(model, { from, to, protocol: 'TCP', port }).allowed;
   assert.deepEqual([enters(80), enters(81)], [false, true], 'entering, it is the name of a port of its own');
 });
-
-test("what Cilium makes of a rule that passes on in the last tier isn't known, and said", () => {
-  const caveats = (engine: 'cilium' | 'kube-network-policies', tier: string, action: string) => {
-    const text = `
-apiVersion: policy.networking.k8s.io/v1alpha2
-kind: ClusterNetworkPolicy
-metadata: {name: p}
-spec: {tier: ${tier}, priority: 1, subject: {namespaces: {}}, egress: [{action: ${action}, to: [{namespaces: {}}]}]}
-`;
-    return modelFrom(text, { engine }).policies.flatMap((policy) => policy.caveats ?? []);
-  };
-  assert.match(
-    caveats('cilium', 'Baseline', 'Pass').join(),
-    /^spec\.egress\[0\] passes on in the last tier: Cilium may/,
-  );
-  for (const [engine, tier, action] of [
-    ['cilium', 'Admin', 'Pass'],
-    ['cilium', 'Baseline', 'Deny'],
-    ['kube-network-policies', 'Baseline', 'Pass'],
-  ] as const) {
-    assert.deepEqual(caveats(engine, tier, action), []);
-  }
-});

@@ -45,7 +45,9 @@ function side(
   const last = (p: Policy) => (p.dialect === 'kubernetes' ? 'knp.default.' : '') + p.name;
   const strict = ['deny', 'allow', 'pass'];
   let isDenied = false;
-  for (const tier of [...model.tiers].sort((a, b) => (a.order < b.order ? -1 : 1))) {
+  let answer: boolean | undefined;
+  const claims: Claim[] = [];
+  for (const [turn, tier] of [...model.tiers].sort((a, b) => (a.order < b.order ? -1 : 1)).entries()) {
     const here = chosen
       .filter((p) => p.tier === tier.name && heard(p))
       .sort((a, b) => (a.order ?? 1e9) - (b.order ?? 1e9) || (last(a) < last(b) ? -1 : 1));
@@ -63,21 +65,101 @@ function side(
           a.place - b.place ||
           strict.indexOf(a.rule.action) - strict.indexOf(b.rule.action),
       );
+    for (const [i, { rule, p }] of all.entries()) {
+      if (!isAbout(rule, p, model, own, peer)) continue;
+      const rank = tier.rules === 'ordered' ? i : strict.indexOf(rule.action);
+      const forAll = rule.peers === undefined || rule.peers.some((x) => x.type === 'entity' && x.entity === 'all');
+      for (const bits of widths(rule, to, protocol, port))
+        claims.push({ turn: [turn, rank], action: rule.action, last: tier.name === 'baseline', forAll, bits });
+    }
+    if (answer !== undefined) continue;
     const rules = all.filter(({ rule, p }) => matches(rule, p, model, own, peer, to, protocol, port));
     const actions = rules.map(({ rule }) => rule.action);
     if (tier.rules === 'ordered') {
       if (actions[0] === 'pass') continue;
-      if (actions[0] !== undefined) return actions[0] === 'allow';
+      if (actions[0] !== undefined) answer = actions[0] === 'allow';
     } else {
-      if (actions.includes('deny')) return false;
-      if (actions.includes('allow')) return true;
+      if (actions.includes('deny')) answer = false;
+      else if (actions.includes('allow')) answer = true;
     }
+    if (answer !== undefined) continue;
     if (isLetIn || tier.otherwise !== 'deny' || !here.some((p) => isolates(p, direction, engine))) continue;
     // Cilium's denials wait for the baseline tier.
     if (engine !== 'cilium') return false;
     isDenied = true;
   }
-  return !isDenied;
+  return (answer ?? !isDenied) && !(engine === 'cilium' && isStray(claims));
+}
+
+/** What a rule writes into Cilium's table at the port asked for: how many bits it looks at, -1 for no protocol even. */
+interface Claim {
+  /** Smaller is stronger, place by place; what was passed on has the places of those that passed before its own. */
+  readonly turn: readonly number[];
+  readonly action: Rule['action'];
+  readonly last: boolean;
+  readonly forAll: boolean;
+  readonly bits: number;
+}
+
+/** One entry a way to write the rule's ports, for one port. */
+function widths(rule: Rule, to: Endpoint, protocol: string, port: number): number[] {
+  if (rule.ports === undefined) return [-1];
+  const found = rule.ports.flatMap((m) => {
+    if (m.protocol !== protocol) return [];
+    if (m.port === undefined) return [0];
+    if (typeof m.port === 'string') return listed([m], to, protocol, port) ? [16] : [];
+    const [first, last] = [m.port, m.endPort ?? m.port];
+    // The largest aligned block of ports around this one that the range holds whole.
+    const widest = Array.from({ length: 17 }, (_, bits) => bits).find((bits) => {
+      const size = 2 ** (16 - bits);
+      const start = Math.floor(port / size) * size;
+      return start >= first && start + size - 1 <= last;
+    });
+    return widest === undefined ? [] : [widest];
+  });
+  return rule.action === 'pass' ? found.sort((a, b) => a - b).slice(0, 1) : found;
+}
+
+function stronger(a: readonly number[], b: readonly number[]): boolean {
+  for (let i = 0; i < Math.max(a.length, b.length); i++) if (a[i] !== b[i]) return (a[i] ?? -1) < (b[i] ?? -1);
+  return false;
+}
+
+/** Whether the narrowest thing in the peer's own table is a pass of the last tier to which nobody gave a verdict. */
+function isStray(claims: readonly Claim[]): boolean {
+  const verdicts = (list: readonly Claim[]) => list.filter((c) => c.action !== 'pass');
+  const tierOf = (c: Claim) => c.turn[0] ?? 0;
+  const lives = claims.filter(
+    (p) =>
+      p.action === 'pass' &&
+      !claims.some((c) => c !== p && tierOf(c) === tierOf(p) && c.bits <= p.bits && stronger(c.turn, p.turn)),
+  );
+  /** How strong a claim is at a width: raised by the strongest pass of each tier before it that holds it all. */
+  const strength = (c: Claim, bits: number) => {
+    const held = lives.filter((p) => tierOf(p) < tierOf(c) && p.bits <= bits);
+    const best = [...new Set(held.map(tierOf))].flatMap(
+      (t) => held.filter((p) => tierOf(p) === t).sort((a, b) => (stronger(a.turn, b.turn) ? -1 : 1))[0]?.turn ?? [],
+    );
+    return { turn: [...best, ...c.turn], raised: held.length > 0 };
+  };
+  const denial: Claim = { turn: [99], action: 'deny', last: false, forAll: true, bits: -1 };
+  for (let bits = 16; bits >= -1; bits--) {
+    const all = [...verdicts(claims), denial].filter((c) => c.bits <= bits);
+    const written = all.filter((c) => {
+      const { raised } = strength(c, bits);
+      const ownKey = c.bits === bits && (!c.forAll || raised);
+      return ownKey || lives.some((p) => p.bits === bits && tierOf(p) < tierOf(c));
+    });
+    const kept = written.filter((c) => {
+      const mine = strength(c, bits);
+      if (all.some((d) => stronger(strength(d, bits).turn, mine.turn))) return false;
+      const twin = (d: Claim) => d.forAll && d.bits === bits && d.turn.join() === c.turn.join();
+      return mine.raised || c.forAll || !all.some(twin);
+    });
+    if (kept.length > 0) return false;
+    if (lives.some((p) => p.last && p.bits === bits)) return all.some((c) => c.action === 'allow');
+  }
+  return false;
 }
 
 function enforced(p: Policy, { engine }: PolicyModel): boolean {
@@ -124,6 +206,10 @@ function matches(
   protocol: string,
   port: number,
 ): boolean {
+  return isAbout(rule, p, model, own, peer) && hasPort(rule, to, protocol, port);
+}
+
+function isAbout(rule: Rule, p: Policy, model: PolicyModel, own: PodEndpoint, peer: Endpoint): boolean {
   if (rule.action !== 'allow' && (rule.narrowedBy ?? []).length > 0) return false;
   if (rule.self && known(model, own, own, (near) => means(rule.self as Peer, p, model, own, near)) !== 'yes')
     return false;
@@ -132,15 +218,21 @@ function matches(
     const answer = known(model, own, peer, (near) => anyOf(peers.map((x) => means(x, p, model, peer, near))));
     if (answer !== 'yes') return false;
   }
-  const listed = (list: Rule['ports']) =>
-    (list ?? []).some((m) => {
-      if (m.protocol !== protocol) return false;
-      if (m.port === undefined) return true;
-      if (typeof m.port === 'number') return port >= m.port && port <= (m.endPort ?? m.port);
-      if (to.type !== 'pod' || to.hostNetwork) return false;
-      return to.ports.some((c) => c.name === m.port && c.port === port && c.protocol === protocol);
-    });
-  return (rule.ports === undefined || listed(rule.ports)) && !listed(rule.exceptPorts);
+  return true;
+}
+
+function hasPort({ ports, exceptPorts }: Rule, to: Endpoint, protocol: string, port: number): boolean {
+  return (ports === undefined || listed(ports, to, protocol, port)) && !listed(exceptPorts, to, protocol, port);
+}
+
+function listed(list: Rule['ports'], to: Endpoint, protocol: string, port: number): boolean {
+  return (list ?? []).some((m) => {
+    if (m.protocol !== protocol) return false;
+    if (m.port === undefined) return true;
+    if (typeof m.port === 'number') return port >= m.port && port <= (m.endPort ?? m.port);
+    if (to.type !== 'pod' || to.hostNetwork) return false;
+    return to.ports.some((c) => c.name === m.port && c.port === port && c.protocol === protocol);
+  });
 }
 
 /** Asks for both answers where nobody knows whether the peer is on the own node. */

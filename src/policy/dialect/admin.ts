@@ -45,14 +45,14 @@ const KINDS: Readonly<Record<string, Kind>> = {
 export const ADMIN: Dialect = {
   name: 'admin',
   kinds: Object.keys(KINDS).map((kind) => ({ group: GROUP, kind })),
-  parse: (objects, { engine }) =>
+  parse: (objects) =>
     objects.flatMap((object) => {
       const kind = groupOf(object) === GROUP && Object.hasOwn(KINDS, object.kind) ? KINDS[object.kind] : undefined;
-      return kind ? parsePolicy(object, kind, engine?.name === 'cilium') : [];
+      return kind ? parsePolicy(object, kind) : [];
     }),
 };
 
-function parsePolicy(object: PolicyObject, kind: Kind, byCilium: boolean): Policy {
+function parsePolicy(object: PolicyObject, kind: Kind): Policy {
   const origin = originOf(object);
   const whole = fieldOf(object);
   const spec = at(whole, 'spec');
@@ -66,16 +66,14 @@ function parsePolicy(object: PolicyObject, kind: Kind, byCilium: boolean): Polic
       apart(parseRule(rule, direction, kind, origin)),
     ),
   );
-  const turn = parseTurn(object.kind, spec);
-  const passing = byCilium && turn.tier === BASELINE_TIER.name ? rules.flatMap(passesAtLast) : [];
-  const caveats = [...rules.flatMap(namesWithoutAllow), ...passing];
+  const caveats = rules.flatMap(namesWithoutAllow);
   return {
     dialect: 'admin',
     namespace: undefined,
     name,
     subject: parseSubject(at(spec, 'subject')),
     isolates: [],
-    ...turn,
+    ...parseTurn(object.kind, spec),
     rules,
     ...(caveats.length > 0 && { caveats }),
     source: sourceRef(origin),
@@ -218,15 +216,4 @@ function domainName(name: Field): string {
 function namesWithoutAllow({ action, peers = [], source }: Rule): string[] {
   if (action === 'allow' || !peers.some((p) => p.type === 'fqdn')) return [];
   return [`${source.path}: domainNames are for rules that allow; engines refuse or ignore this one`];
-}
-
-/**
- * What it passes on, Cilium 1.20.2 gives its default denial in a pod that is isolated, even where a tier before has allowed
- * it by a rule for more ports, or for anyone: seen in packets. Not modelled, for what is meant is plain.
- */
-function passesAtLast({ action, source }: Rule): string[] {
-  if (action !== 'pass') return [];
-  return [
-    `${source.path} passes on in the last tier: Cilium may deny what it is about in pods that are isolated, even where another policy allows it by a rule for more ports, or for anyone`,
-  ];
 }
