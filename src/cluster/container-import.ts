@@ -9,23 +9,28 @@ import { reportedImages } from './seen.ts';
 const NODES = { group: '', version: 'v1', plural: 'nodes' };
 /** What loading needs in a node, and what sending packets does. */
 const NEEDED = ['bash', 'timeout', 'perl', 'nsenter'];
+/** What sends packets without perl (verify/socat-prober.ts). */
+const SENDING = ['nsenter', 'socat', 'od', 'sed', 'grep'];
 
 /**
- * Says of each node what its image lacks, as k3s's do, which hold busybox and little else. Packets are sent where every
- * node has all; where some lack it, from none: half a proof would pass for one.
+ * Says of each node what its image lacks, as k3s's do, which hold busybox, socat and little else. Packets are sent where every
+ * node has what sends them, one way or the other; where one hasn't, from none: half a proof would pass for one.
  */
 export async function withClosed(cluster: VouchedCluster, { signal }: Run): Promise<VouchedCluster> {
-  const script = `for p in ${NEEDED.join(' ')}; do command -v $p >/dev/null || echo $p; done`;
+  const script = `for p in ${[...new Set([...NEEDED, ...SENDING])].join(' ')}; do command -v $p >/dev/null || echo $p; done`;
   const nodes = await Promise.all(
     cluster.nodes.map(async (node): Promise<LocalNode> => {
       const { stdout } = await cluster.exec(node.name, ['sh', '-c', script], { signal });
-      const lacks = stdout.trim().split(/\s+/).filter(Boolean).join(', ');
-      return lacks === '' ? node : { ...node, closed: `its image has no ${lacks}` };
+      const missing = new Set(stdout.trim().split(/\s+/));
+      const lacks = NEEDED.filter((program) => missing.has(program)).join(', ');
+      if (lacks === '') return node;
+      const sends = SENDING.every((program) => !missing.has(program));
+      return { ...node, closed: `its image has no ${lacks}`, ...(sends && { socat: true }) };
     }),
   );
-  const closed = nodes.filter((node) => node.closed !== undefined);
-  if (closed.length === 0) return { ...cluster, nodes };
-  const why = closed.map((node) => `${node.name}: ${node.closed}`).join('; ');
+  const silent = nodes.filter(({ closed, socat }) => closed !== undefined && !socat);
+  if (silent.length === 0) return { ...cluster, nodes };
+  const why = silent.map((node) => `${node.name}: ${node.closed}`).join('; ');
   return { ...cluster, nodes, unprobed: `its nodes have not what sends them (${why})` };
 }
 

@@ -26,7 +26,7 @@ export async function listContainerClusters(docker: Docker, kind: ContainerKind,
 
 /**
  * Such a tool whose nodes may lack what kind's have: each node without bash is closed, so that its images come by its own
- * `ctr`, and without perl as well no packets are sent.
+ * `ctr`, and where packets can't be sent without perl either, none are.
  */
 export function containerProvider(docker: Docker, kind: ContainerKind): Provider {
   return {

@@ -12,9 +12,11 @@ export interface LocalNode {
   readonly hostAddress?: string;
   /**
    * Why nothing can be run in it, where that is so (another machine, no root without a password). Such a node gets its
-   * images by the cluster's importer, and no packets are sent from its pods.
+   * images by the cluster's importer, and no packets are sent from its pods but by `socat`.
    */
   readonly closed?: string;
+  /** Set where a closed node has all the same what sends packets without perl (see verify/socat-prober.ts). */
+  readonly socat?: true;
   /** In Go's words (`amd64`), where it is known without asking the node. */
   readonly architecture?: string;
 }
@@ -137,9 +139,14 @@ export function openNodes({ nodes }: Pick<LocalCluster, 'nodes'>): readonly Loca
   return nodes.filter(({ closed }) => closed === undefined);
 }
 
+/** The nodes from whose pods packets can be sent. */
+export function probedNodes({ nodes }: Pick<LocalCluster, 'nodes'>): readonly LocalNode[] {
+  return nodes.filter(({ closed, socat }) => closed === undefined || socat);
+}
+
 /** Why no packets can be sent in a cluster: its provider's reason, or its nodes' where all are closed. Undefined where some can. */
 export function whyUnprobed(cluster: Pick<LocalCluster, 'nodes' | 'unprobed'>): string | undefined {
-  if (cluster.unprobed !== undefined || openNodes(cluster).length > 0) return cluster.unprobed;
+  if (cluster.unprobed !== undefined || probedNodes(cluster).length > 0) return cluster.unprobed;
   return `nothing can be run in ${cluster.nodes.map(({ name, closed }) => `node ${name}: ${closed}`).join('; ')}`;
 }
 

@@ -1,4 +1,4 @@
-import { type LocalCluster, openNodes } from '../cluster/provider.ts';
+import { type LocalCluster, probedNodes } from '../cluster/provider.ts';
 import { environmentError } from '../host/errors.ts';
 import { sandboxScript } from '../image/node-runtime.ts';
 
@@ -25,7 +25,7 @@ interface InspectedSandbox {
 
 /**
  * The network namespaces of all pods of a cluster, by pod UID: one exec a node, all nodes at once. Pods on the host's
- * network have none and are left out, and so are closed nodes. Throws where a node's container runtime doesn't answer.
+ * network have none and are left out, and so are nodes from which none can be sent. Throws where a node's container runtime doesn't answer.
  */
 export async function podNetworks(cluster: LocalCluster, signal: AbortSignal): Promise<Map<string, PodNetwork>> {
   const answers = await sandboxes(cluster, signal);
@@ -34,7 +34,7 @@ export async function podNetworks(cluster: LocalCluster, signal: AbortSignal): P
 
 /**
  * The image that the nodes start every pod's sandbox with, those on the host's network included: a node may have no other.
- * Undefined where no pod runs in an open node.
+ * Undefined where no pod runs in a node that can be entered.
  */
 export async function sandboxImage(cluster: LocalCluster, signal: AbortSignal): Promise<string | undefined> {
   const answers = await sandboxes(cluster, signal);
@@ -42,10 +42,10 @@ export async function sandboxImage(cluster: LocalCluster, signal: AbortSignal): 
   return images.find((image) => image !== undefined);
 }
 
-/** What each open node says of its sandboxes. */
+/** What each node that can be entered says of its sandboxes. */
 function sandboxes(cluster: LocalCluster, signal: AbortSignal): Promise<{ node: string; output: string }[]> {
   return Promise.all(
-    openNodes(cluster).map(async ({ name: node }) => {
+    probedNodes(cluster).map(async ({ name: node }) => {
       const { exitCode, stdout, stderr } = await cluster.exec(node, ['sh', '-c', sandboxScript(cluster)], { signal });
       if (exitCode === 0) return { node, output: stdout };
       throw environmentError(`Node ${node} can't list its pods: ${(stderr || stdout).trim()}`, {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type LocalCluster, openNodes } from '../cluster/provider.ts';
+import { type LocalCluster, probedNodes } from '../cluster/provider.ts';
 import type { Signature } from '../plan/ownership.ts';
 import type { ContainerPort } from '../snapshot/model.ts';
 import type { KubeObject } from '../target/rest.ts';
@@ -21,10 +21,10 @@ export interface Kit {
   readonly nodes?: readonly string[];
 }
 
-/** The kit for a cluster: packets are sent from inside nodes, so no pause pod may run in a closed one. */
+/** The kit for a cluster: packets are sent from inside nodes, so no pause pod may run in another one. */
 export function kitFor(cluster: LocalCluster, image: string): Kit {
-  const open = openNodes(cluster);
-  return { image, ...(open.length < cluster.nodes.length && { nodes: open.map(({ name }) => name) }) };
+  const probed = probedNodes(cluster);
+  return { image, ...(probed.length < cluster.nodes.length && { nodes: probed.map(({ name }) => name) }) };
 }
 
 /** A name that says what it stands for, valid whatever the workload is called, and different for each. */

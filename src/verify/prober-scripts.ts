@@ -56,7 +56,7 @@ reap() while %running;
  */
 export const WORKER = String.raw`
 use strict; use warnings;
-use Socket qw(:DEFAULT SOCK_NONBLOCK inet_pton pack_sockaddr_in6);
+use Socket qw(:DEFAULT SOCK_NONBLOCK inet_pton inet_ntop pack_sockaddr_in6 unpack_sockaddr_in6);
 use Errno qw(EINPROGRESS ECONNREFUSED EAGAIN ENOPROTOOPT EPROTO);
 use POSIX ();
 my ($timeout, $limit, $key) = @ARGV;
@@ -88,6 +88,33 @@ while (<STDIN>) {
   push @queue, { id => $id, protocol => $protocol, address => $address, port => $port };
 }
 
+# A rule that rejects (iptables' REJECT, as kube-router's) looks like a closed port to who is rejected: what tells them
+# apart is an ICMP error for TCP, and for the others one that isn't from the pod itself. Raw sockets get a copy of each
+# before the socket that it is about.
+my (@ears, %rejected);
+for my $family (AF_INET, AF_INET6) {
+  socket(my $ear, $family, SOCK_RAW | SOCK_NONBLOCK, $family == AF_INET ? 1 : 58) or next;
+  push @ears, { socket => $ear, v6 => $family == AF_INET6 };
+}
+sub hear {
+  for my $ear (@ears) {
+    while (defined(my $from = recv($ear->{socket}, my $data, 2048, 0))) {
+      substr($data, 0, (ord($data) & 15) * 4, '') if !$ear->{v6};
+      next if length($data) < 28;
+      my ($type, $code) = unpack('CC', $data);
+      my $inner = substr($data, 8);
+      my ($by, $number, $to, $ports) = $ear->{v6}
+        ? ((unpack_sockaddr_in6($from))[1], ord(substr($inner, 6, 1)), substr($inner, 24, 16), substr($inner, 40))
+        : ((unpack_sockaddr_in($from))[1], ord(substr($inner, 9, 1)), substr($inner, 16, 4), substr($inner, (ord($inner) & 15) * 4));
+      next if $type != ($ear->{v6} ? 1 : 3) || length($ports) < 4;
+      my $prohibited = $ear->{v6} ? $code == 1 || $code == 5 || $code == 6 : $code == 9 || $code == 10 || $code == 13;
+      my $refused = $code == ($ear->{v6} ? 4 : 3) && ($number == 6 || $by ne $to);
+      my (undef, $port) = unpack('nn', $ports);
+      $rejected{"$number $to $port"} = inet_ntop($ear->{v6} ? AF_INET6 : AF_INET, $by) if $prohibited || $refused;
+    }
+  }
+}
+
 sub finish {
   my ($probe, $verdict, $detail) = @_;
   tell_line('R', $probe->{id}, $verdict, $detail);
@@ -99,6 +126,9 @@ sub finish {
 sub failed {
   my ($probe, $errno) = @_;
   my $sctp = $probe->{protocol} eq 'SCTP';
+  hear();
+  my $by = $rejected{"$probe->{number} $probe->{ip} $probe->{port}"};
+  return finish($probe, 'denied', "rejected by $by") if defined $by;
   return finish($probe, 'allowed', 'refused') if $errno == ECONNREFUSED;
   return finish($probe, 'allowed', 'protocol unreachable') if $sctp && ($errno == ENOPROTOOPT || $errno == EPROTO);
   $! = $errno;
@@ -127,9 +157,10 @@ sub start {
   my $v6 = $probe->{address} =~ /:/;
   my $family = $v6 ? AF_INET6 : AF_INET;
   my ($type, $number) = $protocol eq 'TCP' ? (SOCK_STREAM, 6) : $protocol eq 'UDP' ? (SOCK_DGRAM, 17) : (SOCK_RAW, 132);
+  my $ip = inet_pton($family, $probe->{address});
+  @$probe{'number', 'ip'} = ($number, $ip);
   socket($probe->{socket}, $family, $type | SOCK_NONBLOCK, $number) or return failed($probe, $! + 0);
   my $port = $protocol eq 'SCTP' ? 0 : $probe->{port};
-  my $ip = inet_pton($family, $probe->{address});
   my $to = $v6 ? pack_sockaddr_in6($port, $ip) : pack_sockaddr_in($port, $ip);
   $probe->{deadline} = $now + $timeout;
   push @active, $probe;

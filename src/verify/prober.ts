@@ -4,6 +4,7 @@ import type { Protocol } from '../snapshot/model.ts';
 import type { ProbeVerdict } from './model.ts';
 import type { PodNetwork } from './netns.ts';
 import { DRIVER, WORKER } from './prober-scripts.ts';
+import { SOCAT_DRIVER, SOCAT_WORKER, socatAnswer, socatLine } from './socat-prober.ts';
 
 /** A packet to send. `source` and `destination` are keys of pods without white space, such as UIDs. */
 export interface Probe {
@@ -60,45 +61,54 @@ async function probeNode(
   probes: readonly Probe[],
   options: { timeoutMs: number; signal: AbortSignal },
 ): Promise<string> {
+  const socat = cluster.nodes.find(({ name }) => name === node)?.socat ?? false;
   const lines: string[] = [];
   let count = 0;
   for (const [source, ids] of bySource) {
-    lines.push(`N ${source} ${networks.get(source)?.path}`);
-    for (const id of ids) {
-      const probe = probes[id];
-      if (probe) lines.push(`${id} ${probe.protocol} ${probe.address} ${probe.port}`);
-    }
-    count += ids.length;
+    const own = new Map(ids.flatMap((id) => (probes[id] ? [[id, probes[id]] as const] : [])));
+    const path = networks.get(source)?.path ?? '';
+    if (socat) lines.push(socatLine(source, path, own));
+    else lines.push(`N ${source} ${path}`);
+    if (!socat) for (const [id, probe] of own) lines.push(`${id} ${probe.protocol} ${probe.address} ${probe.port}`);
+    count += own.size;
   }
   const timeout = options.timeoutMs / 1000;
   // Generous: what the pace allows, then as much again. It only bounds a prober whose connection was cut.
-  const limit = Math.ceil(60 + count * 0.05 + bySource.size * 2 * timeout);
+  const limit = Math.ceil(60 + count * (socat ? 0.2 : 0.05) + bySource.size * 2 * timeout);
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout((limit + 10) * 1000)]);
-  const argv = ['perl', '-e', DRIVER, WORKER, String(timeout), String(limit), String(WORKERS)];
+  const argv = socat
+    ? ['sh', '-c', SOCAT_DRIVER, 'sh', SOCAT_WORKER, String(timeout), String(timeout / 2), String(limit)]
+    : ['perl', '-e', DRIVER, WORKER, String(timeout), String(limit), String(WORKERS)];
   const result = await cluster.exec(node, argv, { stdin: `${lines.join('\n')}\n`, signal });
   if (result.exitCode === 0) return result.stdout;
   throw environmentError(
     `Node ${node} can't send probes (exit code ${result.exitCode}): ${(result.stderr || result.stdout).trim()}`,
     {
       action:
-        "Probing needs perl and nsenter in the node; kind's own node images have both. Use one of those, or add them.",
+        "Probing needs nsenter and perl (or socat) in the node; kind's own node images have them. Use one of those, or add them.",
     },
   );
 }
 
-/** Matches the prober's output (see prober-scripts.ts) to the probes; one without a line is unreachable, with the reason. */
+/** Matches the output of either prober (prober-scripts.ts, socat-prober.ts) to the probes; one without a line is unreachable, with the reason. */
 export function readAnswers(output: string, probes: readonly Probe[]): Answer[] {
   const answers = new Map<number, Answer>();
   const failures = new Map<string, string>();
   const listeners = new Set<string>();
+  // What socat said of a probe, and what its source heard by ICMP.
+  const said = new Map<number, string>();
+  const heard = new Map<string, string>();
   for (const line of output.split('\n')) {
     const [type, key = '', value = '', detail = ''] = line.split('\t');
     if (type === 'L') listeners.add(`${key} ${value}`);
     else if (type === 'E') failures.set(key, value);
+    else if (type === 'S') said.set(Number(key), value);
+    else if (type === 'I') heard.set(key, `${heard.get(key) ?? ''}${value}`);
     else if (type === 'R') answers.set(Number(key), { verdict: value as ProbeVerdict, detail });
   }
   return probes.map((probe, id) => {
-    const answer = answers.get(id);
+    const words = said.get(id);
+    const answer = words === undefined ? answers.get(id) : socatAnswer(probe, id, words, heard.get(probe.source) ?? '');
     if (!answer) return { verdict: 'unreachable', detail: failures.get(probe.source) ?? 'the pod is gone' };
     const swallowed =
       probe.protocol === 'UDP' &&

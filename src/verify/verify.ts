@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WriteClient } from '../apply/client.ts';
-import type { VouchedCluster } from '../cluster/provider.ts';
+import { probedNodes, type VouchedCluster } from '../cluster/provider.ts';
 import { environmentError, isCancelled, messageOf, ParityError, whatEnded } from '../host/errors.ts';
 import { allOrStop, type Run } from '../host/run.ts';
 import type { ScopedTarget } from '../plan/model.ts';
@@ -189,8 +189,9 @@ async function checkPlayers(client: WriteClient, players: ReadonlyMap<string, Lo
 }
 
 /** Nodes that no packet can be sent from, and why. */
-function closedNodes({ nodes }: VouchedCluster): ReadonlyMap<string, string> {
-  return new Map(nodes.flatMap(({ name, closed }): [string, string][] => (closed ? [[name, closed]] : [])));
+function closedNodes(cluster: VouchedCluster): ReadonlyMap<string, string> {
+  const probed = new Set(probedNodes(cluster));
+  return new Map(cluster.nodes.flatMap((n): [string, string][] => (probed.has(n) ? [] : [[n.name, n.closed ?? '']])));
 }
 
 /** The image that the nodes start every pod's sandbox with: it is there already, and does nothing. */

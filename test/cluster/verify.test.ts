@@ -18,7 +18,6 @@ import { waitForPods } from '../../src/verify/local-pods.ts';
 import type { VerifyResult } from '../../src/verify/model.ts';
 import { podNetworks } from '../../src/verify/netns.ts';
 import { NAMESPACES, PODS, SERVICE_ACCOUNTS } from '../../src/verify/ours.ts';
-import { sendProbes } from '../../src/verify/prober.ts';
 import { verify } from '../../src/verify/verify.ts';
 
 const FIXTURE = fileURLToPath(new URL('../fixtures/verify/target.yaml', import.meta.url));
@@ -151,33 +150,6 @@ describe('verify in a cluster that enforces policies', { skip: enforcing.skip },
     await removeStandIns(stage.client, quietRun(SIGNAL));
     await deleteNamespaces(stage);
     await stage.client.close();
-  });
-
-  it('sends packets to IPv6 addresses, and says what is wrong with a source or a route', async () => {
-    const [node] = stage.cluster.nodes;
-    assert.ok(node);
-    const networks = new Map([
-      ['node', { node: node.name, path: '/proc/1/ns/net', sandboxImage: undefined }],
-      ['gone', { node: node.name, path: '/var/run/netns/gone', sandboxImage: undefined }],
-    ]);
-    const to = { source: 'node', destination: 'node', port: 9 } as const;
-    const answers = await sendProbes(
-      stage.cluster,
-      networks,
-      [
-        { ...to, protocol: 'TCP', address: '::1' },
-        { ...to, protocol: 'UDP', address: '::1' },
-        { ...to, protocol: 'TCP', address: '2001:db8::1' },
-        { ...to, protocol: 'TCP', address: '127.0.0.1', source: 'gone' },
-      ],
-      { timeoutMs: 1000, signal: SIGNAL },
-    );
-    const [tcp, udp, far, gone] = answers;
-    assert.deepEqual(tcp, { verdict: 'allowed', detail: 'refused' });
-    assert.deepEqual(udp, { verdict: 'allowed', detail: 'refused' });
-    assert.notEqual(far?.verdict, 'allowed');
-    assert.equal(gone?.verdict, 'unreachable');
-    assert.match(gone.detail, /prober ended/);
   });
 
   it('finds the mirrored policies equal, with packets of all kinds', async () => {

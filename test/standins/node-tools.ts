@@ -4,10 +4,15 @@ import { join } from 'node:path';
 import { K3D, MINIKUBE } from '../../src/cluster/container-kinds.ts';
 import type { Host } from '../../src/host/host.ts';
 import { localHost } from '../../src/host/local.ts';
+import { debianProgram } from '../cluster/debian.ts';
 import { type Dress, dressDocker } from './docker-labels.ts';
 
-/** What rancher/k3s has on its PATH of what we use: busybox's programs, and k3s under its other names; no bash, no perl. */
-const K3S_PROGRAMS = 'sh cat grep sed head ls uname ctr crictl kubectl';
+/**
+ * What rancher/k3s has on its PATH of what we use: programs of busybox (here Debian's, static as well), some of others, and
+ * k3s under its other names; no bash, no perl, no nc (k3s-io/k3s-root, scripts/package and package/busybox/busybox.config).
+ */
+const BUSYBOX = 'sh cat grep sed head ls od sleep tr uname';
+const K3S_PROGRAMS = 'nsenter socat timeout ctr crictl kubectl';
 const BIN = '/opt/k3s-stand-in';
 
 /** A cluster that another tool made, as this machine's Docker shows it. */
@@ -45,10 +50,17 @@ export async function dressNodes(
     labels: new Map(nodes.map((node) => [node.name, wears(node)])),
     ...(tool === 'k3d' ? { path: BIN } : { port: MINIKUBE.port }),
   };
+  const busybox = await debianProgram('busybox-static', 'bin/busybox');
+  await inNodes(`mkdir -p ${BIN}`);
+  for (const { name } of nodes) {
+    const { exitCode, stderr } = await local.exec(['docker', 'cp', busybox, `${name}:${BIN}/busybox`], { signal });
+    if (exitCode !== 0) throw new Error(stderr);
+  }
   await inNodes(
-    `mkdir -p /output /var/lib/rancher/k3s/server/tls /var/lib/minikube/certs /var/lib/minikube/binaries/v1.2.3 ${BIN}
+    `mkdir -p /output /var/lib/rancher/k3s/server/tls /var/lib/minikube/certs /var/lib/minikube/binaries/v1.2.3
     ln -sf "$(command -v kubectl)" /var/lib/minikube/binaries/v1.2.3/
     ln -sf /etc/kubernetes/pki/ca.crt ${MINIKUBE.ca}
+    for p in ${BUSYBOX}; do ln -sf busybox ${BIN}/$p; done
     for p in ${K3S_PROGRAMS}; do ln -sf "$(command -v $p)" ${BIN}/$p; done
     [ ! -e ${MINIKUBE.adminConf} ] || {
       cp ${MINIKUBE.adminConf} ${K3D.adminConf} && cp /etc/kubernetes/pki/ca.crt ${K3D.ca}

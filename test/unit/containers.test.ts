@@ -7,7 +7,13 @@ import { containerImporter, withClosed } from '../../src/cluster/container-impor
 import { K3D, KIND, MINIKUBE } from '../../src/cluster/container-kinds.ts';
 import { listContainerClusters } from '../../src/cluster/containers.ts';
 import { type ContainerKind, containerClusters } from '../../src/cluster/node-containers.ts';
-import type { LocalCluster, LocalNode, VouchedCluster } from '../../src/cluster/provider.ts';
+import {
+  type LocalCluster,
+  type LocalNode,
+  probedNodes,
+  type VouchedCluster,
+  whyUnprobed,
+} from '../../src/cluster/provider.ts';
 import { quietRun } from '../../src/host/run.ts';
 
 /** A container as the Engine API lists it: of its name, labels, network and state, the parts that are read. */
@@ -111,18 +117,18 @@ const NODES: readonly LocalNode[] = [
 /** A cluster in whose nodes `exec` runs; its API server is not asked. */
 const clusterOf = (exec: LocalCluster['exec']) => ({ nodes: NODES, exec }) as unknown as VouchedCluster;
 
-test('what a node lacks closes it; no packets are sent where one node lacks it', async () => {
-  const exec: LocalCluster['exec'] = async (node) => ({
-    exitCode: 0,
-    stdout: node === 'agent' ? 'bash\nperl\n' : '',
-    stderr: '',
-  });
-  const { nodes, unprobed } = await withClosed(clusterOf(exec), quietRun());
-  assert.deepEqual(
-    nodes.map(({ closed }) => closed),
-    [undefined, 'its image has no bash, perl'],
-  );
-  assert.match(unprobed ?? '', /agent: its image has no bash, perl/);
+test('what a node lacks closes it; no packets are sent where one node has nothing that sends them', async () => {
+  const lacking = (agent: string): LocalCluster['exec'] => {
+    return async (node) => ({ exitCode: 0, stdout: node === 'agent' ? agent : '', stderr: '' });
+  };
+  const silent = await withClosed(clusterOf(lacking('bash\nperl\nsocat\n')), quietRun());
+  assert.deepEqual(silent.nodes.slice(0, 1), NODES.slice(0, 1));
+  assert.deepEqual([silent.nodes[1]?.closed, silent.nodes[1]?.socat], ['its image has no bash, perl', undefined]);
+  assert.match(whyUnprobed(silent) ?? '', /agent: its image has no bash, perl/);
+  const k3s = await withClosed(clusterOf(lacking('bash\nperl\n')), quietRun());
+  assert.deepEqual([k3s.nodes[1]?.closed, k3s.nodes[1]?.socat], ['its image has no bash, perl', true]);
+  assert.equal(whyUnprobed(k3s), undefined);
+  assert.equal(probedNodes(k3s).length, 2);
 });
 
 test('a node that gives up at once is named, and holds up none of the others', { timeout: 30_000 }, async () => {

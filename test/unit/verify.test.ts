@@ -13,6 +13,7 @@ import type { PodObject } from '../../src/verify/local-pods.ts';
 import { parseSandboxes, sandboxImage } from '../../src/verify/netns.ts';
 import { pausePod, standInName } from '../../src/verify/pause-pod.ts';
 import { type Probe, readAnswers } from '../../src/verify/prober.ts';
+import { socatLine } from '../../src/verify/socat-prober.ts';
 import { targetName } from '../../src/verify/stage.ts';
 
 function endpoint(name: string, ports: PodEndpoint['ports'] = []): PodEndpoint {
@@ -183,6 +184,71 @@ describe('what the node says', () => {
       { verdict: 'unreachable', detail: 'the prober ended with status 1' },
     ]);
     assert.equal(readAnswers('', [udp])[0]?.detail, 'the pod is gone');
+  });
+});
+
+describe('probes by socat', () => {
+  const probe = (protocol: Probe['protocol'], port: number, address = '10.0.0.1'): Probe => ({
+    ...{ source: 'a', destination: 'b', protocol, address, port },
+  });
+  const bytesOf = (escaped: string) =>
+    escaped.replace(/\\(...)/g, (_, octal) => Number.parseInt(octal, 8).toString(16).padStart(2, '0'));
+
+  it('are a job each, the datagrams to one address are one, and their bytes those of the other prober', () => {
+    const probes = [
+      ...[probe('TCP', 80), probe('UDP', 53), probe('TCP', 80, 'fd00::1'), probe('UDP', 9, 'fd00::1')],
+      ...[probe('SCTP', 3868, 'fd00::1'), probe('SCTP', 3868, '10.0.0.2')],
+    ];
+    const ids = probes.map((one, i) => [i === 5 ? 7 : i, one] as const);
+    const [key, netns, ...jobs] = socatLine('a', '/var/run/netns/x', new Map(ids)).split(' ');
+    assert.deepEqual([key, netns], ['a', '/var/run/netns/x']);
+    const words = jobs.map((job) => job.split(';').map((word) => word.split('|')));
+    assert.deepEqual(
+      words.map((job) => job.map(([id, to]) => `${id} ${to}`)),
+      [
+        ['0 TCP4:10.0.0.1:80'],
+        ['2 TCP6:[fd00::1]:80'],
+        ['1 UDP4:10.0.0.1:53'],
+        ['3 UDP6:[fd00::1]:9', '4 SOCKET-CONNECT:10:132:x000000000000fd00000000000000000000000000000100000000,type=3'],
+        ['7 SOCKET-CONNECT:2:132:x00000a0000020000000000000000,type=3'],
+      ],
+    );
+    // Both as the programs in Perl make them.
+    assert.equal(
+      bytesOf(words[2]?.[0]?.[2] ?? ''),
+      '636c010000010000000000000a6b756265726e657465730764656661756c740373766307636c7573746572056c6f63616c0000010001',
+    );
+    assert.equal(bytesOf(words[4]?.[0]?.[2] ?? ''), '9c470f1c000000002225f1a901000014636c7061000100000001000100000001');
+  });
+
+  it("are judged by the error's words, glibc's and musl's, and by what came back", () => {
+    const hex = (text: string) => (Buffer.from(text, 'latin1').toString('hex').match(/../g) ?? []).join(' ');
+    const failed = (call: string, why: string) => hex(`2026/01/02 03:04:05 socat[42] E ${call}: ${why}\n`);
+    const answer = (one: Probe, heard: string) => {
+      const [found] = readAnswers(`S\t0\t${heard}`, [one]);
+      return `${found?.verdict} ${found?.detail}`.trim();
+    };
+    const connect = 'connect(5, AF=2 10.0.0.1:80, 16)';
+    const [tcp, udp, sctp] = [probe('TCP', 80), probe('UDP', 80), probe('SCTP', 80)];
+    assert.equal(answer(tcp, ''), 'allowed connected');
+    assert.equal(answer(tcp, failed(connect, 'Connection refused')), 'allowed refused');
+    assert.equal(answer(tcp, failed(connect, 'Connection timed out')), 'denied');
+    assert.equal(answer(tcp, failed(connect, 'Operation timed out')), 'denied');
+    assert.equal(answer(tcp, failed(connect, 'Host is unreachable')), 'unreachable Host is unreachable');
+    assert.equal(answer(udp, ''), 'denied');
+    assert.equal(answer(udp, hex('x')), 'allowed answered');
+    assert.equal(answer(udp, failed('read(5, 0x55, 8192)', 'Connection refused')), 'allowed refused');
+    assert.equal(answer(udp, failed('read(5, 0x55, 8192)', 'No route to host')), 'unreachable No route to host');
+    assert.equal(answer(sctp, failed('read(5, 0x55, 8192)', 'Protocol not available')), 'allowed protocol unreachable');
+    const header = `45${'00'.repeat(19)}`;
+    const ports = (from: number, to: number) => [from, to].map((n) => n.toString(16).padStart(4, '0')).join('');
+    const back = (from: number, to: number, chunk: string) => `${header}${ports(from, to)}${'00'.repeat(8)}${chunk}`;
+    assert.equal(answer(sctp, back(80, 40_000, '06')), 'allowed refused');
+    assert.equal(answer(sctp, back(80, 40_000, '02')), 'allowed answered');
+    assert.match(answer(sctp, back(81, 40_000, '02')), /^unreachable /);
+    assert.match(answer(sctp, back(80, 40_000, '01')), /^unreachable /);
+    const six = probe('TCP', 80, 'fd00::1');
+    assert.match(answer(six, failed(connect, 'Connection refused')), /^unreachable refused, and over IPv6/);
   });
 });
 
