@@ -1,4 +1,4 @@
-import { applyPlan } from './apply/apply.ts';
+import { applyPlan, settle } from './apply/apply.ts';
 import { withClient } from './apply/client.ts';
 import { forgetApply, lastApply, recorded } from './apply/history.ts';
 import { alone } from './apply/lease.ts';
@@ -44,9 +44,12 @@ export async function undo(run: Run, project: Project, approve: Approve): Promis
   const chosen = await approved({ ...objects, ...whereOf(cluster, project.settings), target, images: [] }, approve);
   if (!chosen) return undefined;
   await alone(cluster, prefix, run, async (client, held) => {
-    await stage('undoing the last apply', async () => changed(...(await applyPlan(client, chosen, held))));
-    // Where only a part was wanted, the rest may still be taken back.
-    if (chosen.objects.length === objects.objects.length) await forgetApply(project.folder, place);
+    await stage('undoing the last apply', async () => {
+      changed(...(await applyPlan(client, chosen, held)));
+      // Where only a part was wanted, the rest may still be taken back.
+      if (chosen.objects.length === objects.objects.length) await forgetApply(project.folder, place);
+      changed(...(await settle(client, chosen, held)));
+    });
     await stage('looking at what is there now', () => noteDrift(held, project, cluster, client));
   });
   return chosen;
@@ -78,9 +81,10 @@ export async function remove(run: Run, project: Project, approve: Approve): Prom
   if (!chosen) return undefined;
   await alone(cluster, prefix, run, async (client, held) => {
     // Policies first: a namespace that holds some of ours would not count as empty to the stand-ins' removal.
-    await stage('removing policies', async () =>
-      changed(...(await recorded(project.folder, chosen, () => applyPlan(client, chosen, held)))),
-    );
+    await stage('removing policies', async () => {
+      changed(...(await recorded(project.folder, chosen, () => applyPlan(client, chosen, held))));
+      changed(...(await settle(client, chosen, held)));
+    });
     await stage('removing stand-ins', async () => {
       for (const line of await removeStandIns(client, held)) run.log('warn', `Left: ${line}`);
     });

@@ -1,4 +1,4 @@
-import { applyPlan } from './apply/apply.ts';
+import { applyPlan, settle } from './apply/apply.ts';
 import { type WriteClient, withClient } from './apply/client.ts';
 import { recorded } from './apply/history.ts';
 import { alone } from './apply/lease.ts';
@@ -7,6 +7,7 @@ import { assertNotTarget } from './cluster/guard.ts';
 import { type VouchedCluster, whyUnprobed } from './cluster/provider.ts';
 import { assertNotListed } from './cluster/remote.ts';
 import { noteOthers } from './drift/local.ts';
+import { isParityError, messageOf } from './host/errors.ts';
 import type { Host } from './host/host.ts';
 import type { Run } from './host/run.ts';
 import { type Stages, startStages } from './host/stages.ts';
@@ -186,9 +187,10 @@ async function change(run: Run, project: Project, approve: Approve, proof: boole
     }
     await stage('loading the image', () => loadImages(held, wanted, cluster, changed));
     await forgetLeft(held, project, images, work.snapshot.source.name);
-    await stage('mirroring policies', async () =>
-      changed(...(await recorded(project.folder, chosen, () => applyPlan(client, chosen, held)))),
-    );
+    await stage('mirroring policies', async () => {
+      changed(...(await recorded(project.folder, chosen, () => applyPlan(client, chosen, held))));
+      changed(...(await settle(client, chosen, held)));
+    });
     return conclude(held, project, stages, work, client, proof);
   });
 }
@@ -246,9 +248,20 @@ async function conclude(
     policies: inTargetNames(objects.fidelity, target.localNames),
     ...(reported.image && { image: reported.image }),
   });
-  await saveReport(project.folder, report, snapshot, here);
-  await noteOthers(project, report, here);
+  await keep(run, project, report, snapshot, here);
   return report;
+}
+
+/** What was measured is worth more than its file: where that can't be written the log says so, and the report is shown. */
+async function keep(run: Run, project: Project, report: Report, snapshot: Snapshot, here: Snapshot): Promise<void> {
+  try {
+    await saveReport(project.folder, report, snapshot, here);
+    await noteOthers(project, report, here);
+  } catch (error) {
+    if (!isParityError(error)) throw error;
+    const why = [messageOf(error), error.action].filter((part) => part !== undefined).join('. ');
+    run.log('error', `The report is shown but not kept whole: ${why}`);
+  }
 }
 
 async function planNow(

@@ -12,7 +12,7 @@ const DONE = { create: 'created', update: 'updated', delete: 'deleted', release:
 /**
  * Carries out the object changes of a plan, in its order, all or none: everything is tried by server dry run first; a
  * failure or a cancel rolls back what was done, and the error says what became of it. Conflicts stay untouched, images
- * are another stage's. Returns one line per change.
+ * are another stage's. Returns one line per change. What it deletes may still be going: see settle.
  */
 export async function applyPlan(client: WriteClient, plan: Pick<Plan, 'objects'>, run: Run): Promise<string[]> {
   const { objects } = plan;
@@ -46,10 +46,7 @@ export async function applyPlan(client: WriteClient, plan: Pick<Plan, 'objects'>
       throw ended(error, current, await rollBack(begun, run), run);
     }
   });
-  return [
-    ...objects.map((change) => `${DONE[change.action]} ${titleOf(change)}`),
-    ...(await settle(client, objects, run)),
-  ];
+  return objects.map((change) => `${DONE[change.action]} ${titleOf(change)}`);
 }
 
 /** A write that the server turned down for sure needs no undo; after any other failure it may have come through. */
@@ -98,8 +95,11 @@ function ended(thrown: unknown, change: ObjectChange | undefined, outcome: strin
   return new ParityError(kind, `${named.replace(/\.$/, '')}. ${outcome}`, { cause: error, ...(action && { action }) });
 }
 
-/** Waits until deleted namespaces have gone, so that the next run meets the cluster as the plan meant it. */
-async function settle(client: WriteClient, objects: readonly ObjectChange[], run: Run): Promise<string[]> {
+/**
+ * After an apply: waits until deleted namespaces have gone, so that the next run meets the cluster as the plan meant it.
+ * Returns a line for each that takes longer. By itself, for whatever becomes of the waiting, the changes were made.
+ */
+export async function settle(client: WriteClient, { objects }: Pick<Plan, 'objects'>, run: Run): Promise<string[]> {
   const leaving = objects.filter(({ kind, action }) => kind === 'Namespace' && action === 'delete');
   if (leaving.length === 0) return [];
   return run.step('Wait until deleted namespaces have gone', async () => {

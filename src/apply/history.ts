@@ -1,11 +1,12 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { inputError, messageOf } from '../host/errors.ts';
 import { replaceFile } from '../host/replace-file.ts';
 import type { ObjectChange, Plan } from '../plan/model.ts';
 import { projectFolder } from '../report/store.ts';
 
 const SCHEMA = 'clparity/applied/v1';
+const RECORDS = 'applied';
 
 /** What an apply changed in a cluster: enough to take it back. */
 export interface Applied {
@@ -64,14 +65,12 @@ export async function forgetApply(folder: string, cluster: string): Promise<void
 }
 
 async function store(folder: string, cluster: string, text: string): Promise<void> {
-  await projectFolder(folder);
-  const file = fileOf(folder, cluster);
-  await mkdir(dirname(file), { recursive: true });
-  await replaceFile(file, text);
+  await projectFolder(folder, RECORDS);
+  await replaceFile(fileOf(folder, cluster), text);
 }
 
 function fileOf(folder: string, cluster: string): string {
-  return join(folder, '.clparity', 'applied', `${encodeURIComponent(cluster)}.json`);
+  return join(folder, '.clparity', RECORDS, `${encodeURIComponent(cluster)}.json`);
 }
 
 async function readText(file: string): Promise<string | undefined> {

@@ -34,6 +34,8 @@ export async function watchDrift(
   onDrift: (drift: Drift) => void,
   pace: DriftPace = PACE,
 ): Promise<void> {
+  const over = new AbortController();
+  const watched = { ...run, signal: AbortSignal.any([run.signal, over.signal]) };
   const dirty = new Set<Side>();
   let wake = Promise.withResolvers<void>();
   const changed = (side: Side) => {
@@ -42,8 +44,8 @@ export async function watchDrift(
   };
   // Before the first comparison: what changes meanwhile is not missed.
   const watching = SIDES.map((side) =>
-    watchers[side](run, project, () => changed(side)).catch((error: unknown) => {
-      if (!run.signal.aborted) run.log('warn', `The ${NAMES[side]} is not watched: ${messageOf(error)}`);
+    watchers[side](watched, project, () => changed(side)).catch((error: unknown) => {
+      if (!watched.signal.aborted) run.log('warn', `The ${NAMES[side]} is not watched: ${messageOf(error)}`);
     }),
   );
   try {
@@ -65,6 +67,8 @@ export async function watchDrift(
   } catch (error) {
     if (!run.signal.aborted) throw error;
   } finally {
+    // Also where a comparison failed: nobody would look at what else they see.
+    over.abort();
     await Promise.all(watching);
   }
 }

@@ -26,11 +26,14 @@ export interface WantedPair {
   readonly cluster?: string;
 }
 
-/** Makes the project folder's `.clparity`, which ignores itself in git. Throws `environment` where it can't be written. */
-export async function projectFolder(folder: string): Promise<string> {
+/**
+ * Makes the project folder's `.clparity`, which ignores itself in git, and what is asked for below it. Returns its path.
+ * Throws `environment` where it can't be written.
+ */
+export async function projectFolder(folder: string, ...below: readonly string[]): Promise<string> {
   const dir = join(folder, FOLDER);
   try {
-    await mkdir(dir, { recursive: true });
+    await mkdir(join(dir, ...below), { recursive: true });
     await writeFile(join(dir, '.gitignore'), '*\n');
   } catch (cause) {
     throw environmentError(`What was done is kept in ${dir}, which can't be written: ${messageOf(cause)}`, {
@@ -46,9 +49,9 @@ export async function projectFolder(folder: string): Promise<string> {
  * the lines of its files, and the local cluster as it then was. Returns the path of the very last report.
  */
 export async function saveReport(folder: string, report: Report, target?: Snapshot, local?: Snapshot): Promise<string> {
-  const dir = await projectFolder(folder);
-  const own = join(dir, PAIRS, pairName(report));
-  await mkdir(own, { recursive: true });
+  const pair = [PAIRS, pairName(report)];
+  const dir = await projectFolder(folder, ...pair);
+  const own = join(dir, ...pair);
   // Gone first: what belongs to a report is never taken for another's.
   for (const name of [TARGET, LOCAL, DRIFT]) await rm(join(own, name), { force: true });
   await keepJson(join(own, REPORT), report, 2);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { applyPlan } from '../../src/apply/apply.ts';
+import { applyPlan, settle } from '../../src/apply/apply.ts';
 import { type WriteClient, writeClient } from '../../src/apply/client.ts';
 import type { VouchedCluster } from '../../src/cluster/provider.ts';
 import { ParityError } from '../../src/host/errors.ts';
@@ -60,13 +60,17 @@ describe('mirror on a real API server', onCluster, () => {
     return planObjects(target, await readLocalState(client, signal));
   }
 
+  async function apply(plan: Pick<ObjectPlan, 'objects'>, run: Run = quietRun()): Promise<string[]> {
+    return [...(await applyPlan(client, plan, run)), ...(await settle(client, plan, run))];
+  }
+
   async function mirror(target: ScopedTarget, run: Run = quietRun()): Promise<string[]> {
-    return applyPlan(client, await planFor(target), run);
+    return apply(await planFor(target), run);
   }
 
   async function removeAll(): Promise<ObjectPlan> {
     const plan = planRemoval(await readLocalState(client, signal));
-    await applyPlan(client, plan, quietRun());
+    await apply(plan);
     return plan;
   }
 
@@ -331,7 +335,7 @@ describe('mirror on a real API server', onCluster, () => {
       ]),
     );
     const { objects } = await planFor(second);
-    await applyPlan(client, { objects }, quietRun());
+    await apply({ objects });
     assert.notDeepEqual(await said(), first);
     await kubectl(cluster, ['label', '--overwrite', 'networkpolicy', '-n', 'mt-dev', 'deny', 'clparity.dev/mirror=x']);
     const changed = await readLocalState(client, signal);
@@ -339,7 +343,7 @@ describe('mirror on a real API server', onCluster, () => {
     await kubectl(cluster, ['delete', 'networkpolicy', '-n', 'mt-dev', 'deny']);
     await mirror(second);
     const undo = planUndo(objects, await readLocalState(client, signal));
-    await applyPlan(client, undo, quietRun());
+    await apply(undo);
     assert.deepEqual(await said(), first);
     assert.deepEqual(planUndo(objects, await readLocalState(client, signal)).objects, []);
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { applyPlan } from '../../src/apply/apply.ts';
+import { applyPlan, settle } from '../../src/apply/apply.ts';
 import { type WriteClient, writeClient } from '../../src/apply/client.ts';
 import type { VouchedCluster } from '../../src/cluster/provider.ts';
 import { quietRun, type Run } from '../../src/host/run.ts';
@@ -205,8 +205,11 @@ describe('kinds that nothing enforces here, on a real API server', onCluster, ()
       mirrored(target, localWorld(here, { kinds: state.kinds, missing: {} }), { acceptWider: [] }),
     );
   };
-  const mirror = async (target: ScopedTarget, run: Run = quietRun(signal)) =>
-    applyPlan(client, await planFor(target), run);
+  const apply = async (plan: Parameters<typeof applyPlan>[1], run: Run = quietRun(signal)) => [
+    ...(await applyPlan(client, plan, run)),
+    ...(await settle(client, plan, run)),
+  ];
+  const mirror = async (target: ScopedTarget, run?: Run) => apply(await planFor(target), run);
   const removal = async () => planRemoval(await readLocalState(client, signal));
   /** How many kinds of some groups are there by now. */
   const servedIn = async (groups: readonly string[]) => {
@@ -281,12 +284,10 @@ describe('kinds that nothing enforces here, on a real API server', onCluster, ()
           (await mirror(fewer)).map((line) => line.split(' ')[0]),
           ['deleted'],
         );
-        await applyPlan(client, await removal(), quietRun(signal));
+        await apply(await removal());
         assert.deepEqual(await ours(), []);
       } finally {
-        await applyPlan(client, await removal(), quietRun(signal)).finally(() =>
-          kubectl(cluster, ['delete', '--wait', '-f', '-'], list),
-        );
+        await apply(await removal()).finally(() => kubectl(cluster, ['delete', '--wait', '-f', '-'], list));
       }
     });
   }

@@ -330,6 +330,44 @@ describe('sync, from the command line', onCluster, () => {
     assert.doesNotMatch(result.stdout, /Equal: everything/);
   });
 
+  test('a plan warns of what another folder mirrored from a target of the same name', async () => {
+    const other = await mkdtemp(join(tmpdir(), 'clparity-other-'));
+    try {
+      await cp(join(SHOP, 'namespaces.yaml'), join(other, 'shop', 'namespaces.yaml'));
+      const args = ['plan', '--snapshot', 'shop', '--image', 'none', '--cluster', cluster.id];
+      const warnings = async (cwd: string) =>
+        (JSON.parse((await clparity(args, { cwd })).stdout) as { warnings: string[] }).warnings.join('\n');
+      assert.match(await warnings(other), /takes away what no run in .* has left in .*: NetworkPolicy shop-/);
+      assert.doesNotMatch(await warnings(folder), /takes away/);
+    } finally {
+      await rm(other, { recursive: true });
+    }
+  });
+
+  test('what was proven is shown where it can not be kept', async () => {
+    const other = await mkdtemp(join(tmpdir(), 'clparity-other-'));
+    try {
+      await copyPart(join(other, 'part'));
+      // In the way of the folder that reports are kept in, for root too.
+      await writeFile(join(other, '.clparity'), '');
+      const result = await clparity([...verify, '--cluster', cluster.id], { cwd: other });
+      assert.match(result.stderr, /error: The report is shown but not kept whole: .*\.clparity/);
+      assert.ok(reportOf(result).verify, result.stderr);
+      const refused = await clparity([...verify, '--cluster', cluster.id].toSpliced(0, 1, 'mirror'), { cwd: other });
+      assert.equal(refused.code, 3, refused.stderr);
+    } finally {
+      await rm(other, { recursive: true });
+    }
+  });
+
+  test('what was made can be undone, although the wait for what goes was cancelled', async () => {
+    const cancelled = await run(['remove', '--yes'], /Wait until deleted namespaces/);
+    assert.equal(cancelled.code, 130, cancelled.stderr);
+    assert.match(cancelled.stderr, /All \d+ changes were made; Namespace .* may still be going/);
+    const undo = JSON.parse((await run(['undo', '--dry-run'])).stdout) as { objects: { action: string }[] };
+    assert.ok(undo.objects.length > 0 && undo.objects.every(({ action }) => action === 'create'));
+  });
+
   test('remove leaves the cluster as it was before the first sync', async () => {
     const result = await run(['remove', '--yes']);
     assert.equal(result.code, 0, result.stderr);

@@ -219,4 +219,18 @@ describe('drift of a project', () => {
       await watching;
     });
   });
+
+  test('watching ends with the failure where a comparison fails, and watches nothing any more', {
+    timeout: 20_000,
+  }, async () => {
+    await withProject(async (folder, project) => {
+      const told = Promise.withResolvers<void>();
+      const pace = { settle: 10, between: 10 };
+      const watching = watchDrift(quietRun(), project, () => told.resolve(), pace);
+      await told.promise;
+      await rm(join(folder, '.clparity'), { recursive: true });
+      await writeFile(join(folder, 'shop', 'open.yaml'), OPEN);
+      await assert.rejects(watching, /There is no report of target shop/);
+    });
+  });
 });

@@ -110,12 +110,15 @@ test('a server that stumbles costs nothing, one that stays away costs the hold b
   const stumble = () => new ApiError(503, 'PATCH: 503 wait', 'ServiceUnavailable', undefined);
   const faults: Error[] = [];
   const { client } = leaseServer(faults);
-  const work = async ({ signal }: { signal: AbortSignal }) => {
+  const workAfter = async (stumbles: number, { signal }: { signal: AbortSignal }) => {
+    faults.push(...Array.from({ length: stumbles }, stumble));
     await sleep(PACE.duration, undefined, { signal }).catch(() => signal.throwIfAborted());
   };
-  await withLease(client, quietRun(), (run) => (faults.push(stumble(), stumble()), work(run)), PACE);
-  const down = (run: { signal: AbortSignal }) => (faults.push(...Array.from({ length: 50 }, stumble)), work(run));
-  await assert.rejects(withLease(client, quietRun(), down, PACE), /hold on the cluster was lost: .*503 wait/);
+  await withLease(client, quietRun(), (run) => workAfter(2, run), PACE);
+  await assert.rejects(
+    withLease(client, quietRun(), (run) => workAfter(50, run), PACE),
+    /hold on the cluster was lost: .*503 wait/,
+  );
 });
 
 test('a lease that was made and could not be signed does not stay', async () => {
