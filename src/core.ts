@@ -5,7 +5,6 @@ export { type ClusterInfo, createCluster, listClusters } from './clusters.ts';
 export { type Diagnosis, doctor } from './doctor.ts';
 export { type Drift, hasMoved } from './drift/model.ts';
 export { driftMarkdown, driftText } from './drift/text.ts';
-export { isCancelled, messageOf, ParityError } from './host/errors.ts';
 export { localHost } from './host/local.ts';
 export { openHost } from './host/open.ts';
 export { listDistros } from './host/wsl.ts';

@@ -193,7 +193,7 @@ function judgeAnswer(answers: Awaited<ReturnType<typeof askPackets>>): (connecti
 }
 
 /** The assertions of a file. Throws an input error naming file and line for what can't be meant. */
-export async function readAssertions(file: string): Promise<Assertion[]> {
+async function readAssertions(file: string): Promise<Assertion[]> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');

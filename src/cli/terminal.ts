@@ -46,7 +46,7 @@ export function terminalRun(terminal: Terminal, signal: AbortSignal, verbose: bo
 }
 
 /** `12.3 of 80.1 MB`, `3 of 7`, or the note alone. */
-export function describeProgress(p: Progress): string {
+function describeProgress(p: Progress): string {
   const amount = (n: number) => (p.unit === 'bytes' ? (n / 1e6).toFixed(1) : String(n));
   const parts = [
     p.done === undefined ? '' : p.total === undefined ? amount(p.done) : `${amount(p.done)} of ${amount(p.total)}`,

@@ -8,7 +8,7 @@ import { microk8sNodes } from './microk8s-nodes.ts';
 import { vouchForMicrok8s } from './microk8s-vouch.ts';
 import type { LocalCluster, NodeTools, Provider } from './provider.ts';
 
-export const MICROK8S = 'microk8s';
+const MICROK8S = 'microk8s';
 
 /**
  * containerd's own client as MicroK8s's wrapper calls it (microk8s-ctr.wrapper: $SNAP/bin/ctr with the arguments of

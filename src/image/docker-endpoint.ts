@@ -20,7 +20,7 @@ export interface TlsMaterial {
 }
 
 /** The folder of Docker's settings. */
-export function dockerFolder(host: Host): string {
+function dockerFolder(host: Host): string {
   return host.env.DOCKER_CONFIG || `${host.home}/.docker`;
 }
 

@@ -144,7 +144,7 @@ async function publisherFacts(
 }
 
 /** The variables of an os-release file (freedesktop.org's os-release(5)), quotes taken off. */
-export function osRelease(text: string): ReadonlyMap<string, string> {
+function osRelease(text: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const line of text.split('\n')) {
     const [, name, value] = /^([A-Z0-9_]+)=(.*?)\s*$/.exec(line) ?? [];

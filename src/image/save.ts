@@ -99,7 +99,7 @@ const tooOld = () =>
   environmentError('This daemon saves images without an OCI index', { action: 'Update Docker Engine to 25 or newer.' });
 
 /** A small entry's content as text. Throws an `input` error where it is larger than a manifest may be. */
-export async function smallText({ name, size, content }: TarEntry): Promise<string> {
+async function smallText({ name, size, content }: TarEntry): Promise<string> {
   if (size > SMALL) throw inputError(`${name} has ${size} bytes, too many for a manifest`);
   const chunks: Uint8Array[] = [];
   for await (const chunk of content) chunks.push(chunk);

@@ -3,11 +3,6 @@ import type { ImageChange, ObjectChange, Plan } from './model.ts';
 /** A change of a plan as its user chooses it: an object or an image. */
 export type Choosable = ObjectChange | ImageChange;
 
-/** Whether a change is one of an image. */
-export function isImageChange(change: Choosable): change is ImageChange {
-  return 'nodes' in change;
-}
-
 /**
  * The part of a plan that its user wants. What can't be done without a change that was left out is left out as well:
  * nothing is created in a namespace that isn't, and a namespace stays while a policy of ours in it does.

@@ -1,4 +1,3 @@
-import { atOnce } from '../host/slices.ts';
 import type { Protocol } from '../snapshot/model.ts';
 import type { AddressEndpoint, PolicyModel } from './model.ts';
 import { outsideOf } from './outside.ts';
@@ -21,13 +20,9 @@ export interface ConnectionDifference {
 /**
  * The connections that two models decide differently: among the workloads that both have (`namespace/Kind/name`), pods of
  * one workload with each other included, and between these and addresses outside. A pod alone is a workload of one. Where
- * a workload's pods differ, as in a rollout, it may what one of them may. Sorted by from, to, protocol.
+ * a workload's pods differ, as in a rollout, it may what one of them may. Sorted by from, to, protocol. With pauses: see
+ * inSlices.
  */
-export function connectionDifferences(before: PolicyModel, after: PolicyModel): ConnectionDifference[] {
-  return atOnce(connectionSteps(before, after));
-}
-
-/** The same, with pauses: see inSlices. */
 export function* connectionSteps(
   before: PolicyModel,
   after: PolicyModel,

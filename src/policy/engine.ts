@@ -123,7 +123,7 @@ export function semanticsOf({
  * `policy-default-local-cluster`, which is on by default since 1.19 and wasn't there before 1.18 (PolicyConfig in
  * pkg/clustermesh/types/option.go, getEndpointSelector in pkg/k8s/apis/cilium.io/utils/utils.go).
  */
-export function namesLocalCluster(options: Engine['options'] = {}, version?: string): boolean {
+function namesLocalCluster(options: Engine['options'] = {}, version?: string): boolean {
   return (options['policy-default-local-cluster'] ?? `${!isBefore(version, 1, 19)}`) === 'true';
 }
 

@@ -55,7 +55,7 @@ export function headlineHtml(report: Report): string {
 }
 
 /** A row a layer. */
-export function layersHtml(findings: readonly Finding[]): string {
+function layersHtml(findings: readonly Finding[]): string {
   return tableHtml(
     ['Layer', 'State', 'What', 'Evidence'],
     findings.map(({ layer, state, title, evidence }) => [layer, state, title, evidence.join('\n')].map(lines)),

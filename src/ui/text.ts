@@ -20,7 +20,7 @@ export function progressText(title: string, progress: Progress, elapsed = 0): st
 }
 
 /** How long something takes: "12 s", "3 min 5 s". */
-export function durationText(ms: number): string {
+function durationText(ms: number): string {
   const seconds = Math.floor(ms / 1000);
   const rest = vscode.l10n.t('{0} s', seconds % 60);
   return seconds < 60 ? rest : `${vscode.l10n.t('{0} min', Math.floor(seconds / 60))} ${rest}`;

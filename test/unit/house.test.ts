@@ -217,6 +217,32 @@ test('no file names the machine that it was made on', () => {
   assert.deepEqual(named, []);
 });
 
+test('what a file of ours gives out is taken elsewhere, and so is what the core gives the front ends', () => {
+  const code = tracked.filter((path) => /^(src|test)\/.*\.ts$/.test(path));
+  const users = new Map<string, string[]>();
+  for (const path of code) {
+    const said = text(path).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+    for (const word of new Set(said.match(/\w+/g))) users.set(word, [...(users.get(word) ?? []), path]);
+  }
+  // Types are given out with whatever speaks of them; VS Code calls deactivate.
+  const given = (path: string) =>
+    [...text(path).matchAll(/^export (?:async )?(?:function\*?|const|class) (\w+)/gm)].map(([, name = '']) => name);
+  const left = source.flatMap((path) =>
+    given(path).filter((name) => name !== 'deactivate' && (users.get(name) ?? []).every((user) => user === path)),
+  );
+  assert.deepEqual(left, []);
+
+  const front = code.filter((path) => /^src\/(ui|cli|extension)|^test\//.test(path));
+  const asked = new Set(front.flatMap((path) => text(path).match(/\w+/g) ?? []));
+  const names = [...text('src/core.ts').matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, list = '']) =>
+    list.split(',').map((name) => name.replace('type ', '').trim()),
+  );
+  assert.deepEqual(
+    names.filter((name) => name !== '' && !asked.has(name)),
+    [],
+  );
+});
+
 test('no type check or lint rule is switched off', () => {
   const off = new RegExp(['@ts-(ignore|nocheck|expect-error)', 'biome-ignore'].join('|'));
   const ours = tracked.filter(

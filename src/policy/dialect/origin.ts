@@ -43,7 +43,7 @@ export function sourceRef({ object, location }: Origin, path: readonly (string |
 }
 
 /** Makes the errors that name file, line, object and path. */
-export function failOf(origin: Origin): Fail {
+function failOf(origin: Origin): Fail {
   return (path, problem) => {
     const { file, line } = sourceRef(origin, path);
     const where = file === undefined ? '' : `${file}:${line}: `;

@@ -74,7 +74,7 @@ export function icon(state: State): vscode.ThemeIcon {
 }
 
 /** A state in words. */
-export function stateWord(state: State): string {
+function stateWord(state: State): string {
   const words: Readonly<Record<State, string>> = {
     equal: vscode.l10n.t('equal'),
     differs: vscode.l10n.t('differs'),
