@@ -1,7 +1,7 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { inputError, messageOf } from '../host/errors.ts';
-import { replaceFile } from '../host/replace-file.ts';
+import { inputError, isParityError, messageOf, ParityError } from '../host/errors.ts';
+import { removeFile, replaceFile } from '../host/replace-file.ts';
 import type { ObjectChange, Plan } from '../plan/model.ts';
 import { projectFolder } from '../report/store.ts';
 
@@ -36,10 +36,19 @@ export async function recorded<T>(
   try {
     return await work();
   } catch (error) {
-    if (before === undefined) await forgetApply(folder, cluster);
-    else await store(folder, cluster, before);
+    const back = before === undefined ? forgetApply(folder, cluster) : store(folder, cluster, before);
+    await back.catch((cause: unknown) => {
+      throw withRecordLeft(error, cause);
+    });
     throw error;
   }
+}
+
+/** What became of the apply matters more than what became of its record. */
+function withRecordLeft(error: unknown, cause: unknown): unknown {
+  if (!isParityError(error)) return error;
+  const message = `${error.message} Its record, by which it could be undone, stays: ${messageOf(cause)}`;
+  return new ParityError(error.kind, message, { cause: error, ...(error.action && { action: error.action }) });
 }
 
 /** The last apply to a cluster that changed anything; undefined where there is none, or it was undone. */
@@ -61,7 +70,7 @@ export async function lastApply(folder: string, cluster: string): Promise<Applie
 
 /** Nothing is left to undo. */
 export async function forgetApply(folder: string, cluster: string): Promise<void> {
-  await rm(fileOf(folder, cluster), { force: true });
+  await removeFile(fileOf(folder, cluster));
 }
 
 async function store(folder: string, cluster: string, text: string): Promise<void> {

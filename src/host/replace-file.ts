@@ -26,6 +26,15 @@ export async function replaceFile(path: string, content: string): Promise<void> 
   }
 }
 
+/** Removes a file of this machine, where there is one. Throws an environment error where it stays. */
+export async function removeFile(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true });
+  } catch (cause) {
+    throw environmentError(`Can't remove ${path}: ${messageOf(cause)}`, { cause, action: 'Check its permissions.' });
+  }
+}
+
 async function statIfAny(path: string) {
   try {
     return await stat(path);
@@ -42,6 +51,9 @@ function unwritten(path: string, cause: unknown): Error {
       return inputError(`There is no folder ${dirname(path)}`, { cause, action: 'Make it first, or name another.' });
     case 'EISDIR':
       return inputError(`${path} is a folder`, { cause, action: 'Name a file.' });
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return environmentError(`Can't write ${path}: ${messageOf(cause)}`, { cause, action: 'Make room on its disk.' });
     default:
       return environmentError(`Can't write ${path}: ${messageOf(cause)}`, { cause, action: 'Name another file.' });
   }

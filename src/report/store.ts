@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Drift } from '../drift/model.ts';
 import { environmentError, inputError, messageOf } from '../host/errors.ts';
-import { replaceFile } from '../host/replace-file.ts';
+import { removeFile, replaceFile } from '../host/replace-file.ts';
 import type { Snapshot } from '../snapshot/model.ts';
 import type { Report } from './model.ts';
 
@@ -53,7 +53,7 @@ export async function saveReport(folder: string, report: Report, target?: Snapsh
   const dir = await projectFolder(folder, ...pair);
   const own = join(dir, ...pair);
   // Gone first: what belongs to a report is never taken for another's.
-  for (const name of [TARGET, LOCAL, DRIFT]) await rm(join(own, name), { force: true });
+  for (const name of [TARGET, LOCAL, DRIFT]) await removeFile(join(own, name));
   await keepJson(join(own, REPORT), report, 2);
   if (target) await keepJson(join(own, TARGET), target);
   if (local) await keepJson(join(own, LOCAL), local);
@@ -74,13 +74,15 @@ function pairName({ target, cluster }: Pair): string {
 
 /** The last report of each target and cluster that this folder compared, the newest first. */
 export async function keptReports(folder: string): Promise<Report[]> {
+  const dir = join(folder, FOLDER, PAIRS);
   let pairs: string[] = [];
   try {
-    const entries = await readdir(join(folder, FOLDER, PAIRS), { withFileTypes: true });
+    const entries = await readdir(dir, { withFileTypes: true });
     // Files there are none of ours: an earlier version's, or a file manager's.
     pairs = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')
+      throw inputError(`${dir} can't be read: ${messageOf(cause)}`, { cause, action: 'Check its permissions.' });
   }
   const all = await Promise.all(pairs.map((name) => readReport(folder, join(PAIRS, name, REPORT))));
   return all.filter((report) => report !== undefined).sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));

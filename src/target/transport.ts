@@ -192,16 +192,17 @@ function apiError(answer: Answer, req: ApiRequest, authorization: string | undef
   const message = secret ? words.replaceAll(secret, '***') : words;
   const reason = typeof body.reason === 'string' ? body.reason : undefined;
   const text = `${req.method} ${req.path.split('?')[0]}: ${status} ${message}`.trim();
-  return new ApiError(status, text, reason, body.details, actionFor(status));
+  return new ApiError(status, text, reason, body.details, actionFor(status, req.method, words));
 }
 
-function actionFor(status: number): string | undefined {
+function actionFor(status: number, method: ApiRequest['method'], words: string): string | undefined {
   if (status === 401) {
     return 'The credentials were not accepted: sign in again (on AKS "az login" or "kubelogin"), check them with kubectl, then try again.';
   }
-  if (status === 403)
-    return 'Ask for read access (get, list, watch) to it; on AKS the role "Azure Kubernetes Service RBAC Reader".';
-  return undefined;
+  if (status !== 403) return undefined;
+  if (/\bbeing terminated\b/.test(words)) return 'Wait until that namespace has gone, then try again.';
+  if (method !== 'GET') return 'See what it names: a quota, an admission rule, or a right that this user lacks there.';
+  return 'Ask for read access (get, list, watch) to it; on AKS the role "Azure Kubernetes Service RBAC Reader".';
 }
 
 function reachError(cause: unknown, req: ApiRequest, connection: Connection, timeoutMs: number | undefined): unknown {

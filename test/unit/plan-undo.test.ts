@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { forgetApply, lastApply, recorded } from '../../src/apply/history.ts';
+import { ParityError } from '../../src/host/errors.ts';
 import type { LocalState, ObjectPlan, Plan } from '../../src/plan/model.ts';
 import { FIELD_MANAGER } from '../../src/plan/ownership.ts';
 import { partOf } from '../../src/plan/part.ts';
@@ -149,6 +150,26 @@ describe('the record of an apply', () => {
       await forgetApply(folder, 'kind:dev');
       assert.equal(await lastApply(folder, 'kind:dev'), undefined);
       assert.deepEqual((await readdir(join(folder, '.clparity'))).toSorted(), ['.gitignore', 'applied']);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  test('a disk that fails in the middle hides not what became of the apply', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'clparity-undo-'));
+    const records = join(folder, '.clparity', 'applied');
+    try {
+      await recorded(folder, of('kind:dev'), async () => 1);
+      const failing = async () => {
+        await rm(records, { recursive: true });
+        await writeFile(records, '');
+        throw new ParityError('refused', 'It belongs to Argo. 2 changes were rolled back.', { action: 'Ask.' });
+      };
+      await assert.rejects(recorded(folder, of('kind:dev'), failing), {
+        kind: 'refused',
+        message: /^It belongs to Argo\. 2 changes were rolled back\. Its record, .* stays: .*applied/,
+        action: 'Ask.',
+      });
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

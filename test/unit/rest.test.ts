@@ -129,6 +129,21 @@ test('refused credentials are renewed once; then the error says what to do and h
   );
 });
 
+test('a write that is forbidden asks for no right to read', async () => {
+  const words = ['exceeded quota: pods', 'it is forbidden: namespace shop is being terminated'];
+  await using server = await apiServer((request, response) => {
+    response.writeHead(403).end(JSON.stringify({ message: words[Number(request.url?.slice(1))] }));
+  });
+  const transport = openTransport({ server: server.url, ca: CERT });
+  try {
+    const post = (path: string) => transport.send({ method: 'POST', path, body: {}, signal });
+    await assert.rejects(post('/0'), { status: 403, message: /exceeded quota/, action: /a quota, an admission rule/ });
+    await assert.rejects(post('/1'), { status: 403, action: /^Wait until that namespace has gone/ });
+  } finally {
+    await transport.close();
+  }
+});
+
 test('403 and 404 are told apart, with the action for the first', async () => {
   await using server = await apiServer((request, response) => {
     response.writeHead(request.url?.includes('pods') ? 403 : 404).end('{"reason":"X","message":"no"}');
