@@ -69,7 +69,7 @@ function keyOf(pod: PodEndpoint, ignored: ReadonlySet<string>, signature: (pod: 
 }
 
 /** What tells pods apart by their addresses: which CIDRs cover them; of nodes also labels, and the API server. */
-function addressSignature({ model, addresses, isApiServer }: CompiledModel): (pod: PodEndpoint) => string {
+export function addressSignature({ model, addresses, isApiServer }: CompiledModel): (pod: PodEndpoint) => string {
   const signature = { pod: blocksThatMatch(model, 'pod'), node: blocksThatMatch(model, 'node') };
   const ofPod = addresses.signature(signature.pod);
   const ofNode = addresses.signature(signature.node);

@@ -1,4 +1,4 @@
-import { compile } from './compile.ts';
+import { type CompiledModel, compile } from './compile.ts';
 import { groupsOf, type PodGroup, unscheduledMember } from './groups.ts';
 import type { AddressEndpoint, PolicyModel } from './model.ts';
 import { type Reach, reachAmong } from './reach.ts';
@@ -10,11 +10,11 @@ export type End = number | AddressEndpoint;
 export function reachOutside(
   model: PolicyModel,
   addresses: readonly AddressEndpoint[],
-): { readonly groups: readonly PodGroup[]; between(from: End, to: End): Reach } {
+): { readonly compiled: CompiledModel; readonly groups: readonly PodGroup[]; between(from: End, to: End): Reach } {
   const compiled = compile(model);
   const groups = groupsOf(compiled, false);
   const places = new Map(addresses.map((address, i) => [address, groups.length + i]));
   const among = reachAmong(compiled, [...groups.map(unscheduledMember), ...addresses]);
   const placeOf = (end: End) => (typeof end === 'number' ? end : (places.get(end) ?? 0));
-  return { groups, between: (from, to) => among(placeOf(from), placeOf(to)) };
+  return { compiled, groups, between: (from, to) => among(placeOf(from), placeOf(to)) };
 }

@@ -347,12 +347,22 @@ function held(specs: readonly Json[]): Pick<PolicyObject, 'spec' | 'specs'> {
   return specs.length === 1 ? { spec: specs[0] } : { specs };
 }
 
-/** Some policies at once, mixed of the kinds; those that take turns by priority each have one of their own, without `ties`. */
-export function policies(kinds: readonly Kind[], most: number, ties = false): Arb<readonly PolicyObject[]> {
-  return fc.array(fc.constantFrom(...kinds), { minLength: 1, maxLength: most }).chain((chosen) =>
+/** How many policies there are at once, and whether those that take turns by priority may have the same one. */
+export interface SetShape {
+  readonly least?: number;
+  readonly most: number;
+  readonly ties?: boolean;
+}
+
+/** Some policies at once, mixed of the kinds. */
+export function policies(
+  kinds: readonly Kind[],
+  { least = 1, most, ties = false }: SetShape,
+): Arb<readonly PolicyObject[]> {
+  return fc.array(fc.constantFrom(...kinds), { minLength: least, maxLength: most, size: 'max' }).chain((chosen) =>
     fc
       .shuffledSubarray(
-        [...chosen.keys()].map((i) => 10 * i),
+        [...chosen.keys()].map((i) => Math.min(10, Math.floor(1000 / chosen.length)) * i),
         { minLength: chosen.length },
       )
       .chain((order) => fc.tuple(...chosen.map((kind, i) => policy(kind, `diff-${i}`, ties ? 5 : (order[i] ?? i))))),

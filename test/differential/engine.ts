@@ -63,30 +63,24 @@ export async function closeOutside(cluster: VouchedCluster, gate: Gate, signal: 
 
 const AGENT = 'crictl exec "$(crictl ps --name cilium-agent --state running -q)" cilium-dbg';
 
-interface Endpoint {
-  readonly status: {
-    readonly state: string;
-    readonly policy?: {
-      readonly spec?: { readonly 'policy-revision'?: number };
-      readonly realized?: { readonly 'policy-revision'?: number };
-    };
-  };
-}
-
 /** How far a node's agent is. */
 interface Progress {
   /** UIDs of the objects whose rules it has. */
-  readonly has: (uid: string) => boolean;
+  readonly uids: ReadonlySet<string>;
   readonly isRealized: boolean;
 }
 
+/** Asked for no more than it takes: with hundreds of policies all of it would be megabytes. */
 async function progressOf(cluster: VouchedCluster, node: string, signal: AbortSignal): Promise<Progress> {
-  const text = await inNode(cluster, node, `${AGENT} policy get -o json; echo; ${AGENT} endpoint list -o json`, signal);
-  const split = text.indexOf('\n[');
-  const { policy, revision } = JSON.parse(text.slice(0, split)) as { policy: string; revision: number };
-  const endpoints = JSON.parse(text.slice(split)) as Endpoint[];
-  const revisions = endpoints.map((e) => e.status.policy?.realized?.['policy-revision'] ?? 0);
-  return { has: (uid) => policy.includes(uid), isRealized: revisions.every((r) => r >= revision) };
+  const uid = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+  const lines = [
+    `${AGENT} policy get -o jsonpath='{.revision}'; echo`,
+    `${AGENT} endpoint list -o jsonpath='{range [*]}{.status.policy.realized.policy-revision}{" "}{end}'; echo`,
+    `${AGENT} policy get -o json | grep -oE '${uid}' | sort -u`,
+  ];
+  const [revision = '', realized = '', ...uids] = (await inNode(cluster, node, lines.join('\n'), signal)).split('\n');
+  const revisions = realized.trim().split(/\s+/).map(Number);
+  return { uids: new Set(uids), isRealized: revisions.every((r) => r >= Number(revision)) };
 }
 
 /**
@@ -101,14 +95,14 @@ export async function untilLive(
   patienceMs = 40_000,
 ): Promise<string[]> {
   const end = Date.now() + patienceMs;
-  const limit = Date.now() + 80_000;
+  const limit = Date.now() + 80_000 + 500 * (wanted.length + gone.length);
   for (;;) {
     const all = await Promise.all(cluster.nodes.map(({ name }) => progressOf(cluster, name, signal)));
-    const missing = wanted.filter((uid) => !all.every((p) => p.has(uid)));
-    const stale = gone.some((uid) => all.some((p) => p.has(uid)));
+    const missing = wanted.filter((uid) => !all.every((p) => p.uids.has(uid)));
+    const stale = gone.some((uid) => all.some((p) => p.uids.has(uid)));
     const settled = all.every((p) => p.isRealized) && !stale;
     if (settled && (missing.length === 0 || Date.now() > end)) return missing;
-    if (Date.now() > limit) throw new Error(`Policies are not realised after a minute: ${missing.join(', ')}`);
+    if (Date.now() > limit) throw new Error(`Policies are not realised in time: ${missing.join(', ')}`);
     await sleep(250, undefined, { signal });
   }
 }

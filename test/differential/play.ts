@@ -1,6 +1,6 @@
 // Plays random worlds and policies in the kind cluster that CLPARITY_TEST_CLUSTER names; see run.mjs.
 //   --seed=N (where to begin; the day by default), --worlds=N, --rounds=N (sets of policies a world), --only=N (that
-//   round alone), --policies=N (at most in a set), --kinds=NetworkPolicy,…, --no-admin (the agent's options stay as they
+//   round alone), --policies=N (at most in a set), --least=N (at least in a set), --pods=N (8 by default), --kinds=NetworkPolicy,…, --no-admin (the agent's options stay as they
 //   are: no ClusterNetworkPolicy, no SCTP), --options=enable-policy=always,… (of Cilium's agent, besides; they stay),
 //   --ties (ClusterNetworkPolicies of equal priority)
 // Prints a JSON object a round, and what disagrees with its policies as YAML. Exit code 1 where something did.
@@ -22,6 +22,8 @@ const ALL: readonly Kind[] = [
   'CiliumClusterwideNetworkPolicy',
   ...(admin ? (['ClusterNetworkPolicy'] as const) : []),
 ];
+const most = Number(option('policies', '5'));
+const shape = { least: Number(option('least', '1')), most, ties: process.argv.includes('--ties') };
 const kinds = option('kinds', ALL.join(',')).split(',') as Kind[];
 const first = Number(option('seed', `${Math.floor(Date.now() / 86_400_000)}`));
 const signal = AbortSignal.timeout(6 * 3_600_000);
@@ -34,9 +36,9 @@ const more = option('options', '')
 await setOptions(cluster, { ...(admin && ADMIN_OPTIONS), ...Object.fromEntries(more) }, signal);
 const sum = { policies: 0, probes: 0, allowed: 0, undecided: 0, disagreements: 0 };
 for (let seed = first; seed < first + Number(option('worlds', '1')); seed++) {
-  const world = await openWorld(cluster, seed, 8, signal);
+  const world = await openWorld(cluster, seed, Number(option('pods', '8')), signal);
   try {
-    const sets = fc.sample(policies(kinds, Number(option('policies', '5')), process.argv.includes('--ties')), {
+    const sets = fc.sample(policies(kinds, shape), {
       seed,
       numRuns: Number(option('rounds', '20')),
     });

@@ -30,7 +30,10 @@ spec: {podSelector: {}, policyTypes: [Egress], egress: ${egress}}
   return worldOf(POD + policy, { engine, ...more });
 }
 
-const lines = (before: Snapshot, after: Snapshot) => diff(before, after).connections.map((c) => line(c));
+const all = (before: Snapshot, after: Snapshot) => diff(before, after).connections.map((c) => line(c));
+const AT_NODES = /(^| -> )(nodes|own node|other nodes|API server nodes)( |$)/;
+const lines = (before: Snapshot, after: Snapshot) => all(before, after).filter((text) => !AT_NODES.test(text));
+const atNodes = (before: Snapshot, after: Snapshot) => all(before, after).filter((text) => AT_NODES.test(text));
 const line = (c: { from: string; to: string; protocol: string; before: readonly string[]; after: readonly string[] }) =>
   `${c.from} -> ${c.to} ${c.protocol} ${c.before.join(',')} -> ${c.after.join(',')}`;
 
@@ -114,6 +117,55 @@ spec: {endpointSelector: {}, egress: [${patterns.map((p) => `{toFQDNs: [{matchPa
   );
 });
 
+test('nodes: what changes is told by how they stand to the pod, and under one name where it is the same for all', () => {
+  const nodes = `---
+kind: Node
+metadata: {name: n1}
+status: {addresses: [{type: InternalIP, address: 172.18.0.2}]}
+---
+kind: Node
+metadata: {name: n2}
+status: {addresses: [{type: InternalIP, address: 172.18.0.3}]}
+---
+kind: Pod
+metadata: {name: kube-apiserver-n2, namespace: kube-system, labels: {component: kube-apiserver}}
+spec: {nodeName: n2, hostNetwork: true}
+`;
+  const side = (rules: string, engine: EngineName = 'cilium') =>
+    worldOf(
+      `${POD}${nodes}---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: web, namespace: shop}
+spec: {endpointSelector: {}, ${rules}}
+`,
+      { engine },
+    );
+  const out = (...entities: string[]) =>
+    side(`egress: [{toEntities: [${entities}], toPorts: [{ports: [{port: "443", protocol: TCP}]}]}]`);
+  const none = out('none');
+  assert.deepEqual(atNodes(none, out('world')), []);
+  assert.deepEqual(atNodes(none, out('host')), ['shop/Pod/web -> own node TCP  -> 443']);
+  assert.deepEqual(atNodes(out('host'), out('kube-apiserver')), [
+    'shop/Pod/web -> API server nodes TCP  -> 443',
+    'shop/Pod/web -> own node TCP 443 -> ',
+  ]);
+  assert.deepEqual(atNodes(none, out('remote-node')), [
+    'shop/Pod/web -> API server nodes TCP  -> 443',
+    'shop/Pod/web -> other nodes TCP  -> 443',
+  ]);
+  assert.deepEqual(atNodes(none, out('cluster')), ['shop/Pod/web -> nodes TCP  -> 443']);
+  // The own node gets in, until a rule denies it.
+  const into = (list: string) => side(`ingress: [{fromEntities: [none]}], ${list}`);
+  assert.deepEqual(
+    atNodes(into('ingressDeny: []'), into('ingressDeny: [{fromEntities: [host]}]')).filter((l) => l.includes('TCP')),
+    ['own node -> shop/Pod/web TCP 1-65535 -> '],
+  );
+  // Where nobody knows nodes, there is one; a CIDR that may hold it or not says nothing.
+  assert.deepEqual(atNodes(world(NONE), world('[{ports: [{port: 443}]}]')), ['shop/Pod/web -> nodes TCP  -> 443']);
+  assert.deepEqual(atNodes(world(NONE), world(blocks(443, 'cidr: 172.16.0.0/12'))), []);
+});
+
 test('pods of one workload with each other, however many run', () => {
   const deployment = workload('Deployment', 'shop', 'api');
   const before = { ...world(NONE), workloads: [deployment] };
@@ -145,7 +197,7 @@ test('property: every address of every block is told as the evaluator decides it
   });
   for (const a of sides) {
     for (const b of sides) {
-      const told = diff(a.snapshot, b.snapshot).connections;
+      const told = diff(a.snapshot, b.snapshot).connections.filter((c) => !AT_NODES.test(c.to));
       for (const ip of addresses) {
         for (const port of [80, 443]) {
           const [old, now] = [a.asked(ip, port), b.asked(ip, port)];
@@ -242,6 +294,9 @@ test('what mirrors a target exactly is no difference, outside included, and what
         [],
       );
       assert.deepEqual(lines(target, local(objects)), [], `${name} to ${engine}`);
+      // Only Azure NPM lets an isolated pod out to its own node: no policy elsewhere says just that.
+      const more = atNodes(target, local(objects)).filter((text) => name !== 'npm' || !text.includes(' -> own node '));
+      assert.deepEqual(more, [], `${name} to ${engine}`);
       const found = lines(target, local(objects.filter((o) => o.metadata.namespace !== 'payments')));
       assert.ok(
         found.some((line) => / -> (outside|ip:)/.test(line) && line.startsWith('payments/')),
