@@ -7,9 +7,8 @@ import { assertNotTarget } from './cluster/guard.ts';
 import { type VouchedCluster, whyUnprobed } from './cluster/provider.ts';
 import { assertNotListed } from './cluster/remote.ts';
 import { noteOthers } from './drift/local.ts';
-import { isParityError, messageOf } from './host/errors.ts';
 import type { Host } from './host/host.ts';
-import type { Run } from './host/run.ts';
+import { besides, type Run } from './host/run.ts';
 import { type Stages, startStages } from './host/stages.ts';
 import { pinImage } from './image/base-image.ts';
 import type { ImageLock } from './image/model.ts';
@@ -248,20 +247,12 @@ async function conclude(
     policies: inTargetNames(objects.fidelity, target.localNames),
     ...(reported.image && { image: reported.image }),
   });
-  await keep(run, project, report, snapshot, here);
-  return report;
-}
-
-/** What was measured is worth more than its file: where that can't be written the log says so, and the report is shown. */
-async function keep(run: Run, project: Project, report: Report, snapshot: Snapshot, here: Snapshot): Promise<void> {
-  try {
+  // What was measured is worth more than its file.
+  await besides(run, 'The report is shown but not kept whole', async () => {
     await saveReport(project.folder, report, snapshot, here);
     await noteOthers(project, report, here);
-  } catch (error) {
-    if (!isParityError(error)) throw error;
-    const why = [messageOf(error), error.action].filter((part) => part !== undefined).join('. ');
-    run.log('error', `The report is shown but not kept whole: ${why}`);
-  }
+  });
+  return report;
 }
 
 async function planNow(

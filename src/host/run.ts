@@ -1,3 +1,5 @@
+import { isCancelled, isParityError, messageOf } from './errors.ts';
+
 /** How far a step is. Bytes are bytes; items are whatever the step counts (nodes, objects, probes). */
 export interface Progress {
   readonly done?: number;
@@ -27,6 +29,20 @@ export interface Run {
 /** A run without a front end, for tests and scripts. */
 export function quietRun(signal: AbortSignal = new AbortController().signal, log: Log = () => {}): Run {
   return { signal, log, step: (_title, work) => work(() => {}) };
+}
+
+/**
+ * Does work that a run is whole without, such as keeping a file of what it found: where that can't be done the log says so.
+ * `outcome` says what becomes of the rest.
+ */
+export async function besides({ log }: Pick<Run, 'log'>, outcome: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!isParityError(error) || isCancelled(error)) throw error;
+    const why = [messageOf(error), error.action].filter((part) => part !== undefined).join('. ');
+    log('error', `${outcome}: ${why}`);
+  }
 }
 
 /** Waits for all of what runs side by side; the first failure stops the others by `stop`, is waited out and thrown. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inputError, messageOf } from '../host/errors.ts';
-import type { Run } from '../host/run.ts';
+import { besides, type Run } from '../host/run.ts';
 import type { Pinned, Source } from '../image/base-image.ts';
 import { checkDockerfiles, type DockerfileCheck } from '../image/dockerfiles.ts';
 import type { ProductionDigest, Published } from '../image/from-check.ts';
@@ -35,7 +35,9 @@ export async function holdDockerfiles(
   const archived = base?.lock.origin === 'archive' ? base.lock : undefined;
   const { checks, published } = await checkDockerfiles(run, from, platform, production, archived);
   const known: KnownImages = { schema: 'clparity/images/v1', platform, production, published };
-  await keepJson(join(await projectFolder(from.folder), FILE), known);
+  await besides(run, 'The editor will know less of these images', async () =>
+    keepJson(join(await projectFolder(from.folder), FILE), known),
+  );
   return checks;
 }
 

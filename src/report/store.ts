@@ -124,7 +124,7 @@ async function kept<T>(folder: string, name: string): Promise<T | undefined> {
     return JSON.parse(await readFile(file, 'utf8')) as T;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw inputError(`${file} can't be read: ${messageOf(cause)}`, { cause, action: 'Run "clparity verify" again.' });
+    throw inputError(`${file} can't be read: ${messageOf(cause)}`, { cause, action: 'Delete it; "clparity verify" makes another.' });
   }
 }
 
@@ -149,7 +149,7 @@ async function readReport(folder: string, name: string): Promise<Report | undefi
   if (value === undefined) return undefined;
   if (value?.schema === 'clparity/report/v1') return value as Report;
   throw inputError(`${join(folder, FOLDER, name)} is not a report of this version`, {
-    action: 'Run "clparity verify" to make a new one.',
+    action: 'Delete it; "clparity verify" makes another.',
   });
 }
 

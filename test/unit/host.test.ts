@@ -9,8 +9,9 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isCancelled, ParityError } from '../../src/host/errors.ts';
+import { environmentError, isCancelled, ParityError } from '../../src/host/errors.ts';
 import { localHost } from '../../src/host/local.ts';
+import { besides, quietRun } from '../../src/host/run.ts';
 
 const host = localHost();
 
@@ -120,4 +121,14 @@ test('a temporary folder is there for the time of the work, and gone after a fai
   });
   await assert.rejects(work, /in the middle/);
   assert.equal(existsSync(folder), false);
+});
+
+test('what a run is whole without fails in the log alone; a cancel and a fault of ours come through', async () => {
+  const log: string[] = [];
+  const run = quietRun(undefined, (level, message) => log.push(`${level}: ${message}`));
+  const fail = (error: Error) => besides(run, 'Shown but not kept', () => Promise.reject(error));
+  await fail(environmentError("Can't write x: ENOSPC", { action: 'Make room.' }));
+  assert.deepEqual(log, ["error: Shown but not kept: Can't write x: ENOSPC. Make room."]);
+  await assert.rejects(fail(new ParityError('cancelled', 'Cancelled.')), { kind: 'cancelled' });
+  await assert.rejects(fail(new TypeError('undefined is no function')), TypeError);
 });
