@@ -56,6 +56,29 @@ test('only the UI knows the editor', () => {
   assert.deepEqual(upward, [], 'nothing below the UI imports it');
 });
 
+test('who writes is vouched for by a provider, and a target is only read', () => {
+  const saying = (what: RegExp) => source.filter((path) => what.test(text(path)));
+  const vouching = saying(/\bvouchedBy\(|as VouchedCluster\b/);
+  assert.ok(vouching.length > 1);
+  assert.deepEqual(
+    vouching.filter((path) => !path.startsWith('src/cluster/')),
+    [],
+    'only a provider vouches',
+  );
+  // Any other use of a transport is narrowed to reading where it is made.
+  assert.deepEqual(saying(/(?<!readClient\(|export function )\bopenTransport\(/), ['src/apply/client.ts']);
+});
+
+test('no file of ours keeps something between one use and the next', () => {
+  // The editor calls the extension by two functions; the page's script belongs to one page.
+  const entries = ['src/extension.ts', 'src/webview/report.ts'];
+  const state = /^(?:export )?(?:let |var |const \w+(?:: [^=]+)? = new (?:Map|Set|WeakMap|WeakSet)(?:<[^(]*>)?\(\))/m;
+  assert.deepEqual(
+    source.filter((path) => !entries.includes(path) && state.test(text(path))),
+    [],
+  );
+});
+
 test('every command in the manifest exists, and every command is in the manifest', async () => {
   const { commands } = await import('../../src/ui/commands.ts');
   const declared = manifest.contributes.commands.map(({ command }) => command);
