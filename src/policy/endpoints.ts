@@ -11,7 +11,7 @@ import type { Connection, Endpoint, PodEndpoint, PolicyModel } from './model.ts'
 import { nearest } from './near.ts';
 import { named } from './outside.ts';
 import { isSame } from './select.ts';
-import { backendsOf, serviceOf } from './services.ts';
+import { backendsOf, exposed, exposedService, serviceOf } from './services.ts';
 import { tiersOf } from './tiers.ts';
 
 /** The kinds that a peer `namespace/Kind/name` may name. */
@@ -145,10 +145,7 @@ export function connectionsBetween(model: PolicyModel, { from, to, protocol, por
       action: 'Name a pod or a workload that connects.',
     });
   }
-  const service = serviceOf(model, to);
-  const ends: readonly Omit<Connection, 'from' | 'protocol'>[] = service
-    ? backendsOf(model, service, protocol, port)
-    : resolvePeer(model, to).map((end) => ({ to: end, port }));
+  const ends = endsOf(model, to, protocol, port);
   const all = resolvePeer(model, from).flatMap((f) => ends.map((end) => ({ from: f, ...end, protocol })));
   const different = all.filter((c) => !isSame(c.from, c.to));
   if (different.length > 0) return different;
@@ -156,6 +153,19 @@ export function connectionsBetween(model: PolicyModel, { from, to, protocol, por
   return isWorkload
     ? all.map((c) => ({ ...c, to: c.to.type === 'pod' && mayHaveReplicas(c.to) ? otherReplica(c.to) : c.to }))
     : all;
+}
+
+function endsOf(
+  model: PolicyModel,
+  to: string,
+  protocol: Protocol,
+  port: number,
+): Omit<Connection, 'from' | 'protocol'>[] {
+  const service = serviceOf(model, to);
+  if (service) return backendsOf(model, service, protocol, port);
+  const outer = exposedService(model, to, protocol, port);
+  if (outer) return exposed(backendsOf(model, outer.service, protocol, outer.port), model);
+  return resolvePeer(model, to).map((end) => ({ to: end, port }));
 }
 
 function ofWorkload(pods: readonly PodEndpoint[], kind: string, name: string): PodEndpoint[] {

@@ -1,7 +1,7 @@
 import { inputError } from '../host/errors.ts';
 import { type CompiledModel, compile } from './compile.ts';
 import { decide, sideOf } from './decide.ts';
-import type { Connection, Direction, PolicyModel, SideVerdict, Verdict } from './model.ts';
+import type { Connection, Direction, PolicyModel, Reason, SideVerdict, Verdict } from './model.ts';
 import { isPort } from './ports.ts';
 import { decisionReasons, exemptReason, ignoredReasons } from './reasons.ts';
 
@@ -55,8 +55,14 @@ function judge(compiled: CompiledModel, connection: Connection, direction: Direc
     get because() {
       return [
         ...decisionReasons(compiled, turns, decision, direction, { pod, peer, connection }),
+        ...viaDoubts(direction, connection),
         ...ignoredReasons(compiled, direction, connection),
       ];
     },
   };
+}
+
+function viaDoubts(direction: Direction, { via }: Connection): Reason[] {
+  const text = via?.doubts?.[direction];
+  return text === undefined ? [] : [{ text, doubt: true }];
 }

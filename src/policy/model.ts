@@ -203,6 +203,8 @@ export interface Via {
   readonly addresses: readonly string[];
   /** How it led there, in words. */
   readonly text: string;
+  /** Why the policies of a side may see another address than that of the pod at the other end. */
+  readonly doubts?: Readonly<Partial<Record<Direction, string>>>;
 }
 
 /** Why one side lets a connection through or not, in words with the rule behind them. */

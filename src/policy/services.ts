@@ -38,6 +38,49 @@ export function serviceOf({ services }: PolicyModel, peer: string): ServiceFacts
 }
 
 /**
+ * The Service and its port that an address leads to which isn't the cluster's own, from inside: that of a load balancer or
+ * an external one, or a node's on a port of the Service. Kube-proxy and Cilium translate these where the pod is, as they do
+ * cluster addresses, so that no packet leaves for the load balancer.
+ */
+export function exposedService(
+  { services, nodes }: PolicyModel,
+  peer: string,
+  protocol: Protocol,
+  port: number,
+): { readonly service: ServiceFacts; readonly port: number } | undefined {
+  const address = peer.startsWith('ip:') ? parseAddress(peer.slice('ip:'.length)) : undefined;
+  if (!address) return undefined;
+  const holds = (ips: readonly string[] = []) => ips.some((ip) => isSameAddress(parseAddress(ip), address));
+  const exposed = services.filter(({ externalIPs }) => holds(externalIPs));
+  // Several may share an address, each with ports of its own.
+  const hasPort = ({ ports }: ServiceFacts) => ports.some((p) => p.port === port && p.protocol === protocol);
+  const service = exposed.find(hasPort) ?? exposed[0];
+  if (service) return { service, port };
+  if (![...nodes.values()].some(holds)) return undefined;
+  for (const candidate of services) {
+    const found = candidate.ports.find((p) => p.nodePort === port && p.protocol === protocol);
+    if (found) return { service: candidate, port: found.port };
+  }
+  return undefined;
+}
+
+/**
+ * Connections by an address that exposes a Service: kube-proxy may put the node's own address in place of the source's
+ * (KUBE-MARK-MASQ in its chain KUBE-EXT, unless externalTrafficPolicy is Local). Cilium's own translation keeps it; where
+ * Cilium leaves these addresses to kube-proxy, the policies of the source have been asked before that.
+ */
+export function exposed(backends: readonly Backend[], { engine }: PolicyModel): Backend[] {
+  const isCilium = engine.name === 'cilium';
+  return backends.map(({ via, ...backend }) => {
+    const masked = "kube-proxy may put the node's address in place of the source's: then policies see a node";
+    const unless = isCilium ? 'unless Cilium replaces kube-proxy, ' : '';
+    const start = `by an address that exposes ${via.service}, ${unless}`;
+    const egress = isCilium && `${start}policies see that address, not the pod behind it`;
+    return { ...backend, via: { ...via, doubts: { ingress: `${start}${masked}`, ...(egress && { egress }) } } };
+  });
+}
+
+/**
  * Where engines see a connection to a Service: its address is translated before policies are asked, by kube-proxy and by
  * Cilium, so what they see is a pod behind it and that pod's own port. Of a headless one DNS gives the pods themselves, and
  * no port is translated; an ExternalName is the name that it stands for. Throws an input error where that isn't known, or

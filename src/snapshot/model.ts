@@ -119,6 +119,8 @@ export interface ServiceFacts {
   /** Undefined where nobody looked: Cilium's toServices may select by them. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly clusterIPs: readonly string[];
+  /** Where it is reached from outside as well: `externalIPs`, and those of its load balancer. */
+  readonly externalIPs?: readonly string[];
   /** Where it has no address by intent (`clusterIP: None`), so that its name leads to its pods. */
   readonly headless?: true;
   /** Of a Service of type ExternalName. */
@@ -129,6 +131,8 @@ export interface ServiceFacts {
     readonly port: number;
     readonly targetPort: number | string;
     readonly protocol: Protocol;
+    /** The port of every node that leads to it. */
+    readonly nodePort?: number;
   }[];
 }
 

@@ -163,6 +163,7 @@ function serviceOf(service: Field): Snapshot['services'][number] {
     name: line(at(service, 'name')),
     ...maybe('labels', textMap(at(service, 'labels'), line)),
     clusterIPs: mustItems(at(service, 'clusterIPs')).map(address),
+    ...(!isAbsent(at(service, 'externalIPs')) && { externalIPs: mustItems(at(service, 'externalIPs')).map(address) }),
     ...(flag(at(service, 'headless')) && { headless: true as const }),
     ...maybe('externalName', lineOf(at(service, 'externalName'))),
     selector: textMap(at(service, 'selector'), line) ?? {},
@@ -171,6 +172,7 @@ function serviceOf(service: Field): Snapshot['services'][number] {
       port: portNumber(at(port, 'port')),
       targetPort: integerOrText(at(port, 'targetPort')),
       protocol: protocolOf(at(port, 'protocol')),
+      ...(!isAbsent(at(port, 'nodePort')) && { nodePort: portNumber(at(port, 'nodePort')) }),
     })),
   };
 }

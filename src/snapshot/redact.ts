@@ -85,12 +85,17 @@ export function serviceFacts(object: Field): ServiceFacts {
   const spec = at(object, 'spec');
   const single = textOf(at(spec, 'clusterIP'));
   const clusterIPs = texts(at(spec, 'clusterIPs')) ?? (single ? [single] : []);
+  const balancers = items(at(object, 'status', 'loadBalancer', 'ingress')) ?? [];
+  // A load balancer in `Proxy` mode is on the way of every packet: what it leads to is its own business.
+  const direct = balancers.filter((b) => textOf(at(b, 'ipMode')) !== 'Proxy').flatMap((b) => textOf(at(b, 'ip')) || []);
+  const externalIPs = [...(texts(at(spec, 'externalIPs')) ?? []), ...direct];
   const isExternal = textOf(at(spec, 'type')) === 'ExternalName';
   return {
     namespace: namespaceOf(object),
     name: text(at(object, 'metadata', 'name')),
     labels: textMap(at(object, 'metadata', 'labels')) ?? {},
     clusterIPs: clusterIPs.filter((ip) => ip !== 'None' && ip !== ''),
+    ...(externalIPs.length > 0 && { externalIPs }),
     ...(clusterIPs.includes('None') && { headless: true as const }),
     ...(isExternal && maybe('externalName', textOf(at(spec, 'externalName')))),
     selector: textMap(at(spec, 'selector')) ?? {},
@@ -102,6 +107,7 @@ export function serviceFacts(object: Field): ServiceFacts {
         port: number,
         targetPort: isAbsent(target) ? number : integerOrText(target),
         protocol: protocolOf(at(port, 'protocol')),
+        ...(!isAbsent(at(port, 'nodePort')) && { nodePort: integer(at(port, 'nodePort')) }),
       };
     }),
   };

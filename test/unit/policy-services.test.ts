@@ -102,6 +102,41 @@ test('a Service is the pods behind it, on their own port', () => {
   assert.deepEqual(reached('ip:10.96.0.1', 443), ['kube-system/kube-apiserver-n1 6443']);
 });
 
+test('an address that exposes a Service leads to the pods behind it, from a source that may be a node', () => {
+  const balanced = service('web', {
+    clusterIPs: ['10.96.0.10'],
+    externalIPs: ['203.0.113.9', '2001:db8::9'],
+    ports: [{ port: 80, targetPort: 'http', protocol: 'TCP', nodePort: 30080 }],
+  });
+  const other = service('web2', {
+    selector: { app: 'web' },
+    externalIPs: ['203.0.113.9'],
+    ports: [{ port: 81, targetPort: 9000, protocol: 'TCP' }],
+  });
+  const node = { name: 'n1', addresses: ['172.18.0.2'] };
+  const model = (engine: 'calico' | 'cilium') =>
+    modelOf({ ...SNAPSHOT, engine: { name: engine, evidence: [] }, nodes: [node], services: [balanced, other] });
+  const leads = (to: string, port: number) =>
+    connectionsBetween(model('calico'), { from: 'shop/cart', to, protocol: 'TCP', port }).map(
+      (c) => `${c.to.id} ${c.port}`,
+    );
+  const pods = ['shop/web-1 8080', 'shop/web-2 8080'];
+  assert.deepEqual(leads('ip:203.0.113.9', 80), pods);
+  assert.deepEqual(leads('ip:2001:db8:0::9', 80), pods);
+  assert.deepEqual(leads('ip:172.18.0.2', 30080), pods);
+  assert.deepEqual(leads('ip:203.0.113.9', 81), ['shop/web-1 9000', 'shop/web-2 9000'], 'an address shared by ports');
+  assert.deepEqual(leads('ip:172.18.0.2', 22), ['ip:172.18.0.2 22'], 'a port of the node itself');
+  assert.throws(() => leads('ip:203.0.113.9', 443), { message: /Service shop\/web has no port TCP 443/ });
+  const words = (engine: 'calico' | 'cilium', to: string) =>
+    explainText(explain(model(engine), 'shop/cart', to, 'TCP', 80));
+  assert.match(words('calico', 'ip:203.0.113.9'), /exposes Service shop\/web, kube-proxy may put the node's address/);
+  assert.match(
+    words('cilium', 'ip:203.0.113.9'),
+    /unless Cilium replaces kube-proxy, policies see that address[\s\S]*unless Cilium replaces kube-proxy, kube-proxy may/,
+  );
+  assert.doesNotMatch(words('calico', 'ip:10.96.0.10'), /exposes/);
+});
+
 test('names and addresses of no Service stay what they are', () => {
   assert.deepEqual(reached('dns:api.example', 443), ['dns:api.example 443']);
   assert.deepEqual(reached('dns:api.example.com', 443), ['dns:api.example.com 443']);
@@ -163,6 +198,11 @@ test('what a Service says of itself is read: no address by intent, a name outsid
   const external = facts('{metadata: {name: mail}, spec: {type: ExternalName, externalName: smtp.example.com}}');
   assert.equal(external.externalName, 'smtp.example.com');
   assert.equal(facts('{metadata: {name: web}, spec: {clusterIP: 10.96.0.9}}').headless, undefined);
+  const exposed = facts(
+    '{metadata: {name: web}, spec: {externalIPs: [192.0.2.7], ports: [{port: 80, nodePort: 30080}]}, status: {loadBalancer: {ingress: [{ip: 203.0.113.9}, {hostname: lb.example.com}, {ip: 203.0.113.10, ipMode: Proxy}]}}}',
+  );
+  assert.deepEqual(exposed.externalIPs, ['192.0.2.7', '203.0.113.9']);
+  assert.equal(exposed.ports[0]?.nodePort, 30080);
 });
 
 test('a peer of a question follows its namespace to its local name', () => {
