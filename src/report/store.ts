@@ -124,7 +124,10 @@ async function kept<T>(folder: string, name: string): Promise<T | undefined> {
     return JSON.parse(await readFile(file, 'utf8')) as T;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw inputError(`${file} can't be read: ${messageOf(cause)}`, { cause, action: 'Delete it; "clparity verify" makes another.' });
+    throw inputError(`${file} can't be read: ${messageOf(cause)}`, {
+      cause,
+      action: 'Delete it; "clparity verify" makes another.',
+    });
   }
 }
 
