@@ -50,13 +50,13 @@ async function look(host: Host, program: Microk8s, run: Run): Promise<LocalClust
     dns: microk8sDns(host, program),
     tools: TOOLS,
     importer: microk8sImporter(host, program, nodes),
-    async exec(node, argv, { signal, stdin }) {
+    async exec(node, argv, options) {
       const closed = nodes.find((one) => one.name === node)?.closed;
       if (closed !== undefined || !nodes.some((one) => one.name === node))
         throw environmentError(
           `Nothing can be run in node ${node}: ${closed ?? 'MicroK8s has none of that name here'}`,
         );
-      return host.exec(argv, { user: 'root', signal, ...(stdin === undefined ? {} : { stdin }) });
+      return host.exec(argv, { user: 'root', ...options });
     },
   };
 }

@@ -23,6 +23,8 @@ export interface LocalNode {
 
 export interface NodeExecOptions {
   readonly stdin?: Readable | string;
+  /** Standard output as it comes, too. */
+  readonly onStdout?: (chunk: Buffer) => void;
   readonly signal: AbortSignal;
 }
 

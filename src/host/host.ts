@@ -12,6 +12,8 @@ export interface ExecOptions extends SpawnOptions {
   readonly stdin?: string | Readable;
   /** Milliseconds until the program is killed and the call rejects; none by default. */
   readonly timeoutMs?: number;
+  /** Standard output as it comes, too: for a program that answers before it ends. */
+  readonly onStdout?: (chunk: Buffer) => void;
   /** Each line of output (stdout and stderr) as it comes, for programs that take long. */
   readonly onLine?: (line: string) => void;
 }

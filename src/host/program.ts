@@ -94,13 +94,14 @@ export async function finished(
   start: (signal: AbortSignal) => Program,
   options: ExecOptions,
 ): Promise<RawResult> {
-  const { signal, timeoutMs, stdin, onLine } = options;
+  const { signal, timeoutMs, stdin, onLine, onStdout } = options;
   const late = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
   const program = start(AbortSignal.any([signal, late].filter((s) => s !== undefined)));
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   program.stdout.on('data', (d: Buffer) => out.push(d));
   program.stderr.on('data', (d: Buffer) => err.push(d));
+  if (onStdout) program.stdout.on('data', onStdout);
   if (onLine) for (const input of [program.stdout, program.stderr]) createInterface({ input }).on('line', onLine);
   if (stdin instanceof Readable) {
     // A source that breaks off must not look like its end.

@@ -7,7 +7,7 @@ import type { Progress, Run } from '../host/run.ts';
 import { findImage } from './daemon-image.ts';
 import { layersFrom } from './daemon-layers.ts';
 import type { NodeImage } from './model.ts';
-import { metadataArchive, type WantedImage } from './node-image.ts';
+import { imageOn, metadataArchive, type WantedImage } from './node-image.ts';
 import { openNodeStore, STAGING } from './node-store.ts';
 
 /** One name for all loads: it can't be taken off a closed node again, so there is one of it at most. */
@@ -32,7 +32,7 @@ export async function reportedOnClosed(
     if (digests.length === 0) return [];
     return closed
       .filter(({ name }) => digests.every((digest) => reported.get(name)?.has(digest)))
-      .map(({ name }) => nodeImage(name, 'present', wanted, 0));
+      .map(({ name }) => ({ ...imageOn(name, 'present', wanted), bytes: 0 }));
   };
 }
 
@@ -71,7 +71,7 @@ export async function loadClosed(
   }
   await untilReported(importer, closed, wanted, run);
   return closed.map(
-    ({ name }) => present.find(({ node }) => node === name) ?? nodeImage(name, 'loaded', wanted, bytes),
+    ({ name }) => present.find(({ node }) => node === name) ?? { ...imageOn(name, 'loaded', wanted), bytes },
   );
 }
 
@@ -129,8 +129,4 @@ function importerOf({ id, importer }: LocalCluster, closed: readonly LocalNode[]
   if (importer) return importer;
   const nodes = closed.map(({ name, closed: why }) => `${name} (${why})`).join(', ');
   throw environmentError(`No image can be brought into ${id}: nothing can be run in ${nodes}`);
-}
-
-function nodeImage(node: string, state: NodeImage['state'], wanted: WantedImage, bytes: number): NodeImage {
-  return { node, state, names: [...wanted.names.keys()], bytes, diffIds: wanted.diffIds };
 }

@@ -1,6 +1,7 @@
 import { type Duplex, PassThrough, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
+import type { NodeExecOptions } from '../cluster/provider.ts';
 import { environmentError, messageOf } from '../host/errors.ts';
 import { textOf, writeTo } from './stream.ts';
 
@@ -14,7 +15,7 @@ export async function execInContainer(
   docker: Docker,
   container: string,
   argv: readonly string[],
-  options: { stdin?: Readable | string; signal: AbortSignal },
+  options: NodeExecOptions,
 ): Promise<{ exitCode: number; stdout: string; stderr: string }> {
   const { signal, stdin } = options;
   signal.throwIfAborted();
@@ -27,7 +28,7 @@ export async function execInContainer(
       abortSignal: signal,
     });
     const socket = await exec.start({ hijack: true, stdin: stdin !== undefined, abortSignal: signal });
-    const output = await converse(docker, socket, stdin, signal);
+    const output = await converse(docker, socket, options);
     return { exitCode: await exitCode(exec, signal), ...output };
   } catch (cause) {
     signal.throwIfAborted();
@@ -41,10 +42,10 @@ export async function execInContainer(
   }
 }
 
-async function converse(docker: Docker, socket: Duplex, stdin: Readable | string | undefined, signal: AbortSignal) {
+async function converse(docker: Docker, socket: Duplex, { stdin, signal, onStdout }: NodeExecOptions) {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
-  const texts = Promise.all([textOf(stdout), textOf(stderr)]);
+  const texts = Promise.all([textOf(stdout, onStdout), textOf(stderr)]);
   const onAbort = () => socket.destroy();
   signal.addEventListener('abort', onAbort, { once: true });
   const ended = new Promise<void>((resolve, reject) => {

@@ -6,19 +6,19 @@ import { allOrStop, type Progress, type Run } from '../host/run.ts';
 import { loadClosed } from './closed-nodes.ts';
 import { type DaemonImage, findImage } from './daemon-image.ts';
 import { layersFrom } from './daemon-layers.ts';
-import { type Feeder, startFeeder } from './feeder.ts';
+import { startFeeder } from './feeder.ts';
 import type { NodeImage } from './model.ts';
-import { checkPlatform, metadataArchive, present, type WantedImage } from './node-image.ts';
-import { type Loading, type NodeState, type NodeStore, openNodeStore, STAGING } from './node-store.ts';
+import { checkPlatform, imageOn, metadataArchive, present, type WantedImage } from './node-image.ts';
+import { type Loading, type NodeState, type NodeStore, openNodeStore, STAGING, type Visit } from './node-store.ts';
 import { copiesOf } from './stream.ts';
 
 /** How long the clean-up after a failure or a cancel may take, in milliseconds. */
 const CLEANUP_MS = 60_000;
 
-/** A node that is to get an image, and what it had when it was asked. */
-interface Surveyed {
+/** A node that is to get an image, and was asked what it has. */
+interface Visited {
   readonly store: NodeStore;
-  readonly state: NodeState;
+  readonly visit: Visit;
 }
 
 /**
@@ -41,17 +41,28 @@ export async function loadImage(
     const [host] = hosts;
     const feeder = host === undefined || hosts.size > 1 ? undefined : await startFeeder(host);
     const attempt = async (): Promise<NodeImage[]> => {
-      const nodes = await Promise.all(
-        stores.map(async (store) => ({ store, state: await store.survey(names, run.signal, feeder) })),
-      );
-      for (const { store, state } of nodes) checkPlatform(store.node, state, wanted);
-      const found = nodes.map(({ store, state }) => present(store.node, state, wanted));
-      const lacking = nodes.filter((_, i) => found[i] === undefined);
-      const loaded = lacking.length === 0 ? [] : await fill(docker, lacking, wanted, feeder, run, progress);
-      const all = [...found.flatMap((image) => (image ? [{ ...image, bytes: 0 }] : [])), ...loaded];
-      return stores
-        .map((store) => all.find((image) => image.node === store.node))
-        .filter((image) => image !== undefined);
+      const stop = new AbortController();
+      const signal = AbortSignal.any([run.signal, stop.signal]);
+      try {
+        const nodes = await Promise.all(
+          stores.map(async (store) => ({ store, visit: await store.visit(names, signal, feeder) })),
+        );
+        for (const { store, visit } of nodes) checkPlatform(store.node, visit.state, wanted);
+        const found = nodes.map(({ store, visit }) => present(store.node, visit.state, wanted));
+        const lacking = nodes.filter((_, i) => found[i] === undefined);
+        const leaving = nodes.filter((_, i) => found[i] !== undefined).map(({ visit }) => visit.leave());
+        const [loaded] = await Promise.all([
+          lacking.length === 0 ? [] : fill(docker, lacking, wanted, stop, run, progress),
+          ...leaving,
+        ]);
+        const all = [...found.flatMap((image) => (image ? [{ ...image, bytes: 0 }] : [])), ...loaded];
+        return stores
+          .map((store) => all.find((image) => image.node === store.node))
+          .filter((image) => image !== undefined);
+      } finally {
+        // Nodes that wait for what won't come.
+        stop.abort();
+      }
     };
     try {
       const opened = await attempt().catch((error) => {
@@ -75,9 +86,9 @@ function isLayerGone(error: unknown): boolean {
 
 async function fill(
   docker: Docker,
-  nodes: readonly Surveyed[],
+  nodes: readonly Visited[],
   wanted: WantedImage,
-  feeder: Feeder | undefined,
+  stop: AbortController,
   run: Run,
   progress: (p: Progress) => void,
 ): Promise<NodeImage[]> {
@@ -86,17 +97,16 @@ async function fill(
     const names = [...wanted.names.keys()];
     throw inputError(`Docker does not have ${names[0] ?? wanted.reference}`, { action: wanted.action });
   }
-  for (const { store, state } of nodes) warnOfMoved(store.node, state, wanted, run);
+  for (const { store, visit } of nodes) warnOfMoved(store.node, visit.state, wanted, run);
   const staging = `${STAGING}:${crypto.randomUUID()}`;
-  const stop = new AbortController();
   const signal = AbortSignal.any([run.signal, stop.signal]);
   const complete: NodeImage[] = [];
   try {
     progress({ note: 'Docker gets the layers ready', total: image.size, unit: 'bytes' });
-    await send(docker, image, nodes, wanted, { staging, feeder, stop }, { ...run, signal }, complete, progress);
+    await send(docker, image, nodes, wanted, { staging, stop }, { ...run, signal }, complete, progress);
     return complete;
   } catch (error) {
-    const leftovers = ({ store, state }: Surveyed) =>
+    const leftovers = ({ store, visit: { state } }: Visited) =>
       complete.some(({ node }) => node === store.node)
         ? [staging]
         : [staging, ...[...wanted.names.keys()].filter((name) => !state.names.has(name))];
@@ -116,7 +126,6 @@ function warnOfMoved(node: string, { names }: NodeState, wanted: WantedImage, ru
 
 interface Way {
   readonly staging: string;
-  readonly feeder: Feeder | undefined;
   /** Ends the work on all nodes. */
   readonly stop: AbortController;
 }
@@ -125,14 +134,14 @@ interface Way {
 async function send(
   docker: Docker,
   image: DaemonImage,
-  nodes: readonly Surveyed[],
+  nodes: readonly Visited[],
   wanted: WantedImage,
-  { staging, feeder, stop }: Way,
+  { staging, stop }: Way,
   run: Run,
   complete: NodeImage[],
   progress: (p: Progress) => void,
 ): Promise<void> {
-  const missing = longest(nodes.map(({ state }) => state.missing(wanted.diffIds)));
+  const missing = longest(nodes.map(({ visit }) => visit.state.missing(wanted.diffIds)));
   const { archive, bytes: total } = await layersFrom(docker, image, wanted, missing, staging, run);
   const { copies, copy, close } = copiesOf(archive, nodes.length);
   // A node that failed before it came for the bytes reads none: whoever waits to write them must not wait for it.
@@ -142,13 +151,12 @@ async function send(
     bytes += chunk;
     progress({ done: bytes, total: Math.max(total, bytes), unit: 'bytes' });
   });
-  const taking = nodes.map(async ({ store, state }, i) => {
-    const loading = loadingOf(copies[i] as Readable, staging, state, wanted, feeder);
-    const image = present(store.node, await store.load(state, loading, run.signal), wanted);
-    if (image) complete.push({ ...image, state: 'loaded', bytes });
+  const taking = nodes.map(async ({ store: { node }, visit }, i) => {
+    const seen = await visit.load(loadingOf(copies[i] as Readable, staging, visit.state, wanted));
+    if (seen) complete.push({ ...imageOn(node, 'loaded', wanted), bytes });
     else {
-      throw environmentError(`Node ${store.node} took ${wanted.reference} in, but its kubelet does not see it`, {
-        action: `Look with "crictl images --digests" on ${store.node}, and try again.`,
+      throw environmentError(`Node ${node} took ${wanted.reference} in, but its kubelet does not see it`, {
+        action: `Look with "crictl images --digests" on ${node}, and try again.`,
       });
     }
   });
@@ -160,18 +168,11 @@ async function send(
   }
 }
 
-function loadingOf(
-  archive: Readable,
-  staging: string,
-  { names, owned, reaches }: NodeState,
-  wanted: WantedImage,
-  feeder: Feeder | undefined,
-): Loading {
+function loadingOf(archive: Readable, staging: string, { names, owned }: NodeState, wanted: WantedImage): Loading {
   const all = [...wanted.names.keys()];
   return {
     archive,
     staging,
-    ...(feeder && reaches ? { feeder } : {}),
     tags: all.filter((name) => wanted.names.get(name) === undefined),
     ...(wanted.texts.size > 0 ? { metadata: metadataArchive(wanted) } : {}),
     // What somebody else had named already isn't ours to take away later. A name that moves loses its mark on the way.
@@ -188,8 +189,8 @@ function longest(lists: readonly (readonly string[])[]): readonly string[] {
 
 /** Takes names of ours off the nodes again, also after a cancel; what can't be removed is logged by name. */
 async function cleanUp(
-  nodes: readonly Surveyed[],
-  leftovers: (node: Surveyed) => readonly string[],
+  nodes: readonly Visited[],
+  leftovers: (node: Visited) => readonly string[],
   run: Run,
 ): Promise<void> {
   const signal = AbortSignal.timeout(CLEANUP_MS);
@@ -214,7 +215,7 @@ async function cleanUp(
 function interrupted(
   thrown: unknown,
   { reference }: WantedImage,
-  nodes: readonly Surveyed[],
+  nodes: readonly Visited[],
   complete: readonly NodeImage[],
   run: Run,
 ): ParityError {

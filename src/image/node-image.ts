@@ -88,7 +88,12 @@ export function present(node: string, state: NodeState, wanted: WantedImage): No
       (target === undefined ? state.names.has(name) : state.names.get(name) === target),
   );
   if (!named || state.missing(wanted.diffIds).length > 0) return undefined;
-  return { node, state: 'present', names: [...wanted.names.keys()], diffIds: wanted.diffIds };
+  return imageOn(node, 'present', wanted);
+}
+
+/** A node that has it all. */
+export function imageOn(node: string, state: NodeImage['state'], { names, diffIds }: WantedImage): NodeImage {
+  return { node, state, names: [...names.keys()], diffIds };
 }
 
 /** An OCI archive of the index and the platform's manifest alone, byte for byte, under all names. */

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { PassThrough, pipeline, type Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalCluster, USUAL_TOOLS } from '../cluster/provider.ts';
@@ -7,7 +7,7 @@ import { digestOf } from './digest.ts';
 import type { Feeder } from './feeder.ts';
 import { isRecord } from './manifest.ts';
 import { runtimeFunctions } from './node-runtime.ts';
-import { LOAD, OWNED, SEPARATOR, SURVEY } from './node-scripts.ts';
+import { OWNED, SEPARATOR, SURVEY, SURVEYED, VISIT } from './node-scripts.ts';
 
 /** What a node has of images. */
 export interface NodeState {
@@ -31,8 +31,6 @@ export interface NodeState {
 export interface Loading {
   /** An OCI archive that has the image under the staging name. */
   readonly archive: Readable;
-  /** By which way it goes; by standard input where undefined. */
-  readonly feeder?: Feeder;
   readonly staging: string;
   /** Names for the staged image. */
   readonly tags: readonly string[];
@@ -45,12 +43,21 @@ export interface Loading {
   readonly config: string;
 }
 
+/** A node that was asked, and waits for what it is to take in. A cancel of what it began with ends it. */
+export interface Visit {
+  readonly state: NodeState;
+  /** Takes an image in as it comes; whether kubelet sees it then under each of the names. */
+  load(loading: Loading): Promise<boolean>;
+  /** Where nothing is to be taken in. */
+  leave(): Promise<void>;
+}
+
 /** containerd on one node, as kubelet uses it. Every method throws an `environment` error with the node's own words. */
 export interface NodeStore {
   readonly node: string;
-  survey(names: readonly string[], signal: AbortSignal, feeder?: Feeder): Promise<NodeState>;
-  /** Takes an image in as it comes, and surveys the node again. */
-  load(state: NodeState, loading: Loading, signal: AbortSignal): Promise<NodeState>;
+  survey(names: readonly string[], signal: AbortSignal): Promise<NodeState>;
+  /** Surveys, and stays there. The bytes of a load come by the feeder where the node reaches it, else by standard input. */
+  visit(names: readonly string[], signal: AbortSignal, feeder?: Feeder): Promise<Visit>;
   /** Names and digests of all images or of those with our label. */
   names(signal: AbortSignal, owned?: 'owned'): Promise<ReadonlyMap<string, string>>;
   /** Marks names as ours. */
@@ -64,15 +71,13 @@ export interface NodeStore {
 /** The repository of the names under which images come in, each with a tag of its own. */
 export const STAGING = 'localhost/clparity/staging';
 
-/** Linux takes no single argument of 128 KiB or more (MAX_ARG_STRLEN). */
-const ARGUMENT = 96 * 1024;
+const ASKING = 'Asking for images';
 
 /** A node's image store. Nothing is asked of the node until one of its methods is called. */
 export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
   const token = `clparity-import-${crypto.randomUUID()}`;
 
-  async function must(argv: readonly string[], what: string, signal: AbortSignal, stdin?: Readable): Promise<string> {
-    const result = await cluster.exec(node, argv, { signal, ...(stdin ? { stdin } : {}) });
+  function succeeded(result: Awaited<ReturnType<LocalCluster['exec']>>, what: string): string {
     if (result.exitCode === 0) return result.stdout;
     const said = lastLines(result.stderr) || lastLines(result.stdout) || 'no output';
     throw environmentError(`${what} failed on node ${node} (${result.exitCode}): ${said}`, {
@@ -81,26 +86,50 @@ export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
         : `Look at the node's own log: "journalctl -u containerd" on ${node}.`,
     });
   }
+  const must = async (argv: readonly string[], what: string, signal: AbortSignal) =>
+    succeeded(await cluster.exec(node, argv, { signal }), what);
   const prelude = `set -eu\n${runtimeFunctions(cluster)}`;
   const script = (text: string, ...args: readonly string[]) => [
     ...['bash', '-c', `${prelude}\n${text}`, 'clparity'],
     ...args,
   ];
+  const asking = (text: string, names: readonly string[], feeder?: Feeder) =>
+    script(`names=$1 feeder=$2\n${text}`, names.join(' '), feeder ? `${feeder.host}/${feeder.port}` : '');
   const ctr = [...(cluster.tools ?? USUAL_TOOLS).ctr, '-n', 'k8s.io'];
 
   return {
     node,
-    async survey(names, signal, feeder) {
-      const argv = script(`names=$1 feeder=$2\n${SURVEY}`, names.join(' '), feeder ? address(feeder) : '');
-      return nodeState(await must(argv, 'Asking for images', signal), node);
+    async survey(names, signal) {
+      return nodeState(await must(asking(SURVEY, names), ASKING, signal), node);
     },
-    async load(state, { archive, feeder, staging, tags, metadata, own, names, config }, signal) {
-      const lists = [tags, own, names].map((list) => list.join(' '));
-      const more = metadata ? inArguments(await buffer(metadata)) : [];
-      feeder?.offer(token, archive);
-      const from = feeder ? address(feeder) : '';
-      const argv = script(LOAD, from, token, state.snapshotter, staging, ...lists, config, ...more);
-      return nodeState(await must(argv, 'The image import', signal, feeder ? undefined : archive), node);
+    async visit(names, signal, feeder) {
+      const stdin = new PassThrough();
+      const { onStdout, answer } = firstAnswer();
+      const ended = cluster.exec(node, asking(VISIT, names, feeder), { signal, stdin, onStdout });
+      const state = nodeState(await Promise.race([answer, ended.then((result) => succeeded(result, ASKING))]), node);
+      return {
+        state,
+        async load({ archive, staging, tags, metadata, own, names: seen, config }) {
+          const lists = [tags, own, seen].map((list) => list.join(' '));
+          const more = metadata ? (await buffer(metadata)).toString('base64') : '';
+          const way = feeder && state.reaches ? 'feeder' : 'input';
+          stdin.write(`${[way, token, staging, ...lists, config, more].join('\n')}\n`);
+          if (feeder && state.reaches) {
+            feeder.offer(token, archive);
+            stdin.end();
+          } else {
+            // Whichever of both breaks off takes the other along; what the program then says tells why.
+            pipeline(archive, stdin, () => {});
+          }
+          const images = succeeded(await ended, 'The image import').split(`${SURVEYED}\n`)[1] ?? '';
+          const kubelet = kubeletImages(images, node);
+          return seen.every((name) => kubelet.get(name) === config);
+        },
+        async leave() {
+          stdin.end('\n');
+          succeeded(await ended, ASKING);
+        },
+      };
     },
     async names(signal, owned) {
       const filter = owned ? [`labels."${OWNED.replace('=', '"==')}`] : [];
@@ -120,14 +149,16 @@ export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
   };
 }
 
-/** As bash's /dev/tcp takes it. */
-const address = ({ host, port }: Feeder) => `${host}/${port}`;
-
-function inArguments(bytes: Buffer): string[] {
-  const text = bytes.toString('base64');
-  return Array.from({ length: Math.ceil(text.length / ARGUMENT) }, (_, i) =>
-    text.slice(i * ARGUMENT, (i + 1) * ARGUMENT),
-  );
+/** What a program says before it waits for more. */
+function firstAnswer() {
+  const { promise: answer, resolve } = Promise.withResolvers<string>();
+  let said = '';
+  const onStdout = (chunk: Buffer) => {
+    said += chunk.toString('latin1');
+    const end = said.indexOf(`${SURVEYED}\n`);
+    if (end >= 0) resolve(said.slice(0, end));
+  };
+  return { answer, onStdout };
 }
 
 function nodeState(output: string, node: string): NodeState {

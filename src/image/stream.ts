@@ -1,9 +1,12 @@
 import { PassThrough, type Readable, type Writable } from 'node:stream';
 
-/** The text of a stream, decoded as UTF-8. */
-export async function textOf(stream: Readable): Promise<string> {
+/** The text of a stream, decoded as UTF-8. `onChunk` gets each piece as it comes. */
+export async function textOf(stream: Readable, onChunk: (chunk: Buffer) => void = () => {}): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    onChunk(chunk);
+  }
   return Buffer.concat(chunks).toString('utf8');
 }
 

@@ -176,7 +176,8 @@ function withBrokenNode(failing: LocalCluster['exec']): LocalCluster {
     ],
     exec: (node, argv, options) => {
       if (node !== 'broken') return world.cluster.exec(node, argv, options);
-      return options.stdin === undefined ? world.cluster.exec(first.name, argv, options) : failing(node, argv, options);
+      if (options.stdin === undefined) return world.cluster.exec(first.name, argv, options);
+      return failing(first.name, argv, options);
     },
   };
 }
@@ -195,8 +196,11 @@ async function assertNothingLeft(lock: ImageLock): Promise<void> {
 
 test('one node that fails stops the others, and nothing is left', onCluster, async () => {
   const lock = await pulled('half', { filling: 6_000_000 });
-  const cluster = withBrokenNode(async (_node, _argv, { stdin }) => {
+  const cluster = withBrokenNode(async (node, argv, { signal, stdin, onStdout }) => {
     assert.ok(typeof stdin === 'object');
+    // It answers, and goes away once it is told of what comes.
+    const answered = await world.cluster.exec(node, argv, { signal, stdin: '', ...(onStdout && { onStdout }) });
+    assert.equal(answered.exitCode, 0);
     for await (const _chunk of stdin) break;
     return { exitCode: 1, stdout: '', stderr: 'no space left on device' };
   });

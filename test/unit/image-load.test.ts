@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import type { LocalCluster } from '../../src/cluster/provider.ts';
+import type { LocalCluster, NodeExecOptions } from '../../src/cluster/provider.ts';
 import { quietRun } from '../../src/host/run.ts';
 import { digestOf } from '../../src/image/digest.ts';
 import { loadImage } from '../../src/image/load.ts';
 import type { WantedImage } from '../../src/image/node-image.ts';
-import { SEPARATOR } from '../../src/image/node-scripts.ts';
+import { SEPARATOR, SURVEYED } from '../../src/image/node-scripts.ts';
+import { textOf } from '../../src/image/stream.ts';
 import { packTar } from '../../src/image/tar.ts';
 
 const MEGABYTE = Buffer.alloc(1_000_000);
@@ -41,16 +42,15 @@ function daemon() {
 
 /** Nodes that answer every question and say that they reach this machine; `load` is what becomes of an import. */
 function clusterOf(load: (node: string) => ReturnType<LocalCluster['exec']>, nodes = ['one']): LocalCluster {
-  const survey = ['x86_64\noverlayfs\nyes\n', '{"images":[]}\n', '', ''].join(`${SEPARATOR}\n`);
+  const answer = ['x86_64\noverlayfs\nyes\n', '{"images":[]}\n', '', ''].join(`${SEPARATOR}\n`);
   const standIn = {
     id: 'kind:test',
     nodes: nodes.map((name) => ({ name, role: 'worker', hostAddress: '127.0.0.1' })),
-    exec: async (node: string, argv: readonly string[], { stdin }: { stdin?: Readable | string }) => {
-      if (argv.some((arg) => arg.startsWith('clparity-import'))) {
-        assert.equal(stdin, undefined, 'the bytes are offered over TCP');
-        return load(node);
-      }
-      return { exitCode: 0, stdout: argv.includes('pkill') ? '' : survey, stderr: '' };
+    exec: async (node: string, _argv: readonly string[], { stdin, onStdout }: NodeExecOptions) => {
+      if (!(stdin instanceof Readable)) return { exitCode: 0, stdout: '', stderr: '' };
+      onStdout?.(Buffer.from(`${answer}${SURVEYED}\n`));
+      assert.match(await textOf(stdin), /^feeder\nclparity-import-[^\n]*\n/, 'the bytes are offered over TCP');
+      return load(node);
     },
   };
   return standIn as unknown as LocalCluster;
