@@ -17,11 +17,13 @@ export interface LayerArchive {
   readonly archive: Readable;
   /** About how many bytes will come. */
   readonly bytes: number;
+  /** The name that it has beside the staging name, for an import that asks for that. */
+  readonly direct?: string;
 }
 
 /**
  * An OCI archive, under a staging name, of the image's manifest and config and the layers in `missing`, from the Docker
- * daemon. A few small layers are pushed by Docker to a registry in this process and held in memory; for more, or where
+ * daemon; where it is small, and its manifest is what `direct` is to stand for, under that name as well. A few small layers are pushed by Docker to a registry in this process and held in memory; for more, or where
  * Docker can't reach it, Docker saves the whole image, and what isn't missing is left out.
  */
 export async function layersFrom(
@@ -31,12 +33,16 @@ export async function layersFrom(
   missing: readonly string[],
   staging: string,
   run: Run,
+  direct?: string,
 ): Promise<LayerArchive> {
   const sizes = await layerSizes(docker, image, wanted.diffIds.length, run.signal);
   const bytes = wanted.diffIds.reduce((sum, id, i) => sum + (missing.includes(id) ? (sizes[i] ?? 0) : 0), 0);
   if (bytes <= ROOM) {
-    const archive = await pushed(docker, image, wanted, missing, sizes, staging, run);
-    if (archive) return { archive, bytes };
+    const found = await pushed(docker, image, wanted, missing, sizes, run);
+    if (found) {
+      const archive = archiveOf(found.manifest, found.blobs, staging, direct);
+      return { archive, bytes, ...(direct !== undefined && { direct }) };
+    }
   }
   const known = wanted.diffIds.flatMap((id, i) => (missing.includes(id) ? [] : [id, wanted.layerDigests[i] ?? id]));
   return { archive: await saveAs(docker, image.id, staging, run.signal, new Set(known)), bytes };
@@ -58,9 +64,8 @@ async function pushed(
   wanted: WantedImage,
   missing: readonly string[],
   sizes: readonly number[],
-  staging: string,
   run: Run,
-): Promise<Readable | undefined> {
+): Promise<{ readonly manifest: string; readonly blobs: ReadonlyMap<string, Content> } | undefined> {
   let ask = new Set([wanted.configDigest]);
   // At first Docker sends what it knows no digest of, a new layer as a rule. A layer that it has pushed or pulled
   // before, and the node lost or never had, it sends when it is told that the registry lacks it.
@@ -72,7 +77,7 @@ async function pushed(
       const digests = [wanted.configDigest, ...layers.map((layer) => layer.digest)];
       if (digests.every((digest) => result.blobs.has(digest))) {
         const blobs = digests.map((digest): [string, Content] => [digest, result.blobs.get(digest) ?? []]);
-        return archiveOf(staged(manifest, wanted, missing, sizes), new Map(blobs), staging);
+        return { manifest: staged(manifest, wanted, missing, sizes), blobs: new Map(blobs) };
       }
       ask = new Set(digests);
     } catch (error) {
@@ -106,8 +111,14 @@ function staged(
   });
 }
 
-function archiveOf(manifest: string, blobs: ReadonlyMap<string, Content>, staging: string): Readable {
+function archiveOf(
+  manifest: string,
+  blobs: ReadonlyMap<string, Content>,
+  staging: string,
+  direct: string | undefined,
+): Readable {
   const { mediaType } = JSON.parse(manifest) as { mediaType: string };
   const descriptor = { mediaType, digest: digestOf(manifest), size: Buffer.byteLength(manifest) };
-  return packTar(ociLayout([{ descriptor, name: staging }], [[descriptor.digest, manifest], ...blobs]));
+  const names = [{ descriptor, name: staging }, ...(direct ? [{ descriptor, name: direct, onlyAsked: true }] : [])];
+  return packTar(ociLayout(names, [[descriptor.digest, manifest], ...blobs]));
 }

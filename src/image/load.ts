@@ -142,7 +142,10 @@ async function send(
   progress: (p: Progress) => void,
 ): Promise<void> {
   const missing = longest(nodes.map(({ visit }) => visit.state.missing(wanted.diffIds)));
-  const { archive, bytes: total } = await layersFrom(docker, image, wanted, missing, staging, run);
+  // One name, for a manifest made for the node: no other archive has to come first.
+  const [name, ...more] = wanted.texts.size === 0 ? wanted.names.keys() : [];
+  const from = await layersFrom(docker, image, wanted, missing, staging, run, more.length === 0 ? name : undefined);
+  const { archive, bytes: total, direct } = from;
   const { copies, copy, close } = copiesOf(archive, nodes.length);
   // A node that failed before it came for the bytes reads none: whoever waits to write them must not wait for it.
   run.signal.addEventListener('abort', close, { once: true });
@@ -152,7 +155,7 @@ async function send(
     progress({ done: bytes, total: Math.max(total, bytes), unit: 'bytes' });
   });
   const taking = nodes.map(async ({ store: { node }, visit }, i) => {
-    const seen = await visit.load(loadingOf(copies[i] as Readable, staging, visit.state, wanted));
+    const seen = await visit.load(loadingOf(copies[i] as Readable, staging, direct, visit.state, wanted));
     if (seen) complete.push({ ...imageOn(node, 'loaded', wanted), bytes });
     else {
       throw environmentError(`Node ${node} took ${wanted.reference} in, but its kubelet does not see it`, {
@@ -168,15 +171,23 @@ async function send(
   }
 }
 
-function loadingOf(archive: Readable, staging: string, { names, owned }: NodeState, wanted: WantedImage): Loading {
+function loadingOf(
+  archive: Readable,
+  staging: string,
+  direct: string | undefined,
+  { names, owned }: NodeState,
+  wanted: WantedImage,
+): Loading {
   const all = [...wanted.names.keys()];
+  // What somebody else had named already isn't ours to take away later. A name that moves loses its mark on the way.
+  const own = all.filter((name) => !names.has(name) || owned.has(name));
   return {
     archive,
     staging,
+    ...(direct !== undefined && own.includes(direct) ? { direct } : {}),
     tags: all.filter((name) => wanted.names.get(name) === undefined),
     ...(wanted.texts.size > 0 ? { metadata: metadataArchive(wanted) } : {}),
-    // What somebody else had named already isn't ours to take away later. A name that moves loses its mark on the way.
-    own: all.filter((name) => !names.has(name) || owned.has(name)),
+    own,
     names: all,
     config: wanted.configDigest,
   };

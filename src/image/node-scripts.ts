@@ -34,7 +34,8 @@ echo ${SEPARATOR}
  * Surveys a node, then stays there and takes in an image, if it is told of one: a program is started in a node once, for
  * that alone takes a twentieth of a second of a processor. It is told by lines of standard input: by which way the bytes
  * come, `feeder` or `input` (the rest of it), or nothing where none are to; a name for the process that imports, by which
- * it can be found and by which the feeder knows it; the staging name; lists apart by spaces, of names to give to the staged
+ * it can be found and by which the feeder knows it; the staging name; the image's only name, which the archive has too, or
+ * nothing; lists apart by spaces, of names to give to the staged
  * image, of names to mark as ours and of names that kubelet is to see; the digest of the config that it is to see under
  * them; one more archive in base64, which holds production's manifests with their names, or nothing. Then kubelet's images
  * are printed. That all layers are unpacked and all names stand for what was sent, the programs' exit codes tell.
@@ -44,28 +45,31 @@ echo ${SEPARATOR}
  * question to it takes ten times as long as one to containerd.
  *
  * ctr imports by itself where it knows `--local`: the transfer service, its other way from containerd 2.0 on, takes more
- * than twice as long. 1.6 has no such option and no other way.
+ * than twice as long for many bytes. 1.6 has no such option and no other way. A small image with one name goes the other
+ * way where that can mark it (`--label`): the service names an image once all is unpacked, so one program does it all.
  */
 export const VISIT = `${SURVEY}
 echo '${SURVEYED}'
 read -r way || exit 0
 [ -n "$way" ] || exit 0
-for part in token staging tags own names config metadata; do IFS= read -r "$part"; done
-itself=--local
+for part in token staging direct tags own names config metadata; do IFS= read -r "$part"; done
 import() {
-  local said
-  said=$(exec -a "$token" "\${ctr[@]}" -n k8s.io images import $itself --snapshotter "$snapshotter" - 2>&1 >/dev/null) && return
-  case $said in
-    *'not defined: -local'*) itself=; import ;;
-    *) printf '%s\\n' "$said" >&2; return 1 ;;
-  esac
+  said=$(exec -a "$token" "\${ctr[@]}" -n k8s.io images import --snapshotter "$snapshotter" "$@" - 2>&1 >/dev/null) && return
+  case $said in *'provided but not defined'*) return 3 ;; esac
+  printf '%s\\n' "$said" >&2
+  exit 1
+}
+by_itself() { import --local "$@" || import "$@"; }
+take_in() {
+  if [ -n "$direct" ] && import --label ${OWNED} --base-name "$direct"; then staging= tags= own=; return; fi
+  by_itself --base-name "$staging"
 }
 if [ "$way" = feeder ]; then
-  exec 7<>/dev/tcp/$feeder; echo "$token" >&7; import <&7; exec 7>&-
-else import; fi
-if [ -n "$metadata" ]; then base64 -d <<<"$metadata" | import; fi
+  exec 7<>/dev/tcp/$feeder; echo "$token" >&7; take_in <&7; exec 7>&-
+else take_in; fi
+[ -z "$metadata" ] || base64 -d <<<"$metadata" | by_itself
 [ -z "$tags" ] || ctr -n k8s.io images tag --force "$staging" $tags >/dev/null
-ctr -n k8s.io images rm "$staging" >/dev/null & removing=$!
+{ [ -z "$staging" ] || ctr -n k8s.io images rm "$staging" >/dev/null; } & removing=$!
 for name in $own; do ctr -n k8s.io images label "$name" ${OWNED} >/dev/null; done
 for try in $(seq 100); do
   list=$(kubelet_images)

@@ -32,6 +32,8 @@ export interface Loading {
   /** An OCI archive that has the image under the staging name. */
   readonly archive: Readable;
   readonly staging: string;
+  /** Its only name, to be marked as ours, where the archive has it so as well: see LayerArchive. */
+  readonly direct?: string;
   /** Names for the staged image. */
   readonly tags: readonly string[];
   /** One more archive, with names of its own, whose layers are there once the first is in; small. */
@@ -109,11 +111,11 @@ export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
       const state = nodeState(await Promise.race([answer, ended.then((result) => succeeded(result, ASKING))]), node);
       return {
         state,
-        async load({ archive, staging, tags, metadata, own, names: seen, config }) {
+        async load({ archive, staging, direct = '', tags, metadata, own, names: seen, config }) {
           const lists = [tags, own, seen].map((list) => list.join(' '));
           const more = metadata ? (await buffer(metadata)).toString('base64') : '';
           const way = feeder && state.reaches ? 'feeder' : 'input';
-          stdin.write(`${[way, token, staging, ...lists, config, more].join('\n')}\n`);
+          stdin.write(`${[way, token, staging, direct, ...lists, config, more].join('\n')}\n`);
           if (feeder && state.reaches) {
             feeder.offer(token, archive);
             stdin.end();

@@ -3,10 +3,15 @@ import { type Content, type TarEntry, tarFile } from './tar.ts';
 /** Annotation that containerd's import takes an image's whole name from, word for word. */
 const IMAGE_NAME = 'io.containerd.image.name';
 
+/** The one that an import with `--base-name` takes by that alone: it passes over names that don't begin so. */
+const REF_NAME = 'org.opencontainers.image.ref.name';
+
 /** A manifest or index under a name of its own. */
 export interface NamedDescriptor {
   readonly descriptor: { readonly mediaType: string; readonly digest: string; readonly size: number };
   readonly name: string;
+  /** Whether only an import takes it that asks for this name. */
+  readonly onlyAsked?: boolean;
 }
 
 /** The files of an OCI layout, in the order in which they are given: its marks, then the blobs by their digests. */
@@ -31,11 +36,11 @@ export function ociIndex(images: readonly NamedDescriptor[]): string {
   return JSON.stringify({
     schemaVersion: 2,
     mediaType: 'application/vnd.oci.image.index.v1+json',
-    manifests: images.map(({ descriptor: { mediaType, digest, size }, name }) => ({
+    manifests: images.map(({ descriptor: { mediaType, digest, size }, name, onlyAsked }) => ({
       mediaType,
       digest,
       size,
-      annotations: { [IMAGE_NAME]: name },
+      annotations: { [onlyAsked ? REF_NAME : IMAGE_NAME]: name },
     })),
   });
 }
