@@ -8,6 +8,8 @@ export interface DaemonImage {
   readonly id: string;
   /** Bytes on the daemon's disk. */
   readonly size: number;
+  /** Whether the daemon keeps images in containerd: layers packed, under their digests in manifests. */
+  readonly packed: boolean;
 }
 
 /** Finds a pinned image in the daemon; undefined where the daemon doesn't have these very layers. */
@@ -20,7 +22,7 @@ export async function findImage(docker: Docker, wanted: WantedImage): Promise<Da
   // The last are IDs in the containerd store, of an image that came under a mirror's name.
   for (const name of [wanted.configDigest, ...wanted.names.keys(), ...wanted.texts.keys()]) {
     const image = await inspectImage(docker, name);
-    if (image && isWanted(image, wanted)) return { id: image.Id, size: image.Size };
+    if (image && isWanted(image, wanted)) return { id: image.Id, size: image.Size, packed: isPacked(image) };
   }
   return undefined;
 }
@@ -32,6 +34,11 @@ export function isWanted(
 ): boolean {
   const known = texts.size === 0 || Id === configDigest || texts.has(Id);
   return known && String(RootFS.Layers) === String(diffIds);
+}
+
+/** Whether the daemon that says this keeps images in containerd. */
+export function isPacked(image: Docker.ImageInspectInfo): boolean {
+  return 'Descriptor' in image;
 }
 
 /** Docker's own description of an image, or undefined where it has none of this name. */

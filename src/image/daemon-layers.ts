@@ -7,6 +7,7 @@ import { digestOf } from './digest.ts';
 import type { WantedImage } from './node-image.ts';
 import { ociLayout } from './oci-layout.ts';
 import { pushedManifest, pushToHere, ROOM } from './push.ts';
+import { pushedThrough } from './push-through.ts';
 import { saveAs } from './save.ts';
 import { type Content, packTar } from './tar.ts';
 
@@ -23,8 +24,9 @@ export interface LayerArchive {
 
 /**
  * An OCI archive, under a staging name, of the image's manifest and config and the layers in `missing`, from the Docker
- * daemon; where it is small, and its manifest is what `direct` is to stand for, under that name as well. A few small layers are pushed by Docker to a registry in this process and held in memory; for more, or where
- * Docker can't reach it, Docker saves the whole image, and what isn't missing is left out.
+ * daemon; where it is small, under the name `direct` as well. A few small layers are pushed by Docker to a registry in this
+ * process and held in memory. More go through as they are pushed by a daemon that has them packed; any other would pack
+ * them first. Else, or where Docker can't reach this process, it saves the whole image; what isn't missing is left out.
  */
 export async function layersFrom(
   docker: Docker,
@@ -43,6 +45,10 @@ export async function layersFrom(
       const archive = archiveOf(found.manifest, found.blobs, staging, direct);
       return { archive, bytes, ...(direct !== undefined && { direct }) };
     }
+  }
+  if (image.packed && wanted.layerDigests.length === wanted.diffIds.length) {
+    const archive = await pushedThrough(docker, image, wanted, missing, staging, run);
+    if (archive) return { archive, bytes };
   }
   const known = wanted.diffIds.flatMap((id, i) => (missing.includes(id) ? [] : [id, wanted.layerDigests[i] ?? id]));
   return { archive: await saveAs(docker, image.id, staging, run.signal, new Set(known)), bytes };

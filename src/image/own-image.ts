@@ -1,6 +1,6 @@
 import type Docker from 'dockerode';
 import { inputError } from '../host/errors.ts';
-import { inspectImage } from './daemon-image.ts';
+import { inspectImage, isPacked } from './daemon-image.ts';
 import { normalisePlatform } from './manifest.ts';
 import type { WantedImage } from './node-image.ts';
 import { pushedManifest, pushToHere } from './push.ts';
@@ -35,8 +35,9 @@ export async function ownImage(docker: Docker, name: string, signal: AbortSignal
 }
 
 /** An image's ID is its config's digest, unless Docker keeps images in containerd: then its manifest tells. */
-async function digestsOf(docker: Docker, { Id, ...rest }: Docker.ImageInspectInfo, what: string, signal: AbortSignal) {
-  if (!('Descriptor' in rest)) return { configDigest: Id, layerDigests: [] };
+async function digestsOf(docker: Docker, image: Docker.ImageInspectInfo, what: string, signal: AbortSignal) {
+  const { Id } = image;
+  if (!isPacked(image)) return { configDigest: Id, layerDigests: [] };
   const { config, layers } = pushedManifest(await pushToHere(docker, Id, () => true, signal), what);
   return { configDigest: config.digest, layerDigests: layers.map(({ digest }) => digest) };
 }

@@ -26,6 +26,15 @@ export interface PushServerOptions {
   readonly has: (digest: string) => boolean;
   /** Bytes of blobs to keep, together; what goes beyond is read and dropped. */
   readonly room: number;
+  /** Where blobs of known size go as they come, in the place of memory; resolves once it has read one to its end. */
+  readonly take?: (blob: IncomingBlob) => Promise<void>;
+}
+
+/** A blob on its way; nobody has checked it against its digest. */
+export interface IncomingBlob {
+  readonly digest: string;
+  readonly size: number;
+  readonly content: AsyncIterable<Buffer>;
 }
 
 /**
@@ -80,16 +89,20 @@ export async function startPushServer(options: PushServerOptions): Promise<PushS
     if (!rest.startsWith('uploads/')) return blob(request, response, rest);
     const mount = url.searchParams.get('mount');
     if (request.method === 'POST' && mount && options.has(mount)) {
-      response.setHeader('location', `/v2/${repository}/blobs/${mount}`);
-      response.setHeader('docker-content-digest', mount);
-      return 201;
+      return created(response, `/v2/${repository}/blobs/${mount}`, mount);
     }
     const id = request.method === 'POST' ? crypto.randomUUID() : rest.slice('uploads/'.length);
     const upload = request.method === 'POST' ? newUpload() : uploads.get(id);
     if (!upload) return 404;
     uploads.set(id, upload);
-    await receive(request, upload);
     const digest = url.searchParams.get('digest');
+    const length = request.headers['content-length'];
+    if (options.take && digest !== null && upload.size === 0 && length !== undefined) {
+      uploads.delete(id);
+      await options.take({ digest, size: Number(length), content: request });
+      return created(response, `/v2/${repository}/blobs/${digest}`, digest);
+    }
+    await receive(request, upload);
     if (digest === null) {
       response.setHeader('location', `/v2/${repository}/blobs/uploads/${id}`);
       response.setHeader('docker-upload-uuid', id);
@@ -102,9 +115,7 @@ export async function startPushServer(options: PushServerOptions): Promise<PushS
       blobs.set(digest, upload.chunks);
       sizes.set(digest, upload.size);
     }
-    response.setHeader('location', `/v2/${repository}/blobs/${digest}`);
-    response.setHeader('docker-content-digest', digest);
-    return 201;
+    return created(response, `/v2/${repository}/blobs/${digest}`, digest);
   }
 
   function blob(request: IncomingMessage, response: ServerResponse, digest: string): number | undefined {
@@ -123,9 +134,7 @@ export async function startPushServer(options: PushServerOptions): Promise<PushS
     const text = Buffer.concat(upload.chunks).toString('utf8');
     const digest = digestOf(text);
     manifests.set(digest, text);
-    response.setHeader('location', `/v2/manifests/${digest}`);
-    response.setHeader('docker-content-digest', digest);
-    return 201;
+    return created(response, `/v2/manifests/${digest}`, digest);
   }
 
   const server = createServer((request, response) => {
@@ -158,6 +167,12 @@ export async function startPushServer(options: PushServerOptions): Promise<PushS
         server.closeAllConnections();
       }),
   };
+}
+
+function created(response: ServerResponse, location: string, digest: string): number {
+  response.setHeader('location', location);
+  response.setHeader('docker-content-digest', digest);
+  return 201;
 }
 
 function listening(server: ReturnType<typeof createServer>, port: number): Promise<void> {

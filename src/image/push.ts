@@ -3,7 +3,7 @@ import type Docker from 'dockerode';
 import { environmentError } from '../host/errors.ts';
 import { type Manifest, parseManifest } from './manifest.ts';
 import { dockerMessages } from './pull.ts';
-import { type Pushed, startPushServer } from './push-server.ts';
+import { type Pushed, type PushServerOptions, startPushServer } from './push-server.ts';
 
 /** Bytes of layers that are held in memory at most. */
 export const ROOM = 32 * 1024 * 1024;
@@ -16,15 +16,16 @@ const TAG = 'load';
  * sends what the registry says it doesn't have. Blobs for which `has` is true are not sent, others are kept up to ROOM
  * bytes. Takes about a tenth of a second where nothing has to be sent. A daemon that has never pushed or pulled a layer
  * packs it first, whatever `has` says, for it knows no digest of it; the next time it does. Throws an Error with the
- * daemon's words; a daemon on another machine doesn't reach this one's loopback.
+ * daemon's words; a daemon on another machine doesn't reach this one's loopback. With `take`, blobs go there as they come.
  */
 export async function pushToHere(
   docker: Docker,
   id: string,
   has: (digest: string) => boolean,
   signal: AbortSignal,
+  take?: PushServerOptions['take'],
 ): Promise<Pushed> {
-  const server = await startPushServer({ has, room: ROOM });
+  const server = await startPushServer({ has, room: ROOM, ...(take && { take }) });
   const repo = `${server.host}/${REPOSITORY}`;
   try {
     await docker.getImage(id).tag({ repo, tag: TAG, abortSignal: signal });

@@ -82,17 +82,23 @@ export function tarFile(name: string, content: Content): TarEntry {
 }
 
 async function* tarBytes(entries: AsyncIterable<TarEntry> | Iterable<TarEntry>): AsyncGenerator<Uint8Array> {
-  for await (const { name, size, content } of entries) {
-    yield tarHeader(name, size);
-    let written = 0;
-    for await (const chunk of content) {
-      written += chunk.byteLength;
-      yield chunk;
-    }
-    if (written !== size) throw inputError(`${name} has ${written} bytes where ${size} were announced`);
-    if (size % 512 !== 0) yield Buffer.alloc(512 - (size % 512));
+  for await (const entry of entries) yield* entryBytes(entry);
+  yield TAR_END;
+}
+
+/** What stands after the last entry. */
+export const TAR_END = Buffer.alloc(1024);
+
+/** One entry's part of a tar. */
+export async function* entryBytes({ name, size, content }: TarEntry): AsyncGenerator<Uint8Array> {
+  yield tarHeader(name, size);
+  let written = 0;
+  for await (const chunk of content) {
+    written += chunk.byteLength;
+    yield chunk;
   }
-  yield Buffer.alloc(1024);
+  if (written !== size) throw inputError(`${name} has ${written} bytes where ${size} were announced`);
+  if (size % 512 !== 0) yield Buffer.alloc(512 - (size % 512));
 }
 
 /** A ustar header (POSIX.1-1988), sizes of 8 GiB and up in GNU's binary form, which every reader in use knows. */
