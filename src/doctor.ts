@@ -1,5 +1,5 @@
 import { type Check, type Diagnosis, examine, type Patient } from './doctor/check.ts';
-import { kind, localClusters } from './doctor/clusters.ts';
+import { kind, localClusters, otherEngines } from './doctor/clusters.ts';
 import { cgroups, credentialHelpers, dockerDaemon } from './doctor/docker.ts';
 import { contexts, plugins, stale } from './doctor/kubeconfig.ts';
 import { inotify, whichHost, wslNetwork } from './doctor/machine.ts';
@@ -14,7 +14,7 @@ export type { Diagnosis } from './doctor/check.ts';
 /** What is looked at, in the order in which one thing stands on another. */
 const CHECKS: readonly Check[] = [
   ...[whichHost, dockerDaemon, credentialHelpers, cgroups, inotify, wslNetwork],
-  ...[kind, localClusters, microk8sDns, contexts, plugins, stale, registry, target],
+  ...[kind, otherEngines, localClusters, microk8sDns, contexts, plugins, stale, registry, target],
 ];
 
 /** Looks at everything that the main job stands on. Never throws for a fault: faults are what it returns. */

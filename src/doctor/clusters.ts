@@ -14,6 +14,27 @@ export const kind: Check = {
   },
 };
 
+/** kind's engines that have no Docker API, the only way on which nodes are reached. */
+const WITHOUT_API = ['nerdctl', 'finch'];
+
+/** Clusters that kind made where nobody but its engine's own command sees them, or would make there by its variable. */
+export const otherEngines: Check = {
+  title: () => "kind's engine",
+  async look(patient) {
+    const preferred = patient.host.env.KIND_EXPERIMENTAL_PROVIDER;
+    const findings = WITHOUT_API.map(async (engine): Promise<Finding[]> => {
+      const filter = ['--filter', 'label=io.x-k8s.kind.cluster', '--format', '{{.Names}}'];
+      const nodes = (await answerOf(patient, [engine, 'ps', '-a', ...filter]))?.split('\n').filter(Boolean) ?? [];
+      const why = `${engine} has no Docker API, by which nodes are reached`;
+      const fix =
+        'Make a cluster in Docker or Podman: "clparity create"; kind\'s own commands need KIND_EXPERIMENTAL_PROVIDER=docker or podman for it.';
+      if (preferred === engine) return [fault(`KIND_EXPERIMENTAL_PROVIDER says ${engine}: ${why}`, fix)];
+      return nodes.length === 0 ? [] : [{ detail: `kind's nodes ${nodes.join(', ')} can't be used: ${why}`, fix }];
+    });
+    return (await Promise.all(findings)).flat();
+  },
+};
+
 /** The local clusters, and what is wrong in the one that is chosen, or in all where none is. */
 export const localClusters: Check = {
   title: () => 'Local clusters',

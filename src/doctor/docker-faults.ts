@@ -18,6 +18,8 @@ export interface SilentDocker {
   readonly group?: string | undefined;
   readonly member?: boolean;
   readonly active?: boolean;
+  /** The socket of the user's own daemon, where there is one besides. */
+  readonly rootless?: string | undefined;
 }
 
 /** Names why Docker doesn't answer, and what mends it: the first of these that fits what was seen. */
@@ -31,8 +33,14 @@ const restartDistro = (distro: string) =>
   `run "wsl.exe --terminate ${distro}" (this ends all that runs in it; VS Code's server in the distro starts anew with the next window)`;
 
 /** The socket is there, and not for this user, or not for this session: groups are given at the start of one. */
-function forbidden({ message, distro, group = 'docker', member, active }: SilentDocker): Finding | undefined {
+function forbidden({ message, distro, group = 'docker', member, active, rootless }: SilentDocker): Finding | undefined {
   if (!/EACCES|permission denied/i.test(message)) return undefined;
+  if (rootless !== undefined) {
+    return fault(
+      `${message}, which is root's; your rootless Docker is at ${rootless}`,
+      `Run "docker context use rootless", or "export DOCKER_HOST=unix://${rootless}".`,
+    );
+  }
   const again = distro ? restartDistro(distro) : 'log out and in again';
   if (member && !active) {
     return fault(`${message}: you are in the group ${group}, but this session began before that`, capital(`${again}.`));

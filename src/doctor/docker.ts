@@ -38,12 +38,14 @@ async function lookAround(patient: Patient, message: string): Promise<SilentDock
     host.readFile('/etc/group'),
   ]);
   const group = socketGroup || 'docker';
+  const own = host.env.XDG_RUNTIME_DIR && `${host.env.XDG_RUNTIME_DIR}/docker.sock`;
   const line = members?.split('\n').find((entry) => entry.startsWith(`${group}:`));
   return {
     ...seen,
     init,
     wslConf,
     defaultSocket,
+    ...(own && address !== `unix://${own}` && (await host.hasSocket(own)) && { rootless: own }),
     group,
     member:
       line

@@ -231,6 +231,35 @@ test('kind that is missing', async () => {
   await faulty('kind', { exec }, /not there/, /https:\/\/kind\.sigs\.k8s\.io/);
 });
 
+test("root's Docker beside a rootless one that no context names", () => {
+  const seen = {
+    platform: 'linux',
+    source: 'the default',
+    defaultSocket: true,
+    rootless: '/run/user/1000/docker.sock',
+  } as const;
+  const found = whyNoDocker({ ...seen, message: 'connect EACCES /var/run/docker.sock' });
+  assert.match(found.detail, /EACCES .*root's; your rootless Docker is at \/run\/user\/1000\/docker\.sock/);
+  assert.match(found.fix ?? '', /docker context use rootless.*DOCKER_HOST=unix:\/\/\/run\/user\/1000\/docker\.sock/);
+});
+
+test("kind's clusters in nerdctl, which has no Docker API, and kind told to use it", async () => {
+  const exec = (argv: readonly string[]) =>
+    argv[0] === 'nerdctl' && argv.includes('label=io.x-k8s.kind.cluster') ? said('old-control-plane\n') : undefined;
+  const unseen = await only("kind's engine", { exec });
+  assert.equal(unseen.ok, true);
+  assert.match(unseen.detail, /old-control-plane can't be used: nerdctl has no Docker API/);
+  assert.match(unseen.fix ?? '', /in Docker or Podman: "clparity create"/);
+  const env = { KIND_EXPERIMENTAL_PROVIDER: 'nerdctl' };
+  await faulty(
+    "kind's engine",
+    { env, exec },
+    /says nerdctl: nerdctl has no Docker API/,
+    /KIND_EXPERIMENTAL_PROVIDER=docker/,
+  );
+  assert.deepEqual(await says("kind's engine", { exec: (argv) => (argv[0] === 'nerdctl' ? said('') : undefined) }), []);
+});
+
 const kubeconfig = (more: string) => ({
   '/home/me/.kube/config': `
 apiVersion: v1

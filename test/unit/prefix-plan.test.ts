@@ -4,6 +4,8 @@ import type { LocalState } from '../../src/plan/model.ts';
 import { isOurs, signatureOf } from '../../src/plan/ownership.ts';
 import { placeOf } from '../../src/plan/place.ts';
 import { planObjects, planRemoval } from '../../src/plan/plan.ts';
+import { renamer } from '../../src/plan/rename.ts';
+import { renamed } from '../../src/policy/dialect/rename.ts';
 import type { KubeObject } from '../../src/target/rest.ts';
 import { applied, ingressFrom, live, localOf, NAME_LABEL, policy, scoped, snapshotOf } from './plan-world.ts';
 
@@ -59,6 +61,27 @@ test('a name that no namespace has gets the prefix too, so that it means nobody 
   const text = JSON.stringify(mine('dev1-', odd).policies);
   assert.match(text, /"dev1-gone"/);
   assert.match(text, /:"kube-system"/, 'the DNS of the cluster is for all');
+});
+
+test("names in the cluster's DNS get the prefix in every dialect; names of the world keep theirs", () => {
+  const rename = renamer({ namespaceMap: {}, namespacePrefix: 'dev1-' }, (name) => name === 'kube-system');
+  const namesOf = (apiVersion: string, kind: string, spec: object) =>
+    JSON.stringify(renamed({ apiVersion, kind, metadata: { name: 'x' }, spec }, rename)).match(
+      /"[^"]*\.(svc|com)[^"]*"/g,
+    );
+  const kept = ['example.com', 'svc.example.com', '*.*.svc.cluster.local', 'api.kube-system.svc.cluster.local'];
+  const given = ['db.ops.svc.cluster.local', 'db-0.db.ops.svc', '*.ops.svc.cluster.local.'];
+  const expected = ['db.dev1-ops.svc.cluster.local', 'db-0.db.dev1-ops.svc', '*.dev1-ops.svc.cluster.local.'];
+  const [names, local] = [[...kept, ...given], [...kept, ...expected].map((name) => `"${name}"`)];
+  const patterns = names.map((matchPattern) => ({ matchPattern }));
+  const dns = [{ ports: [{ port: '53' }], rules: { dns: patterns } }];
+  const rule = { egress: [{ toFQDNs: patterns }, { toPorts: dns }, { toPorts: [{ serverNames: names }] }] };
+  assert.deepEqual(namesOf('cilium.io/v2', 'CiliumClusterwideNetworkPolicy', rule), [...local, ...local, ...local]);
+  const domains = { egress: [{ action: 'Allow', destination: { domains: names } }] };
+  assert.deepEqual(namesOf('projectcalico.org/v3', 'GlobalNetworkPolicy', domains), local);
+  assert.deepEqual(namesOf('projectcalico.org/v3', 'GlobalNetworkSet', { allowedEgressDomains: names }), local);
+  const admin = { egress: [{ action: 'Accept', to: [{ domainNames: names }] }] };
+  assert.deepEqual(namesOf('policy.networking.k8s.io/v1alpha2', 'ClusterNetworkPolicy', admin), local);
 });
 
 test('a prefix that no namespace can have is refused', () => {

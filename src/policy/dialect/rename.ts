@@ -14,8 +14,11 @@ const CALICO_KEYS = '(?:pcns\\.)?(?:projectcalico\\.org/name(?:space)?|kubernete
 const CALICO_TEST = new RegExp(`(?<![\\w./-])(${CALICO_KEYS}[ \\t]*[=!]=[ \\t]*)(?:"([^"]*)"|'([^']*)')`, 'g');
 const CALICO_SET = new RegExp(`(?<![\\w./-])(${CALICO_KEYS}[ \\t]*(?:not[ \\t]*)?in[ \\t]*)\\{([^}]*)\\}`, 'g');
 
+/** A name in the cluster's DNS, of a Service or of a pod behind one, or a pattern of such: what is before the namespace, and after it. */
+const CLUSTER_NAME = /^((?:[^.]+\.)+)([^.*]+)(?=\.svc(?:\.(?:[^.]+\.)*local)?\.?$)/i;
+
 /**
- * A policy with the names of namespaces in it changed: in selectors, in Services, and where it is itself. Pure, and
+ * A policy with the names of namespaces in it changed: in selectors, in Services and their DNS names, and where it is itself. Pure, and
  * without a check: what isn't where it belongs stays as it is.
  */
 export function renamed(object: PolicyObject, rename: Rename): PolicyObject {
@@ -38,6 +41,8 @@ interface Place {
 /** Where a policy of a group may name namespaces. */
 function placesOf(object: PolicyObject, rename: Rename): Place[] {
   const name: Change = (value) => (typeof value === 'string' && value !== '' ? rename(value) : value);
+  const dns: Change = (value) =>
+    typeof value === 'string' ? value.replace(CLUSTER_NAME, (_, head: string, ns: string) => head + rename(ns)) : value;
   const labels =
     (isName: (key: string) => boolean): Change =>
     (value) =>
@@ -52,22 +57,26 @@ function placesOf(object: PolicyObject, rename: Rename): Place[] {
     case 'policy.networking.k8s.io': {
       const heads = [['subject'], ...DIRECTIONS.map((d) => [d, '*', d === 'ingress' ? 'from' : 'to', '*'])];
       const tails = [['namespaces'], ['pods', 'namespaceSelector']];
-      return heads.flatMap((head) => tails.map((tail) => ({ path: ['spec', ...head, ...tail], change: byName })));
+      return [
+        ...heads.flatMap((head) => tails.map((tail) => ({ path: ['spec', ...head, ...tail], change: byName }))),
+        { path: ['spec', 'egress', '*', 'to', '*', 'domainNames', '*'], change: dns },
+      ];
     }
     case 'cilium.io':
       return ciliumPlaces(
         labels((key) => CILIUM_KEY.test(key)),
         name,
+        dns,
       );
     case 'projectcalico.org':
     case 'crd.projectcalico.org':
-      return calicoPlaces((value) => (typeof value === 'string' ? renamedInText(value, rename) : value), name);
+      return calicoPlaces((value) => (typeof value === 'string' ? renamedInText(value, rename) : value), name, dns);
     default:
       return [];
   }
 }
 
-function ciliumPlaces(selector: Change, name: Change): Place[] {
+function ciliumPlaces(selector: Change, name: Change, dns: Change): Place[] {
   const endpoints = ['fromEndpoints', 'toEndpoints', 'fromRequires', 'toRequires'];
   const rules = DIRECTIONS.flatMap((d) => [d, `${d}Deny`]).flatMap((list): Place[] => [
     ...endpoints.map((peers) => ({ path: [list, '*', peers, '*'], change: selector })),
@@ -75,6 +84,10 @@ function ciliumPlaces(selector: Change, name: Change): Place[] {
       path: [list, '*', 'toServices', '*', by, 'namespace'],
       change: name,
     })),
+    ...[['toFQDNs'], ['toPorts', '*', 'rules', 'dns']].flatMap((names) =>
+      ['matchName', 'matchPattern'].map((by) => ({ path: [list, '*', ...names, '*', by], change: dns })),
+    ),
+    { path: [list, '*', 'toPorts', '*', 'serverNames', '*'], change: dns },
   ]);
   const own = [{ path: ['endpointSelector'], change: selector }, ...rules];
   return [['spec'], ['specs', '*']].flatMap((head) =>
@@ -82,14 +95,16 @@ function ciliumPlaces(selector: Change, name: Change): Place[] {
   );
 }
 
-function calicoPlaces(text: Change, name: Change): Place[] {
+function calicoPlaces(text: Change, name: Change, dns: Change): Place[] {
   const ends = DIRECTIONS.flatMap((d) => [['source'], ['destination']].map((end) => ['spec', d, '*', ...end]));
   return [
     ...['selector', 'namespaceSelector'].map((field) => ({ path: ['spec', field], change: text })),
     ...ends.flatMap((end): Place[] => [
       ...['selector', 'notSelector', 'namespaceSelector'].map((field) => ({ path: [...end, field], change: text })),
       { path: [...end, 'services', 'namespace'], change: name },
+      { path: [...end, 'domains', '*'], change: dns },
     ]),
+    { path: ['spec', 'allowedEgressDomains', '*'], change: dns },
   ];
 }
 
