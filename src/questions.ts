@@ -125,10 +125,11 @@ export async function diff(
     const { context: _, ...from } = named;
     return (await openTarget(run, { ...project, settings: from })).snapshot;
   };
-  const told = (first: Snapshot, second: Snapshot) => {
-    for (const side of [first, second]) readModel(run, side);
-    return inSlices(diffSteps(first, second), run.signal);
-  };
+  const told = (first: Snapshot, second: Snapshot) =>
+    inSlices(
+      diffSteps(first, second, (side) => readModel(run, side)),
+      run.signal,
+    );
   const first = before === undefined ? (await openTarget(run, project)).snapshot : await read(before);
   if (after !== undefined) return told(first, await read(after));
   if (now) return told(first, (await openTarget(run, project)).snapshot);

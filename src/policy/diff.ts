@@ -5,6 +5,7 @@ import { canonicalSpec } from './dialect/canonical.ts';
 import { originOf } from './dialect/origin.ts';
 import { type ConnectionDifference, connectionSteps } from './diff-connections.ts';
 import { modelOf } from './endpoints.ts';
+import type { PolicyModel } from './model.ts';
 
 /** What one side has and the other doesn't, by name; `changed` where both have it and it isn't the same. */
 export interface NameDifference {
@@ -33,10 +34,14 @@ export function diff(before: Snapshot, after: Snapshot): SnapshotDiff {
   return atOnce(diffSteps(before, after));
 }
 
-/** The same, with pauses: see inSlices. */
-export function* diffSteps(before: Snapshot, after: Snapshot): Generator<undefined, SnapshotDiff> {
+/** The same, with pauses: see inSlices. `read` makes each side's model. */
+export function* diffSteps(
+  before: Snapshot,
+  after: Snapshot,
+  read: (snapshot: Snapshot) => PolicyModel = modelOf,
+): Generator<undefined, SnapshotDiff> {
   const workloads = compareNames(workloadTexts(before), workloadTexts(after));
-  const connections = yield* connectionSteps(modelOf(before), modelOf(after));
+  const connections = yield* connectionSteps(read(before), read(after));
   const policies = compareNames(policyTexts(before), policyTexts(after));
   const namespaces = compareNames(namespaceTexts(before), namespaceTexts(after));
   const images = compareNames(imageTexts(before), imageTexts(after));
