@@ -40,14 +40,14 @@ export async function playRound(
   const made: KubeObject[] = [];
   const disagreements: string[] = [];
   try {
-    for (const policy of policies) {
+    await someAtOnce(policies, async (policy) => {
       try {
         made.push(await client.create(policy as unknown as KubeObject, { signal }));
       } catch (error) {
         if (!(error instanceof ApiError) || error.status >= 500) throw error;
         disagreements.push(...apiRefusal(policy, error));
       }
-    }
+    });
     const snapshot = await captureCluster(client, cluster.id, quietRun(signal));
     for (const gap of snapshot.gaps) if (gap.message.startsWith('left out')) disagreements.push(gap.message);
     const model = modelOf(snapshot);
@@ -61,9 +61,14 @@ export async function playRound(
     const played = await compare(world, model, options);
     return { policies: made.length, ...played, disagreements: [...disagreements, ...played.disagreements] };
   } finally {
-    for (const object of made) await client.delete(object, { signal: AbortSignal.timeout(30_000) });
-    await untilLive(cluster, [], made.map(uidOf), AbortSignal.timeout(90_000));
+    await someAtOnce(made, (object) => client.delete(object, { signal: AbortSignal.timeout(60_000) }));
+    await untilLive(cluster, [], made.map(uidOf), AbortSignal.timeout(90_000 + 1000 * made.length));
   }
+}
+
+/** Hundreds one after another would take minutes. */
+async function someAtOnce<T>(items: readonly T[], act: (item: T) => Promise<unknown>): Promise<void> {
+  for (let i = 0; i < items.length; i += 10) await Promise.all(items.slice(i, i + 10).map(act));
 }
 
 function apiRefusal(policy: PolicyObject, error: ApiError): string[] {
