@@ -12,7 +12,7 @@ input,select{color:var(--vscode-input-foreground,#1f1f1f);background:var(--vscod
 :focus-visible{outline:2px solid var(--vscode-focusBorder,#005fb8);outline-offset:1px}
 .tools{display:flex;flex-wrap:wrap;gap:.5em;align-items:end;margin:.6em 0}.tools label{display:flex;flex-direction:column}
 pre{background:var(--vscode-textCodeBlock-background,#f3f3f3);padding:.5em;overflow:auto;font-family:var(--vscode-editor-font-family,monospace)}
-.state::before{margin-right:.4em}.equal::before{content:"\\2713"}.differs::before{content:"\\2717"}.cannot::before,.skipped::before{content:"\\2212"}.unknown::before{content:"?"}
+.what{overflow-wrap:anywhere}.state::before{margin-right:.4em}.equal::before{content:"\\2713"}.differs::before{content:"\\2717"}.cannot::before,.skipped::before{content:"\\2212"}.unknown::before{content:"?"}
 .differs{font-weight:bold}.grid{position:relative;overflow:auto;max-height:65vh;border:1px solid var(--line);width:fit-content;max-width:100%}
 .canvas{position:relative}.head{position:sticky;top:0;height:var(--head);z-index:2;background:var(--vscode-editor-background,#fff)}
 .row{position:absolute;left:0;height:var(--cell)}.corner,.name{position:sticky;left:0;width:var(--name);box-sizing:border-box;padding:0 6px;background:var(--vscode-editor-background,#fff);z-index:1;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}

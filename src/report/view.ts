@@ -122,7 +122,7 @@ function findingRow({ layer, state, title, evidence }: Finding): string[] {
   return [
     escaped(layer),
     `<span class="state ${state}">${state}</span>`,
-    lines(title),
+    `<span class="what">${lines(title)}</span>`,
     evidence.length === 0 ? 'none' : told,
   ];
 }

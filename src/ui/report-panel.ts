@@ -73,7 +73,7 @@ export function createReportPanels(extension: vscode.Uri, log: vscode.LogOutputC
 
   return {
     async open(place, report) {
-      const page = pageOf(place.folder, makePanel);
+      const page = pageOf(place.folder, () => makePanel(extension));
       await fill(page, place, report);
       // Closed while it was filled: there is nothing to show, and nobody waits for it.
       if (pages.get(place.folder.uri.toString()) === page) page.panel.reveal();
@@ -114,12 +114,14 @@ interface Page {
 /** The page loads nothing: its script and style stand in it. */
 const OPTIONS: vscode.WebviewOptions = { enableScripts: true, localResourceRoots: [] };
 
-function makePanel(): vscode.WebviewPanel {
+function makePanel(extension: vscode.Uri): vscode.WebviewPanel {
   const title = vscode.l10n.t('Parity Report');
-  return vscode.window.createWebviewPanel(REPORT_VIEW, title, vscode.ViewColumn.Active, {
+  const panel = vscode.window.createWebviewPanel(REPORT_VIEW, title, vscode.ViewColumn.Active, {
     ...OPTIONS,
     enableFindWidget: true,
   });
+  panel.iconPath = vscode.Uri.joinPath(extension, 'media', 'icon.png');
+  return panel;
 }
 
 function folderIn(state: unknown): unknown {

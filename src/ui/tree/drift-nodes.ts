@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { DriftSide } from '../../drift/model.ts';
 import type { NameDifference } from '../../policy/diff.ts';
+import type { ConnectionDifference } from '../../policy/diff-connections.ts';
 import { plural } from '../text.ts';
 import { dateText, sinceText } from '../time.ts';
 import { icon, node, type State, type TreeNode } from './node.ts';
@@ -56,10 +57,7 @@ function sideNode(
   // What happened comes first: names are long, the view is narrow, and its tail is cut.
   const lines = diff
     ? [
-        ...diff.connections.map((c) => ({
-          label: `${c.protocol} ${portsText(c.before)} → ${portsText(c.after)}`,
-          description: vscode.l10n.t('{0} to {1}', c.from, c.to),
-        })),
+        ...connectionLines(diff.connections),
         ...named(vscode.l10n.t('policy'), diff.policies),
         ...named(vscode.l10n.t('namespace'), diff.namespaces),
         ...named(vscode.l10n.t('workload'), diff.workloads),
@@ -89,7 +87,23 @@ function sideNode(
   });
 }
 
+/** A line for each pair of groups, or more where its protocols fare differently. */
+function connectionLines(connections: readonly ConnectionDifference[]) {
+  const alike = Map.groupBy(connections, ({ from, to, before, after }) => JSON.stringify([from, to, before, after]));
+  return [...alike.values()].flatMap((list) => {
+    const [first] = list;
+    if (!first) return [];
+    const change = `${portsText(first.before)} → ${portsText(first.after)}`;
+    const label = list.length === PROTOCOLS ? change : `${list.map((c) => c.protocol).join(', ')} ${change}`;
+    return [{ label, description: vscode.l10n.t('{0} to {1}', first.from, first.to) }];
+  });
+}
+
+/** TCP, UDP and SCTP: where all fare alike, none is named. */
+const PROTOCOLS = 3;
+
 function portsText(ports: readonly string[]): string {
+  if (ports.join() === '1-65535') return vscode.l10n.t('all ports');
   return ports.join(',') || vscode.l10n.t('denied');
 }
 

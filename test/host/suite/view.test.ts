@@ -90,6 +90,10 @@ const moved: Drift = {
           after: [],
           state: 'removed',
         },
+        ...(['SCTP', 'TCP', 'UDP'] as const).map((protocol) => ({
+          ...{ from: 'shop/Deployment/web', to: 'pay/Deployment/api', protocol },
+          ...{ before: [], after: ['1-65535'], state: 'added' as const },
+        })),
       ],
       workloads: { added: [], removed: [], changed: [] },
       policies: { added: ['NetworkPolicy shop/new'], removed: [], changed: [] },
@@ -166,8 +170,9 @@ describe('the view', () => {
       '    web: Deployment · 1 connection differs',
       '    db: Deployment · 1 connection differs',
       'Drift: moved, looked at days',
-      '  Target: 2 changes',
+      '  Target: 3 changes',
       '    TCP 5432 → denied: shop/Deployment/web to shop/Deployment/db',
+      '    denied → all ports: shop/Deployment/web to pay/Deployment/api',
       '    policy added: NetworkPolicy shop/new',
       '  Local cluster: kind:dev is not running',
     ]);
