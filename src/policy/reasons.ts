@@ -101,6 +101,12 @@ function assumptions({ model }: CompiledModel, deciding: readonly Policy[]): Rea
 
 const VERBS = { allow: 'allowed', deny: 'denied', pass: 'passed on' } as const;
 
+/** Each written out, for it is looked up so in the editor's language. */
+const DECIDED = {
+  allow: (rule: string) => `allowed by ${rule}`,
+  deny: (rule: string) => `denied by ${rule}`,
+} as const;
+
 function because(text: string, { rule }: CompiledRule): Reason {
   return { text, source: rule.source };
 }
@@ -115,7 +121,7 @@ function decided(rule: CompiledRule): Reason {
       'another policy allows it by a rule for more ports, or for anyone, and there Cilium takes this for a denial';
     return because(`denied by ${placeOf(rule)}, which passes on in the last tier: ${why}`, rule);
   }
-  const text = `${VERBS[rule.rule.action]} by ${placeOf(rule)}${condition(rule)}`;
+  const text = DECIDED[rule.rule.action](`${placeOf(rule)}${condition(rule)}`);
   return isNarrowed(rule.rule.narrowedBy) ? doubtful(text, rule) : because(text, rule);
 }
 

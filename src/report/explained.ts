@@ -29,7 +29,7 @@ export function explanationHtml({ from, to, protocol, port, verdict, engine, cas
         : []),
       sideHtml(`Leaving ${one.from}`, one.egress),
       sideHtml(`Entering ${one.to}`, one.ingress),
-      `<h4>To ${one.allowed ? 'deny' : 'allow'} it</h4>`,
+      `<h4>${one.allowed ? 'To deny it' : 'To allow it'}</h4>`,
       one.change ? changesHtml(one.change) : '<p>No policy can.</p>',
     ]),
     ...(cases.some((one) => !one.allowed) ? [`<p>${escaped(HOW_DENIED)}</p>`] : []),

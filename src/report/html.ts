@@ -4,9 +4,9 @@ import { reasonText } from '../policy/reasons.ts';
 import type { Snapshot } from '../snapshot/model.ts';
 import type { ProbeResult } from '../verify/model.ts';
 import { escaped, htmlList } from './escape.ts';
-import { headline } from './markdown.ts';
 import type { Finding, Report } from './model.ts';
 import { htmlDocument, matrixPageSteps } from './page.ts';
+import { headline } from './summary.ts';
 
 /** A report as a page of its own, with the picture of the target's policies where the target is known. */
 export async function reportPage(report: Report, target: Snapshot | undefined, signal: AbortSignal): Promise<string> {

@@ -1,6 +1,6 @@
 import type { ProbeResult } from '../verify/model.ts';
 import type { FindingState, Report } from './model.ts';
-import { openFindings } from './summary.ts';
+import { headline } from './summary.ts';
 
 /** A word beside every mark, so that nothing depends on colour. */
 const MARK: Readonly<Record<FindingState, string>> = {
@@ -60,22 +60,6 @@ export function renderMarkdown(report: Report): string {
   }
   lines.push(`Made ${report.createdAt} by Container Linux Parity.`, '');
   return lines.join('\n');
-}
-
-/** One line that says it all. */
-export function headline(report: Report): string {
-  const open = openFindings(report.findings);
-  const differs = open.filter((f) => f.state === 'differs').length;
-  const unknown = open.length - differs;
-  if (report.equal && report.findings.some((f) => f.state === 'skipped')) {
-    return 'Equal in what was chosen; what was left out is named.';
-  }
-  if (report.equal) return 'Equal: everything that can be equal is.';
-  const parts = [
-    differs > 0 ? `${differs} ${differs === 1 ? 'layer or object differs' : 'layers or objects differ'}` : '',
-    unknown > 0 ? `${unknown} unknown` : '',
-  ];
-  return `Not equal: ${parts.filter(Boolean).join(', ')}.`;
 }
 
 function differenceRow(d: ProbeResult): string {

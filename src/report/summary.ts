@@ -26,3 +26,19 @@ export function openFindings(findings: readonly Finding[]): Finding[] {
     ({ state, layer }) => state === 'differs' || (state === 'unknown' && !ONLY_NAMED.includes(layer)),
   );
 }
+
+/** One line that says it all. */
+export function headline(report: Report): string {
+  const open = openFindings(report.findings);
+  const differs = open.filter((f) => f.state === 'differs').length;
+  const unknown = open.length - differs;
+  if (report.equal && report.findings.some((f) => f.state === 'skipped')) {
+    return 'Equal in what was chosen; what was left out is named.';
+  }
+  if (report.equal) return 'Equal: everything that can be equal is.';
+  const parts = [
+    differs === 0 ? '' : differs === 1 ? '1 layer or object differs' : `${differs} layers or objects differ`,
+    unknown > 0 ? `${unknown} unknown` : '',
+  ];
+  return `Not equal: ${parts.filter(Boolean).join(', ')}.`;
+}

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
-import { headline } from './markdown.ts';
 import type { FindingState, Report } from './model.ts';
+import { headline } from './summary.ts';
 
 const MARK: Readonly<Record<FindingState, string>> = {
   equal: '=',

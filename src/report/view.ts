@@ -12,6 +12,7 @@ import { explainCell, explanationHtml, placeHtml } from './explained.ts';
 import { graphHtml } from './graph.ts';
 import { gridSteps } from './grid.ts';
 import { changesHtml, headlineHtml, lines, measuredText, NOT_KEPT, tableHtml, titleOf } from './html.ts';
+import { htmlInLanguage, type Language } from './in-language.ts';
 import type { Finding, Report } from './model.ts';
 import { htmlPage } from './page.ts';
 import { VIEW_STYLE } from './view-style.ts';
@@ -44,19 +45,53 @@ const ROWS = 500;
 
 /**
  * Prepares a report to be shown: the policies are evaluated once, with pauses for whatever else the editor does. `target` is
- * what it speaks of, where that was kept.
+ * what it speaks of, where that was kept. The page is English where no `language` is given, as all is that is exported.
  */
 export async function reportView(
   report: Report,
   target: Snapshot | undefined,
   signal: AbortSignal,
+  language?: Language,
 ): Promise<ReportView> {
   const drawn = target && (await inSlices(drawnSteps(modelOf(target), report.verify?.differences ?? []), signal));
+  const said = (html: string) => (language ? htmlInLanguage(html, language) : html);
   return {
-    html: (parts) => page(report, drawn, parts),
-    explain: (question) =>
-      drawn ? explained(drawn, question) : '<p>The target of this report was not kept: verify again.</p>',
+    html: (parts) => said(page(report, drawn, parts, language?.say ?? ((text) => text))),
+    explain: (question) => said(drawn ? explained(drawn, question) : GONE),
   };
+}
+
+const GONE = '<p>The target of this report was not kept: verify again.</p>';
+
+/** What the script in the page says; in the holes of a text, names and its answers. */
+const WORDS = {
+  corner: 'from ↓, to →',
+  nothing: 'Nothing has such a name.',
+  cell: '{0} to {1}: {2}',
+  measured: '{0}; measured: {1}',
+} as const;
+
+/** The same in the reader's language. */
+export type PageWords = Readonly<Record<keyof typeof WORDS, string>>;
+
+/** What the page's script reads. */
+export interface PageData {
+  readonly state: ViewParts['state'];
+  readonly words: PageWords;
+  readonly grid: GridData | null;
+}
+
+function dataOf(state: ViewParts['state'], grid: GridData | undefined, say: Language['say']): PageData {
+  const words = {
+    corner: say(WORDS.corner),
+    nothing: say(WORDS.nothing),
+    cell: say(WORDS.cell),
+    measured: say(WORDS.measured),
+  };
+  if (!grid) return { state, words, grid: null };
+  const answers = grid.answers.map(({ verdict, text }) => ({ verdict, text: say(text) }));
+  const differing = grid.differing.map(([row, column, what]) => [row, column, say(what)] as const);
+  return { state, words, grid: { ...grid, answers, differing } };
 }
 
 /** The target's policies as the page has them. */
@@ -88,11 +123,16 @@ function answers(model: PolicyModel, matrix: Matrix, { from, to, port }: ViewQue
   return [explain(model, from, to, port.protocol, port.port)];
 }
 
-function page(report: Report, drawn: Drawn | undefined, { script, nonce, state }: ViewParts): string {
+function page(
+  report: Report,
+  drawn: Drawn | undefined,
+  { script, nonce, state }: ViewParts,
+  say: Language['say'],
+): string {
   const title = titleOf(report);
   const policy = `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'`;
   // Data in a page: only what could end the element has to be written otherwise.
-  const data = JSON.stringify({ state, grid: drawn?.data ?? null }).replaceAll('<', '\\u003c');
+  const data = JSON.stringify(dataOf(state, drawn?.data, say)).replaceAll('<', '\\u003c');
   return htmlPage(
     { title, policy, style: VIEW_STYLE, nonce },
     [
@@ -117,8 +157,8 @@ const TOOLS = `<div class="tools" role="group" aria-label="Actions">
 </div>`;
 
 function findingRow({ layer, state, title, evidence }: Finding): string[] {
-  const count = evidence.length === 1 ? '1 line' : `${evidence.length} lines`;
-  const told = `<details><summary>${count}<span class="of"> of evidence</span></summary>${htmlList(evidence)}</details>`;
+  const count = evidence.length === 1 ? '1 line of evidence' : `${evidence.length} lines of evidence`;
+  const told = `<details><summary>${count}</summary>${htmlList(evidence)}</details>`;
   return [
     escaped(layer),
     `<span class="state ${state}">${state}</span>`,

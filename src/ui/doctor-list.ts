@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
 import type { Diagnosis } from '../doctor.ts';
-import { inLanguage } from './in-language.ts';
 import { titleOf } from './palette-words.ts';
 import { BACK, type Choice, choose, separator } from './quick-pick.ts';
 import { type Remedy, remediesOf } from './remedies.ts';
+import { said } from './said.ts';
 
 /** Shows what was looked at as a list, faults first; one that is chosen offers what mends it. */
 export async function showDiagnoses(
@@ -40,7 +40,6 @@ export async function showDiagnoses(
 type Way = Remedy | { readonly kind: 'copy'; readonly text: string } | { readonly kind: 'again' };
 
 function inTheirLanguage(diagnosis: Diagnosis): Diagnosis {
-  const said = (text: string) => inLanguage(text, vscode.l10n.bundle);
   const { title, detail, fix } = diagnosis;
   return { ...diagnosis, title: said(title), detail: said(detail), ...(fix === undefined ? {} : { fix: said(fix) }) };
 }

@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import { type ErrorKind, isParityError } from '../host/errors.ts';
-import { inLanguage } from './in-language.ts';
 import { optionsIn, titleOf } from './palette-words.ts';
 import { remediesOf } from './remedies.ts';
+import { said } from './said.ts';
 import { sentences } from './text.ts';
 import type { Ui } from './ui.ts';
 
@@ -16,7 +16,6 @@ export interface Failure {
 /** Reads whatever was thrown, in the editor's language. */
 export function failureOf(error: unknown): Failure {
   const { kind, message, action } = asThrown(error);
-  const said = (text: string) => inLanguage(text, vscode.l10n.bundle);
   return { kind, message: said(message), action: action && said(action) };
 }
 

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Core } from './core-api.ts';
+import { said } from './said.ts';
 
 type Checked = Awaited<ReturnType<Core['check']>>;
 export type Explained = Awaited<ReturnType<Core['explain']>>;
@@ -33,7 +34,7 @@ export function explainedMarkdown({ from, to, protocol, port, engine, cases, ...
 function sideMarkdown(title: string, { allowed, because }: Side): string[] {
   const reasons = because.map(({ text, source }) => {
     const place = source?.file === undefined ? '' : ` (\`${source.file}${source.line ? `:${source.line}` : ''}\`)`;
-    return `- ${plain(text)}${place}`;
+    return `- ${plain(said(text))}${place}`;
   });
   return [`### ${plain(title)}: ${verdict(allowed)}`, '', ...reasons, ''];
 }
@@ -44,7 +45,7 @@ export function checkedMarkdown({ passed, failed, results }: Checked): string {
     .toSorted((a, b) => Number(a.expected === a.actual) - Number(b.expected === b.actual))
     .map(({ from, to, protocol, port, expected, actual, because }) => {
       const mark = expected === actual ? '✅' : '🔴';
-      return `| ${mark} | ${plain(from)} | ${plain(to)} | ${protocol} ${port} | ${expected} | ${actual} | ${plain(because.join('; '))} |`;
+      return `| ${mark} | ${plain(from)} | ${plain(to)} | ${protocol} ${port} | ${expected} | ${actual} | ${plain(because.map(said).join('; '))} |`;
     });
   const heads = [
     vscode.l10n.t('From'),

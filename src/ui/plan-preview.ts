@@ -5,6 +5,7 @@ import type { Job } from './command.ts';
 import type { Core } from './core-api.ts';
 import { type Documents, PLAN_SCHEME } from './documents.ts';
 import { type Choice, choose, chooseMany, separator } from './quick-pick.ts';
+import { said } from './said.ts';
 import { plural } from './text.ts';
 
 /** Opens every object's before and after in the multi-file diff editor. Gives the tab's title; nothing to show: undefined. */
@@ -116,7 +117,12 @@ function removalDetail(plan: Plan): string {
   const names = plan.objects.map(nameOf);
   const more = names.length > NAMED ? [vscode.l10n.t('… and {0} more', names.length - NAMED)] : [];
   const images = vscode.l10n.t('Images that were loaded into the nodes are taken out as well.');
-  const paragraphs = [summary(plan), [...names.slice(0, NAMED), ...more].join('\n'), plan.warnings.join('\n'), images];
+  const paragraphs = [
+    summary(plan),
+    [...names.slice(0, NAMED), ...more].join('\n'),
+    plan.warnings.map(said).join('\n'),
+    images,
+  ];
   return paragraphs.filter((text) => text !== '').join('\n\n');
 }
 
@@ -154,11 +160,11 @@ export function sideNotes(core: Core, plan: Plan): Choice<never>[] {
     ...section(vscode.l10n.t('Left alone, owned by someone else'), plan.conflicts.map(conflictLine)),
     ...section(
       vscode.l10n.t('Not mirrored'),
-      plan.notMirrored.map((label) => ({ label: `$(info) ${label}` })),
+      plan.notMirrored.map((line) => ({ label: `$(info) ${said(line)}` })),
     ),
     ...section(
       vscode.l10n.t('Warnings'),
-      [...plan.warnings, ...core.cautions(plan.fidelity)].map((label) => ({ label: `$(warning) ${label}` })),
+      [...plan.warnings, ...core.cautions(plan.fidelity)].map((line) => ({ label: `$(warning) ${said(line)}` })),
     ),
   ];
 }
@@ -168,7 +174,7 @@ function section(label: string, lines: readonly Choice<never>[]): Choice<never>[
 }
 
 function conflictLine(conflict: Conflict): Choice<never> {
-  return { label: `$(warning) ${nameOf(conflict)}`, description: conflict.owner, detail: conflict.message };
+  return { label: `$(warning) ${nameOf(conflict)}`, description: conflict.owner, detail: said(conflict.message) };
 }
 
 function nameOf({ kind, namespace, name }: { kind: string; namespace?: string; name: string }): string {

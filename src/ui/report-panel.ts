@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import * as vscode from 'vscode';
+import type { Language } from '../report/in-language.ts';
 import type { Report } from '../report/model.ts';
 import type { ReportView, ViewQuestion } from '../report/view.ts';
 import type { Snapshot } from '../snapshot/model.ts';
 import type { FromPage, ToPage } from '../webview/messages.ts';
 import { loadCore } from './core-api.ts';
 import { failureOf } from './errors.ts';
+import { interpreter } from './in-language.ts';
 import { type Place, placeIn } from './place.ts';
 import { openPolicyLine } from './policy-line.ts';
 import { sentences } from './text.ts';
@@ -58,7 +60,7 @@ export function createReportPanels(extension: vscode.Uri, log: vscode.LogOutputC
     const { panel } = page;
     const target = await core.lastTarget(folder.uri.fsPath, report);
     const script = await readFile(vscode.Uri.joinPath(extension, 'dist', 'report.js').fsPath, 'utf8');
-    const view = await core.reportView(report, target, signal);
+    const view = await core.reportView(report, target, signal, language());
     signal.throwIfAborted();
     page.listener?.dispose();
     page.listener = panel.webview.onDidReceiveMessage((message: unknown) =>
@@ -100,6 +102,12 @@ export function createReportPanels(extension: vscode.Uri, log: vscode.LogOutputC
       for (const { panel } of pages.values()) panel.dispose();
     },
   };
+}
+
+/** The editor's, where it has texts for it; the page goes with what stands around it. */
+function language(): Language | undefined {
+  const { bundle } = vscode.l10n;
+  return bundle && { tag: vscode.env.language, say: interpreter(bundle) };
 }
 
 /** A folder's page. */

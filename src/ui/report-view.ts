@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { Report } from '../report/model.ts';
 import { openFindings } from '../report/summary.ts';
 import type { Place } from './place.ts';
+import { said } from './said.ts';
 import type { Ui } from './ui.ts';
 
 /** Opens the report's page and says in one line what it found. Does not wait for the notification. */
@@ -27,7 +28,7 @@ export function headline({ equal, cluster, target, findings, changes }: Report):
   }
   const open = openFindings(findings);
   const [first] = open;
-  const title = first?.title ?? '';
+  const title = said(first?.title ?? '');
   return open.length === 1
     ? vscode.l10n.t('1 difference between {0} and {1}: {2}.', cluster, target, title)
     : vscode.l10n.t('{0} differences between {1} and {2}, first: {3}.', open.length, cluster, target, title);

@@ -1,6 +1,6 @@
-import * as vscode from 'vscode';
+import type * as vscode from 'vscode';
 import type { Progress, Run } from '../host/run.ts';
-import { inLanguage } from './in-language.ts';
+import { said } from './said.ts';
 import { progressText } from './text.ts';
 
 /** Milliseconds between two updates of the notification; more often is only flicker. */
@@ -32,7 +32,7 @@ export function taskRun(
     log: (level, message) => log[level](message),
     async step(title, work) {
       const started = now();
-      const step = { title: inLanguage(title, vscode.l10n.bundle), progress: {}, started };
+      const step = { title: said(title), progress: {}, started };
       active.push(step);
       show();
       log.info(title);

@@ -1,4 +1,5 @@
 import type { GridData } from '../report/connections-data.ts';
+import type { PageWords } from '../report/view.ts';
 
 /** A place in the grid, by row and column of the data. */
 export interface Place {
@@ -28,6 +29,7 @@ const MARGIN = 4;
 export function makeGrid(
   root: HTMLElement,
   data: GridData,
+  say: PageWords,
   choose: (place: Place) => void,
   move: (words: string) => void,
 ): { filter(rows: string, columns: string): void } {
@@ -47,7 +49,8 @@ export function makeGrid(
   const words = ({ row, column }: Place): string => {
     const { text = '' } = data.answers[data.rows[row]?.[column] ?? -1] ?? {};
     const what = differing.get(`${row} ${column}`);
-    return `${data.ids[row]} to ${data.ids[column]}: ${text}${what === undefined ? '' : `; measured: ${what}`}`;
+    const cell = filled(say.cell, data.ids[row] ?? '', data.ids[column] ?? '', text);
+    return what === undefined ? cell : filled(say.measured, cell, what);
   };
 
   const cell = (i: number, j: number): HTMLElement => {
@@ -81,7 +84,7 @@ export function makeGrid(
   head.setAttribute('aria-rowindex', '1');
   const corner = element('div', 'corner', 'columnheader');
   corner.setAttribute('aria-colindex', '1');
-  corner.textContent = 'from ↓, to →';
+  corner.textContent = say.corner;
   head.append(corner);
   canvas.append(head);
   const columnAt = (j: number): HTMLElement => {
@@ -131,7 +134,7 @@ export function makeGrid(
     root.scrollLeft = visible(root.scrollLeft, shown.column * CELL, root.clientWidth - NAME);
     draw();
     const place = here();
-    move(place ? words(place) : 'Nothing has such a name.');
+    move(place ? words(place) : say.nothing);
   };
   const pick = () => {
     const place = here();
@@ -224,6 +227,10 @@ function slide(parent: Element, was: Span, now: Span, make: (at: number) => HTML
 function visible(scroll: number, at: number, size: number): number {
   if (at < scroll) return at;
   return at + CELL > scroll + size ? at + CELL - size : scroll;
+}
+
+function filled(text: string, ...values: readonly string[]): string {
+  return text.replace(/\{(\d)\}/g, (_, n) => values[Number(n)] ?? '');
 }
 
 function element(tag: string, className: string, role: string): HTMLElement {

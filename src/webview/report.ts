@@ -1,14 +1,9 @@
-import type { GridData } from '../report/connections-data.ts';
+import type { PageData } from '../report/view.ts';
 import { makeGrid, type Place } from './grid.ts';
 import type { AskedPort, FromPage, ToPage } from './messages.ts';
 
 /** What VS Code gives a page of its own. */
 declare function acquireVsCodeApi(): { postMessage(message: FromPage): void; setState(state: unknown): void };
-
-interface PageData {
-  readonly state: Readonly<Record<string, string>>;
-  readonly grid: GridData | null;
-}
 
 const editor = acquireVsCodeApi();
 const data = JSON.parse(byId('data')?.textContent ?? '') as PageData;
@@ -25,12 +20,12 @@ function ask(from: string, to: string, port?: AskedPort): void {
 }
 
 const root = byId('grid');
-const { grid: cells } = data;
+const { grid: cells, words } = data;
 if (root && cells) {
   const choose = ({ row, column }: Place) => ask(cells.ids[row] ?? '', cells.ids[column] ?? '');
-  const grid = makeGrid(root, cells, choose, (words) => {
+  const grid = makeGrid(root, cells, words, choose, (told) => {
     const here = byId('here');
-    if (here) here.textContent = words;
+    if (here) here.textContent = told;
   });
   const filter = () => grid.filter(textIn('rows'), textIn('columns'));
   for (const id of ['rows', 'columns']) byId(id)?.addEventListener('input', filter);

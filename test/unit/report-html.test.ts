@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { quietRun } from '../../src/host/run.ts';
+import { escaped } from '../../src/report/escape.ts';
 import { reportPage } from '../../src/report/html.ts';
 import { reportView } from '../../src/report/view.ts';
 import { readTarget } from '../../src/snapshot/files.ts';
+import { interpreter } from '../../src/ui/in-language.ts';
 import { sampleReport } from './report-sample.ts';
 
 const idle = new AbortController().signal;
@@ -46,4 +49,36 @@ test('both say so where the target was not kept', async () => {
   assert.ok((await reportPage(report, undefined, idle)).includes(words));
   const page = (await reportView(report, undefined, idle)).html({ script: '', nonce: 'n', state: {} });
   assert.ok(page.includes(words));
+});
+
+test('the page speaks another language, but for names; its explanations as well', async () => {
+  const bundle: Record<string, string> = JSON.parse(readFileSync('l10n/bundle.l10n.json', 'utf8'));
+  const marked = Object.fromEntries(Object.keys(bundle).map((text) => [text, `«${text}»`]));
+  const language = { tag: 'xx', say: interpreter(marked) };
+  const findings = [{ layer: 'node OS', state: 'cannot', title: '3 is <b>', evidence: [] }] as const;
+  const view = await reportView(
+    { ...report, findings: [...report.findings, ...findings] },
+    await readTarget('test/fixtures/shop', quietRun()),
+    idle,
+    language,
+  );
+  const page = view.html({ script: 'const a = 1 < 2;', nonce: 'n', state: {} });
+  assert.match(page, /^<!DOCTYPE html>\n<html lang="xx">/);
+  assert.match(page, /<h1>«Parity report: kind:dev against manifests»<\/h1>/);
+  assert.match(page, /<script nonce="n">const a = 1 < 2;<\/script>/);
+  assert.match(page, /"corner":"«from ↓, to →»"/);
+  assert.match(page, /"verdict":"none","text":"«denied»"/);
+  assert.match(page, /aria-label="«Graph of allowed connections»"/);
+  const cell = { from: 'shop-web/Deployment/storefront', to: 'shop-data/StatefulSet/postgres' };
+  const told = page + view.explain(cell) + view.explain({ ...cell, port: { protocol: 'TCP', port: 5432 } });
+  // What stays: names, what the sample itself says, and of a run what it did and what came back.
+  const names = /^(?:\w+ )?[\w.:-]+(?:\/[\w.:-]+)*$|^[\w-]+\/\S+ to [\w-]+\/|^TCP \d+$/;
+  const reason = 'NetworkPolicy shop-data/db selects it';
+  const sample = ['1 of 2 differs', 'seen <twice>', '3 is <b>', reason, ...report.changes, 'unreachable: no route'].map(
+    escaped,
+  );
+  const english = [...told.replace(/<(script|style|pre)\b[\s\S]*?<\/\1>/g, '').matchAll(/>([^<]+)</g)]
+    .map(([, text = '']) => text.trim())
+    .filter((text) => /[a-z]{2}/i.test(text) && !text.includes('«') && !names.test(text) && !sample.includes(text));
+  assert.deepEqual([...new Set(english)], []);
 });
