@@ -13,6 +13,9 @@ import { type Content, packTar } from './tar.ts';
 
 const LAYER = 'application/vnd.docker.image.rootfs.diff.tar.gzip';
 
+/** More bytes than any config has, and packed headers of some ten thousand files. */
+const CONFIG = 1024 * 1024;
+
 /** Layers on their way from Docker into nodes. */
 export interface LayerArchive {
   readonly archive: Readable;
@@ -37,10 +40,13 @@ export async function layersFrom(
   run: Run,
   direct?: string,
 ): Promise<LayerArchive> {
-  const sizes = await layerSizes(docker, image, wanted.diffIds.length, run.signal);
+  const { sizes, exact } = await layerSizes(docker, image, wanted.diffIds.length, run.signal);
   const bytes = wanted.diffIds.reduce((sum, id, i) => sum + (missing.includes(id) ? (sizes[i] ?? 0) : 0), 0);
   if (bytes <= ROOM) {
-    const found = await pushed(docker, image, wanted, missing, sizes, run);
+    // Docker may send all that it never sent: no use to hold a layer that is larger than all that is missing. Packing
+    // adds little to what it can't make smaller.
+    const largest = exact ? bytes * 1.1 + CONFIG : ROOM;
+    const found = await pushed(docker, image, wanted, missing, sizes, largest, run);
     if (found) {
       const archive = archiveOf(found.manifest, found.blobs, staging, direct);
       return { archive, bytes, ...(direct !== undefined && { direct }) };
@@ -55,12 +61,13 @@ export async function layersFrom(
 }
 
 /** Bytes of each layer, unpacked, by the image's history; where that doesn't tell, each has an equal share. */
-async function layerSizes(docker: Docker, image: DaemonImage, layers: number, signal: AbortSignal): Promise<number[]> {
+async function layerSizes(docker: Docker, image: DaemonImage, layers: number, signal: AbortSignal) {
   signal.throwIfAborted();
   const history = (await docker.getImage(image.id).history()) as readonly { readonly Size: number }[];
   const sizes = history.map(({ Size }) => Size).filter((size) => size > 0);
   // The newest comes first. Steps without a layer have no size, and a layer of none looks like them.
-  return sizes.length === layers ? sizes.reverse() : Array(layers).fill(image.size / layers);
+  const exact = sizes.length === layers;
+  return { sizes: exact ? sizes.reverse() : Array<number>(layers).fill(image.size / layers), exact };
 }
 
 /** By Docker's push; undefined where that isn't possible, or there was more than fits into memory. */
@@ -70,6 +77,7 @@ async function pushed(
   wanted: WantedImage,
   missing: readonly string[],
   sizes: readonly number[],
+  largest: number,
   run: Run,
 ): Promise<{ readonly manifest: string; readonly blobs: ReadonlyMap<string, Content> } | undefined> {
   let ask = new Set([wanted.configDigest]);
@@ -77,7 +85,7 @@ async function pushed(
   // before, and the node lost or never had, it sends when it is told that the registry lacks it.
   for (let round = 0; round < 2; round++) {
     try {
-      const result = await pushToHere(docker, image.id, (digest) => !ask.has(digest), run.signal);
+      const result = await pushToHere(docker, image.id, { has: (digest) => !ask.has(digest), largest }, run.signal);
       const manifest = pushedManifest(result, wanted.reference, wanted.configDigest);
       const layers = manifest.layers.filter((_, i) => missing.includes(wanted.diffIds[i] ?? ''));
       const digests = [wanted.configDigest, ...layers.map((layer) => layer.digest)];

@@ -38,6 +38,6 @@ export async function ownImage(docker: Docker, name: string, signal: AbortSignal
 async function digestsOf(docker: Docker, image: Docker.ImageInspectInfo, what: string, signal: AbortSignal) {
   const { Id } = image;
   if (!isPacked(image)) return { configDigest: Id, layerDigests: [] };
-  const { config, layers } = pushedManifest(await pushToHere(docker, Id, () => true, signal), what);
+  const { config, layers } = pushedManifest(await pushToHere(docker, Id, { has: () => true }, signal), what);
   return { configDigest: config.digest, layerDigests: layers.map(({ digest }) => digest) };
 }

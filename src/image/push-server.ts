@@ -26,6 +26,8 @@ export interface PushServerOptions {
   readonly has: (digest: string) => boolean;
   /** Bytes of blobs to keep, together; what goes beyond is read and dropped. */
   readonly room: number;
+  /** Bytes of the largest blob that is wanted; of a larger one nothing is kept. */
+  readonly largest?: number;
   /** Where blobs of known size go as they come, in the place of memory; resolves once it has read one to its end. */
   readonly take?: (blob: IncomingBlob) => Promise<void>;
 }
@@ -73,7 +75,7 @@ export async function startPushServer(options: PushServerOptions): Promise<PushS
       upload.hash.update(chunk);
       upload.chunks.push(chunk);
       kept += chunk.length;
-      if (kept <= options.room) continue;
+      if (kept <= options.room && upload.size <= (options.largest ?? options.room)) continue;
       upload.dropped = true;
       kept -= upload.chunks.splice(0).reduce((sum, one) => sum + one.length, 0);
     }

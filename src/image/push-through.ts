@@ -46,7 +46,7 @@ export async function pushedThrough(
   };
   const push = async () => {
     const signal = AbortSignal.any([run.signal, stop.signal]);
-    const pushed = await pushToHere(docker, image.id, (digest) => !ask.has(digest), signal, take);
+    const pushed = await pushToHere(docker, image.id, { has: (digest) => !ask.has(digest), take }, signal);
     const { text } = pushedManifest(pushed, reference, configDigest);
     const late = [...ask].filter((digest) => !came.has(digest));
     if (late.length > 0) throw environmentError(`Docker pushed ${reference} without ${late.join(', ')}`);

@@ -21,11 +21,10 @@ const TAG = 'load';
 export async function pushToHere(
   docker: Docker,
   id: string,
-  has: (digest: string) => boolean,
+  options: Omit<PushServerOptions, 'room'>,
   signal: AbortSignal,
-  take?: PushServerOptions['take'],
 ): Promise<Pushed> {
-  const server = await startPushServer({ has, room: ROOM, ...(take && { take }) });
+  const server = await startPushServer({ ...options, room: ROOM });
   const repo = `${server.host}/${REPOSITORY}`;
   try {
     await docker.getImage(id).tag({ repo, tag: TAG, abortSignal: signal });
