@@ -60,7 +60,7 @@ describe('a remote development cluster', onCluster, () => {
   });
   after(async () => {
     if (cluster) {
-      await kubectl(cluster, ['delete', 'namespace', '--ignore-not-found', 'rm-shop']);
+      await kubectl(cluster, ['delete', 'namespace', '--ignore-not-found', 'rm-shop', 'dev1-rm-shop']);
       for (const { name } of cluster.nodes) {
         const argv = ['rm', '-rf', `/etc/containerd/certs.d/${shared.host}`];
         await cluster.exec(name, argv, { signal: AbortSignal.timeout(30_000) });
@@ -138,6 +138,30 @@ describe('a remote development cluster', onCluster, () => {
     assert.ok(id.endsWith(image.digest), id);
     await kubectl(cluster, ['delete', 'pod', 'app', '-n', 'rm-shop']);
     await production.restart();
+  });
+
+  test('under a prefix it is a mirror by itself, and goes by itself', async () => {
+    const place = ['--namespace-prefix', 'dev1-', ...listed()];
+    const done = await run('mirror', ...place, '--snapshot', 'production.yaml', '--yes');
+    assert.equal(done.code, 0, done.stderr);
+    const report = JSON.parse(done.stdout) as Report;
+    assert.equal(report.cluster, 'remote:dev/dev1-*');
+    assert.match(report.changes.join('\n'), /NetworkPolicy dev1-rm-shop\/from-team/);
+    const again = await run('plan', ...place, '--snapshot', 'production.yaml', '--image', 'none');
+    assert.equal(again.code, 0, again.stdout);
+    const removed = await run('remove', ...place, '--yes');
+    assert.equal(removed.code, 0, removed.stderr);
+    const left = await kubectl(cluster, [
+      'get',
+      'namespace',
+      'rm-shop',
+      'dev1-rm-shop',
+      '--ignore-not-found',
+      '-o',
+      'name',
+    ]);
+    assert.equal(left.trim(), 'namespace/rm-shop');
+    assert.match(await policies(), /from-team/);
   });
 
   test('remove takes the policies away again', async () => {

@@ -55,7 +55,7 @@ export async function dressMicrok8s(nodes: readonly string[], port: string): Pro
     async agent(node, state) {
       await inNode(node, `pkill socat; ${state === 'full' ? 'touch' : 'rm -f'} /run/agent-full`);
       if (state === 'stopped') return;
-      await inNode(node, 'exec socat TCP-LISTEN:25000,fork,reuseaddr EXEC:/snap/agent', '', true);
+      await inNode(node, 'exec socat -t 300 TCP-LISTEN:25000,fork,reuseaddr EXEC:/snap/agent', '', true);
       await inNode(
         node,
         'until (exec 3<>/dev/tcp/127.0.0.1/25000) 2>/dev/null; do sleep 0.1; done; rm -f /run/agent-full.x',
