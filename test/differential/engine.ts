@@ -74,8 +74,8 @@ interface Progress {
 async function progressOf(cluster: VouchedCluster, node: string, signal: AbortSignal): Promise<Progress> {
   const uid = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
   const lines = [
-    `${AGENT} policy get -o jsonpath='{.revision}'; echo`,
-    `${AGENT} endpoint list -o jsonpath='{range [*]}{.status.policy.realized.policy-revision}{" "}{end}'; echo`,
+    `${AGENT} policy get -o jsonpath='{.revision}'`,
+    `${AGENT} endpoint list -o jsonpath='{range [*]}{.status.policy.realized.policy-revision}{" "}{end}'`,
     `${AGENT} policy get -o json | grep -oE '${uid}' | sort -u`,
   ];
   const [revision = '', realized = '', ...uids] = (await inNode(cluster, node, lines.join('\n'), signal)).split('\n');
