@@ -16,6 +16,8 @@ export interface SuiteRun {
   readonly folder: string;
   /** Milliseconds for the whole suite. */
   readonly limitMs: number;
+  /** Ends the suite before. */
+  readonly signal: AbortSignal;
 }
 
 /** Runs the suite in code-server's extension host. Rejects where the host crashed, hung or left no result. */
@@ -34,6 +36,8 @@ export async function runInCodeServer(run: SuiteRun): Promise<SuiteResult> {
     const page = await (await chromium.newContext({ viewport: { width: 1280, height: 800 } })).newPage();
     const { promise: ended, resolve: end } = Promise.withResolvers<string>();
     const limit = setTimeout(end, run.limitMs, `nothing within ${run.limitMs} ms`);
+    run.signal.throwIfAborted();
+    run.signal.addEventListener('abort', () => end('ended from outside'));
     await watch(page, end);
     const extension = run.vsix ? join('test', 'host', 'empty-extension') : run.extension;
     await page.goto(
@@ -48,6 +52,7 @@ export async function runInCodeServer(run: SuiteRun): Promise<SuiteResult> {
     );
     const exit = await ended;
     clearTimeout(limit);
+    run.signal.throwIfAborted();
     // VS Code reports exit 0 for an extension host that was killed: only the suite's own tally counts.
     if (!existsSync(resultFile)) throw new Error(`No result from the extension host (${exit}).\n${tail(host.log())}`);
     return JSON.parse(readFileSync(resultFile, 'utf8')) as SuiteResult;

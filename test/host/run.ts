@@ -13,12 +13,16 @@ async function main(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'clparity-workspace-'));
   cpSync('test/fixtures/workspace', folder, { recursive: true });
   const vsix = process.env.CLPARITY_VSIX;
+  // Else the server and the browser would outlive a run that hangs.
+  const stop = new AbortController();
+  process.once('SIGTERM', () => stop.abort(new Error('ended by SIGTERM')));
   const run: SuiteRun = {
     extension: '.',
     ...(vsix ? { vsix: resolve(vsix) } : {}),
     tests: 'dist-test/entry.js',
     folder,
     limitMs: Number(process.env.CLPARITY_LIMIT_MS ?? 600_000),
+    signal: stop.signal,
   };
   try {
     const result = await (desktop() ? runInElectron(run) : runInCodeServer(run));
