@@ -29,10 +29,8 @@ export async function fromOtherFolder(
   const others = going.map(titleOf).filter((title) => !left.has(title));
   if (others.length === 0) return [];
   const more = others.length > NAMED ? ` and ${others.length - NAMED} more` : '';
-  return [
-    `This plan takes away what no run in ${folder} has left in ${cluster}: ${others.slice(0, NAMED).join(', ')}${more}. ` +
-      `If another project calls its target ${name} too, give each its own --namespace-prefix, or name it by its full path`,
-  ];
+  const text = `This plan takes away what no run in ${folder} has left in ${cluster}: ${others.slice(0, NAMED).join(', ')}${more}. If another project calls its target ${name} too, give each its own --namespace-prefix, or name it by its full path`;
+  return [text];
 }
 
 function isTakenAway({ action }: ObjectChange): boolean {
