@@ -57,6 +57,19 @@ test('a name that no API server takes is refused where it stands', async () => {
   await refused(cilium, /a\.yaml:4: .*metadata\.name must be/);
 });
 
+test('a policy is read in every version of its kind, and refused in one that is none', async () => {
+  const versioned = (version: string) =>
+    `apiVersion: policy.networking.k8s.io/${version}\nkind: ClusterNetworkPolicy\nmetadata:\n  name: p\nspec:\n  tier: Admin\n  priority: 1\n  subject: {namespaces: {}}\n`;
+  for (const version of ['v1alpha2', 'v1beta1']) {
+    const { policies } = await read({ 'a.yaml': versioned(version) });
+    assert.deepEqual(
+      policies.map((p) => p.apiVersion),
+      [`policy.networking.k8s.io/${version}`],
+    );
+  }
+  await refused(versioned('v9'), /a\.yaml:1: .*apiVersion is policy\.networking\.k8s\.io\/v9, which is no version/);
+});
+
 test('the sample shop: six namespaces, 15 workloads, 20 policies, all system namespaces only referenced', async () => {
   const shop = await readTarget('test/fixtures/shop', quietRun());
   assert.equal(shop.policies.length, 20);

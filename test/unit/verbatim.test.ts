@@ -272,6 +272,11 @@ test('admin policies are confined, under Cilium as well, whose releases keep the
     },
   });
   assert.equal(knp.fidelity[0]?.fidelity, 'exact');
+  const newer = mirror(admin(spec).replace('v1alpha2', 'v1beta1'), {
+    engine: 'kube-network-policies',
+    here: local('kube-network-policies', ['policy.networking.k8s.io/v1alpha2']),
+  });
+  assert.deepEqual(newer.objects, knp.objects, 'in the version that is served here');
   const here = local('cilium', ['cilium.io/v2', 'policy.networking.k8s.io/v1alpha2']);
   const one = mirror(admin(spec), { engine: 'cilium', here });
   assert.deepEqual(one.titles, ['ClusterNetworkPolicy /p']);

@@ -38,9 +38,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
 };
 
 /**
- * policy.networking.k8s.io: v1alpha1's AdminNetworkPolicy and BaselineAdminNetworkPolicy, v1alpha2's
- * ClusterNetworkPolicy. Checked as their CRDs do, in the experimental channel (kubernetes-sigs/network-policy-api,
- * apis/v1alpha1/*_types.go and apis/v1alpha2/clusternetworkpolicy_types.go).
+ * policy.networking.k8s.io: v1alpha1's AdminNetworkPolicy and BaselineAdminNetworkPolicy, and ClusterNetworkPolicy, which
+ * is the same in v1alpha2 and in v1beta1. Checked as their CRDs do, in the experimental channel
+ * (kubernetes-sigs/network-policy-api, apis/v1alpha1/*_types.go and apis/v1beta1/clusternetworkpolicy_types.go).
  */
 export const ADMIN: Dialect = {
   name: 'admin',

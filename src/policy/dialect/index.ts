@@ -34,7 +34,7 @@ export const API_VERSIONS: Readonly<Record<string, readonly string[]>> = {
   'cilium.io': ['v2', 'v2alpha1'],
   'projectcalico.org': ['v3'],
   'crd.projectcalico.org': ['v1'],
-  'policy.networking.k8s.io': ['v1alpha1', 'v1alpha2'],
+  'policy.networking.k8s.io': ['v1alpha1', 'v1alpha2', 'v1beta1'],
 };
 
 /** One line a dialect. */
