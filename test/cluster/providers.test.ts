@@ -10,6 +10,7 @@ import { openLocal } from '../../src/open.ts';
 import { mirror, type Project, plan, sync } from '../../src/pipeline.ts';
 import { DEFAULT_SETTINGS } from '../../src/settings.ts';
 import { dressMicrok8s, type Microk8sMachine } from '../standins/microk8s.ts';
+import { microk8sInWsl } from '../standins/microk8s-in-wsl.ts';
 import { startRegistry, type TestRegistry } from './registry.ts';
 import { shopPart } from './shop-part.ts';
 import { pushStandInImage, type StandIn } from './standin-image.ts';
@@ -42,6 +43,14 @@ const ROWS: Record<string, { skip: string | boolean; open(): Promise<Row> }> = {
       );
       machine = dressed;
       return { id: 'microk8s', host: dressed.host(), close: () => dressed.close() };
+    },
+  },
+  'MicroK8s in a WSL distro': {
+    skip: process.getuid?.() === 0 || process.env.CI ? onCluster.skip : 'namespaces need root',
+    async open() {
+      const { nodes } = await openTestCluster();
+      const names = nodes.map(({ name }) => name);
+      return { id: 'microk8s:wsl:Stand-In', ...(await microk8sInWsl(names, nodes[0]?.hostAddress ?? '')) };
     },
   },
   'the real MicroK8s': {

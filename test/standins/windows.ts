@@ -18,20 +18,22 @@ export interface Windows {
 /** The ports are what both sides reach, as they would a server on the internet. */
 export async function windows(machine: WslMachine, ports: readonly number[]): Promise<Windows> {
   const servers: Server[] = [];
-  for (const port of ports) {
+  const at = (port: number) => join(machine.state, `${port}-${process.hrtime.bigint()}.sock`);
+  const sockets = new Map(ports.map((port) => [port, at(port)]));
+  for (const [port, socket] of sockets) {
     const server = createServer((socket) => {
       const other = connect(port, '127.0.0.1');
       socket.on('error', () => other.destroy());
       other.on('error', () => socket.destroy());
       socket.pipe(other).pipe(socket);
     });
-    await new Promise<void>((resolve) => server.listen(join(machine.state, `${port}.sock`), resolve));
+    await new Promise<void>((resolve) => server.listen(socket, resolve));
     servers.push(server);
   }
   const env = {
     STANDIN_WSL: machine.state,
     NODE_OPTIONS: `--import=${new URL('forward.ts', import.meta.url).href}`,
-    CLPARITY_FORWARD: ports.map((port) => `${port}=${join(machine.state, `${port}.sock`)}`).join(','),
+    CLPARITY_FORWARD: [...sockets].map(([port, socket]) => `${port}=${socket}`).join(','),
     DOCKER_HOST: '',
     KUBECONFIG: '',
   };

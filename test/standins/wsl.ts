@@ -19,14 +19,21 @@ export interface WslMachine {
   remove(): Promise<void>;
 }
 
-/** With distros (name, state and version a line, the default first). `plain` ones run programs right here, as any user. */
-export async function wslMachine(distros: readonly string[], kind: 'plain' | 'apart'): Promise<WslMachine> {
+/**
+ * With distros (name, state and version a line, the default first). `plain` ones run programs right here, as any user; a
+ * process' number means that the distro is what that process lives in, which goes on when the machine is removed.
+ */
+export async function wslMachine(distros: readonly string[], kind: 'plain' | 'apart' | number): Promise<WslMachine> {
   const state = await mkdtemp(join(tmpdir(), 'clparity-wsl-'));
   const set = (name: string, content = '') => writeFile(join(state, name), content);
   await mkdir(join(state, 'home'));
   await set('distros', distros.map((line) => `${line}\n`).join(''));
   await set('machine', String(process.pid));
   if (kind === 'plain') await set('plain');
+  if (typeof kind === 'number') {
+    await set('holder', String(kind));
+    await set('docker-group', '1000');
+  }
   const env = { ...process.env, STANDIN_WSL: state, PATH: `${HERE}${delimiter}${process.env.PATH ?? ''}` };
   const wsl = (...args: string[]) =>
     new Promise<number | null>((resolve, reject) => {
