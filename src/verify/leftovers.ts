@@ -21,6 +21,8 @@ const CONTENTS: readonly Resource[] = [
 /** Config maps that controllers put into every namespace. */
 const EVERYWHERE = new Set(['kube-root-ca.crt', 'istio-ca-root-cert']);
 
+type Looking = Pick<WriteClient, 'list' | 'signature'>;
+
 interface Item {
   readonly resource: Resource;
   readonly object: KubeObject;
@@ -57,17 +59,17 @@ export async function removeStandIns(client: WriteClient, run: Pick<Run, 'signal
   return [...left, ...(await stillThere(client, [...pods, ...accounts, ...owners, ...empty], signal))];
 }
 
-async function ourNamespaces(client: WriteClient, signal: AbortSignal): Promise<Item[]> {
+async function ourNamespaces(client: Looking, signal: AbortSignal): Promise<Item[]> {
   const namespaces = await client.list(NAMESPACES, signal);
   return namespaces.filter((o) => isMarkedBy(o, client.signature)).map((object) => ({ resource: NAMESPACES, object }));
 }
 
-async function labelled(client: WriteClient, resource: Resource, signal: AbortSignal): Promise<Item[]> {
+async function labelled(client: Looking, resource: Resource, signal: AbortSignal): Promise<Item[]> {
   const objects = await client.list(resource, signal, { labelSelector: client.signature.verify });
   return objects.map((object) => ({ resource, object }));
 }
 
-async function ownedPods(client: WriteClient, owner: KubeObject, signal: AbortSignal): Promise<Item[]> {
+async function ownedPods(client: Looking, owner: KubeObject, signal: AbortSignal): Promise<Item[]> {
   const pods = await client.list(PODS, signal, { namespace: owner.metadata.namespace ?? '' });
   return pods.filter((o) => isMarkedBy(o, client.signature)).map((object) => ({ resource: PODS, object }));
 }
@@ -121,13 +123,18 @@ async function stillThere(client: WriteClient, items: readonly Item[], signal: A
   }
 }
 
-/** What verify has in the cluster now for the client's mirror, one line each. */
-export async function listStandIns(client: WriteClient, signal: AbortSignal): Promise<string[]> {
+/** What verify has in the cluster now for the client's mirror and isn't going already, one line each. */
+export async function listStandIns(client: Looking, signal: AbortSignal): Promise<string[]> {
   const owners = await labelled(client, CONFIG_MAPS, signal);
   const pods = (await Promise.all(owners.map(({ object }) => ownedPods(client, object, signal)))).flat();
-  const namespaces = (await ourNamespaces(client, signal)).filter(({ object }) => !object.metadata.deletionTimestamp);
+  const isGoing = ({ object }: Item) => object.metadata.deletionTimestamp !== undefined;
+  const namespaces = await ourNamespaces(client, signal);
+  // A namespace that goes takes its pods along, some of which aren't marked yet.
+  const goes = new Set(namespaces.filter(isGoing).map(({ object }) => object.metadata.name));
   return [
-    ...pods.map(({ object: { metadata } }) => `pod ${metadata.namespace}/${metadata.name}`),
-    ...namespaces.map(({ object: { metadata } }) => `namespace ${metadata.name}`),
+    ...pods
+      .filter((pod) => !isGoing(pod) && !goes.has(pod.object.metadata.namespace ?? ''))
+      .map(({ object: { metadata } }) => `pod ${metadata.namespace}/${metadata.name}`),
+    ...namespaces.filter((n) => !isGoing(n)).map(({ object: { metadata } }) => `namespace ${metadata.name}`),
   ];
 }

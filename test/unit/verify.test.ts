@@ -6,9 +6,11 @@ import { fromLabelSelector } from '../../src/policy/dialect/selector.ts';
 import type { Connection, PodEndpoint, Policy, PolicyModel, PortMatch, Verdict } from '../../src/policy/model.ts';
 import { DEFAULT_TIER } from '../../src/policy/tiers.ts';
 import type { Workload } from '../../src/snapshot/model.ts';
+import type { KubeObject, Resource } from '../../src/target/rest.ts';
 import { castWorkloads } from '../../src/verify/cast.ts';
 import { compare } from '../../src/verify/compare.ts';
 import { planConnections, portsWorthProbing } from '../../src/verify/connections.ts';
+import { listStandIns } from '../../src/verify/leftovers.ts';
 import type { PodObject } from '../../src/verify/local-pods.ts';
 import { parseSandboxes, sandboxImage } from '../../src/verify/netns.ts';
 import { pausePod, standInName } from '../../src/verify/pause-pod.ts';
@@ -363,6 +365,34 @@ describe('a stand-in', () => {
     assert.ok(long.length <= 63);
     assert.notEqual(standInName('Deployment', 'web'), standInName('StatefulSet', 'web'));
   });
+});
+
+it('lists what verify left, but not what is going, nor what is in a namespace that goes', async () => {
+  const signature = signatureOf('');
+  const mark = { [signature.verify]: 'true' };
+  const deletionTimestamp = '2026-01-01T00:00:00Z';
+  const named = (kind: string, name: string, namespace?: string, gone?: boolean) => ({
+    apiVersion: 'v1',
+    kind,
+    metadata: { name, ...(namespace && { namespace }), ...(gone && { deletionTimestamp }), annotations: mark },
+  });
+  const objects = {
+    namespaces: [named('Namespace', 'kept'), named('Namespace', 'check', undefined, true)],
+    configmaps: ['shop', 'check'].map((namespace) => named('ConfigMap', 'clparity-verify', namespace)),
+    pods: [named('Pod', 'a', 'shop'), named('Pod', 'b', 'shop', true), named('Pod', 'a', 'check')],
+  };
+  const client: Parameters<typeof listStandIns>[0] = {
+    signature,
+    list: async <T extends KubeObject>(
+      { plural }: Resource,
+      _: AbortSignal,
+      { namespace }: { namespace?: string } = {},
+    ) =>
+      objects[plural as keyof typeof objects].filter(
+        ({ metadata }) => namespace === undefined || metadata.namespace === namespace,
+      ) as unknown as T[],
+  };
+  assert.deepEqual(await listStandIns(client, AbortSignal.timeout(10_000)), ['pod shop/a', 'namespace kept']);
 });
 
 describe('the comparison', () => {
