@@ -125,11 +125,16 @@ export async function diff(
     const { context: _, ...from } = named;
     return (await openTarget(run, { ...project, settings: from })).snapshot;
   };
-  const told = (first: Snapshot, second: Snapshot) =>
-    inSlices(
+  const told = async (first: Snapshot, second: Snapshot) => {
+    const found = await inSlices(
       diffSteps(first, second, (side) => readModel(run, side)),
       run.signal,
     );
+    // A folder and a snapshot that was made of it bear one name.
+    return found.before === found.after
+      ? { ...found, before: before ?? found.before, after: after ?? found.after }
+      : found;
+  };
   const first = before === undefined ? (await openTarget(run, project)).snapshot : await read(before);
   if (after !== undefined) return told(first, await read(after));
   if (now) return told(first, (await openTarget(run, project)).snapshot);

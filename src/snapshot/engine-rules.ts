@@ -73,8 +73,7 @@ export function engineOf(facts: EngineFacts): Engine {
   }
   if (!facts.allAgentsKnown) {
     const unread = facts.unread.length > 0 ? `${facts.unread.join(' and ')} could not be read` : 'no cluster was asked';
-    const unknown: Engine = { name: 'unknown', evidence: [`${unread}, so what enforces policies is not known`] };
-    return byPolicies(unknown, facts.policyObjects ?? []);
+    return byPolicies(unread, facts.policyObjects ?? []);
   }
   return { name: 'none', evidence: noneWords(facts) };
 }
@@ -86,16 +85,19 @@ const OWN_GROUPS: readonly (readonly [group: string, name: EngineName])[] = [
   ['crd.projectcalico.org', 'calico'],
 ];
 
-function byPolicies(found: Engine, policies: readonly PolicyObject[]): Engine {
+/** What nobody said is told by policies that one engine alone reads, where they are all of one. */
+function byPolicies(unread: string, policies: readonly PolicyObject[]): Engine {
   const meant = OWN_GROUPS.flatMap(([group, name]) => {
     const count = policies.filter((p) => p.apiVersion.startsWith(`${group}/`)).length;
-    return count > 0 ? [{ name, words: `${count} objects of ${group}, which only ${name} reads` }] : [];
+    return count > 0 ? [{ name, words: `${count} ${count === 1 ? 'object' : 'objects'} of ${group}` }] : [];
   });
-  const names = new Set(meant.map((m) => m.name));
-  const [name] = names;
-  if (name === undefined) return found;
-  const evidence = [...found.evidence, ...meant.map((m) => m.words)];
-  return { name: names.size === 1 ? name : 'unknown', evidence };
+  const [name, ...others] = new Set(meant.map((m) => m.name));
+  if (name !== undefined && others.length === 0) {
+    const words = meant.map((m) => m.words).join(' and ');
+    return { name, evidence: [`${unread}; taken for ${name} by ${words}, which nothing else reads`] };
+  }
+  const each = meant.map((m) => `${m.words}, which only ${m.name} reads`);
+  return { name: 'unknown', evidence: [`${unread}, so what enforces policies is not known`, ...each] };
 }
 
 function named(name: EngineName, evidence: readonly string[]): Engine {

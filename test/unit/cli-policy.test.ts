@@ -15,6 +15,7 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'clparity-policy-'));
   await cp('test/fixtures/shop', join(folder, 'shop'), { recursive: true });
   await cp('test/fixtures/shop', join(folder, 'next'), { recursive: true });
+  await cp(join(folder, 'next'), join(folder, 'old', 'shop'), { recursive: true });
   const data = join(folder, 'next', 'shop-data.yaml');
   const text = await readFile(data, 'utf8');
   await writeFile(data, text.replace('containerPort: 5432', 'containerPort: 5433'));
@@ -57,6 +58,8 @@ test('diff: exit code and result in three forms', async () => {
   assert.match(stdout, /^- shop-api\/Deployment\/catalog -> shop-data\/StatefulSet\/postgres TCP 5432 -> denied$/m);
   assert.match((await clparity('diff', 'shop', 'next', '--markdown')).stdout, /^## Connections$/m);
   assert.equal(JSON.parse((await clparity('diff', 'shop', 'next', '--format', 'json')).stdout).equal, false);
+  assert.match((await clparity('diff', 'shop', 'next', ...TEXT)).stdout, /^shop -> next: /);
+  assert.match((await clparity('diff', 'shop', 'old/shop', ...TEXT)).stdout, /^shop -> old\/shop: the same/);
   const { code: wrong, stderr } = await clparity('diff', 'shop');
   assert.deepEqual([wrong, /two snapshots, or one and --cluster/.test(stderr)], [2, true]);
 });

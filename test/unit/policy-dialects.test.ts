@@ -242,12 +242,15 @@ test('tiers: default goes by order under Calico, and where only its policies sho
 test('the engine of files is told by policies that one engine alone reads, unless something shows another', () => {
   assert.deepEqual(read(cilium('{endpointSelector: {}}')).engine, {
     name: 'cilium',
-    evidence: [
-      'no cluster was asked, so what enforces policies is not known',
-      '1 objects of cilium.io, which only cilium reads',
-    ],
+    evidence: ['no cluster was asked; taken for cilium by 1 object of cilium.io, which nothing else reads'],
   });
   assert.equal(read(calico('{}')).engine.name, 'calico');
+  const [unknown, ...why] = read(calico('{}') + cilium('{endpointSelector: {}}')).engine.evidence;
+  assert.equal(unknown, 'no cluster was asked, so what enforces policies is not known');
+  assert.deepEqual(why, [
+    '1 object of cilium.io, which only cilium reads',
+    '1 object of projectcalico.org, which only calico reads',
+  ]);
   assert.equal(read(calico('{}') + cilium('{endpointSelector: {}}')).engine.name, 'unknown');
   assert.equal(read(kubernetes('{podSelector: {}}')).engine.name, 'unknown');
   const agent =
