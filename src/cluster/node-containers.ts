@@ -85,8 +85,8 @@ export async function containerClusters(docker: Docker, kind: ContainerKind, run
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** Docker starts what is paused by another command than what has ended. */
-function startCommand(stopped: readonly string[], paused: readonly string[]): string {
+/** What makes containers run: Docker starts what is paused by another command than what has ended. */
+export function startCommand(stopped: readonly string[], paused: readonly string[]): string {
   const commands: [string, readonly string[]][] = [
     ['docker start', stopped],
     ['docker unpause', paused],

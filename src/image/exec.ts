@@ -1,6 +1,7 @@
 import { type Duplex, PassThrough, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
+import { startCommand } from '../cluster/node-containers.ts';
 import type { NodeExecOptions } from '../cluster/provider.ts';
 import { environmentError, messageOf } from '../host/errors.ts';
 import { textOf, writeTo } from './stream.ts';
@@ -32,13 +33,27 @@ export async function execInContainer(
     return { exitCode: await exitCode(exec, signal), ...output };
   } catch (cause) {
     signal.throwIfAborted();
+    const start = await howToStart(docker, container, signal);
     throw environmentError(`Can't run ${argv[0]} in the container ${container}: ${messageOf(cause)}`, {
       cause,
-      action: 'Check with "docker ps" that it runs.',
+      action: start === undefined ? 'Check with "docker ps" that it runs.' : `It isn't running. Start it: "${start}".`,
     });
   } finally {
     // A source that nobody reads to its end must not hold its file or connection open.
     if (stdin instanceof Readable) stdin.destroy();
+  }
+}
+
+/** The command that makes a container run; undefined where it runs, isn't there, or Docker doesn't say. */
+async function howToStart(docker: Docker, container: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const { State } = await docker.getContainer(container).inspect({ abortSignal: signal });
+    if (State.Paused) return startCommand([], [container]);
+    return State.Running ? undefined : startCommand([container], []);
+  } catch {
+    // It only makes the advice better: what failed before it is what is told.
+    signal.throwIfAborted();
+    return undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { LocalCluster } from '../cluster/provider.ts';
-import { environmentError } from '../host/errors.ts';
+import { environmentError, type ParityError } from '../host/errors.ts';
 import type { Protocol } from '../snapshot/model.ts';
 import type { ProbeVerdict } from './model.ts';
 import type { PodNetwork } from './netns.ts';
@@ -81,13 +81,29 @@ async function probeNode(
     : ['perl', '-e', DRIVER, WORKER, String(timeout), String(limit), String(WORKERS)];
   const result = await cluster.exec(node, argv, { stdin: `${lines.join('\n')}\n`, signal });
   if (result.exitCode === 0) return result.stdout;
-  throw environmentError(
-    `Node ${node} can't send probes (exit code ${result.exitCode}): ${(result.stderr || result.stdout).trim()}`,
-    {
-      action:
-        "Probing needs nsenter and perl (or socat) in the node; kind's own node images have them. Use one of those, or add them.",
-    },
-  );
+  throw cantProbe(node, result);
+}
+
+/** Exit codes of a program that was ended from outside: a container that stops sends its programs SIGTERM, then SIGKILL. */
+const ENDED: readonly number[] = [128 + 9, 128 + 15];
+/** Of a program that can't be started, or isn't there. */
+const NOT_STARTED: readonly number[] = [126, 127];
+
+/** Why a node's prober failed. What it had measured until then says nothing. */
+function cantProbe(node: string, { exitCode, stdout, stderr }: Awaited<ReturnType<LocalCluster['exec']>>): ParityError {
+  if (ENDED.includes(exitCode)) {
+    return environmentError(`Node ${node} stopped while it sent probes: its prober was ended (exit code ${exitCode})`, {
+      action: `See that the node runs ("docker start ${node}" where it is a container) and is Ready, then try again.`,
+    });
+  }
+  const isMissing = NOT_STARTED.includes(exitCode);
+  // Docker says on standard output that a program isn't there.
+  const said = (stderr || (isMissing ? stdout : '')).trim() || 'it says nothing';
+  return environmentError(`Node ${node} can't send probes (exit code ${exitCode}): ${said}`, {
+    action: isMissing
+      ? "Probing needs nsenter and perl (or socat) in the node; kind's own node images have them. Use one of those, or add them."
+      : 'Try again; where it says the same, "clparity doctor" looks for what is wrong with the node.',
+  });
 }
 
 /** Matches the output of either prober (prober-scripts.ts, socat-prober.ts) to the probes; one without a line is unreachable, with the reason. */

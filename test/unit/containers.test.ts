@@ -15,6 +15,7 @@ import {
   whyUnprobed,
 } from '../../src/cluster/provider.ts';
 import { quietRun } from '../../src/host/run.ts';
+import { execInContainer } from '../../src/image/docker.ts';
 
 /** A container as the Engine API lists it: of its name, labels, network and state, the parts that are read. */
 function container(name: string, labels: Record<string, string>, address: string, state = 'running') {
@@ -149,4 +150,20 @@ test('a node that gives up at once is named, and holds up none of the others', {
   const failures = await importer.import(archive, AbortSignal.timeout(20_000));
   assert.deepEqual([...failures], [['agent', 'ctr: no space left on device']]);
   assert.equal(taken, size);
+});
+
+test('a program that finds its container stopped or paused is answered with the command that makes it run', async () => {
+  const stopped = (Running: boolean, Paused: boolean): Docker => {
+    const exec = async () => {
+      throw new Error('(HTTP code 409) container is not running');
+    };
+    const fake = { getContainer: () => ({ exec, inspect: async () => ({ State: { Running, Paused } }) }) };
+    return fake as unknown as Docker;
+  };
+  const run = (docker: Docker) => execInContainer(docker, 'n', ['true'], { signal: AbortSignal.timeout(10_000) });
+  await assert.rejects(run(stopped(false, false)), { kind: 'environment', action: /"docker start n"/ });
+  await assert.rejects(run(stopped(true, true)), { action: /"docker unpause n"/ });
+  await assert.rejects(run(stopped(true, false)), { action: /docker ps/ });
+  const unknown = { getContainer: () => ({}) } as unknown as Docker;
+  await assert.rejects(run(unknown), { action: /docker ps/ });
 });

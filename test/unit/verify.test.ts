@@ -14,7 +14,7 @@ import { listStandIns } from '../../src/verify/leftovers.ts';
 import type { PodObject } from '../../src/verify/local-pods.ts';
 import { parseSandboxes, sandboxImage } from '../../src/verify/netns.ts';
 import { pausePod, standInName } from '../../src/verify/pause-pod.ts';
-import { type Probe, readAnswers } from '../../src/verify/prober.ts';
+import { type Probe, readAnswers, sendProbes } from '../../src/verify/prober.ts';
 import { socatLine } from '../../src/verify/socat-prober.ts';
 import { targetName } from '../../src/verify/stage.ts';
 
@@ -186,6 +186,36 @@ describe('what the node says', () => {
       { verdict: 'unreachable', detail: 'the prober ended with status 1' },
     ]);
     assert.equal(readAnswers('', [udp])[0]?.detail, 'the pod is gone');
+  });
+});
+
+it('tells a node that stopped from one without the programs, and neither takes half an answer for a reason', async () => {
+  const answering = (exitCode: number, stdout: string, stderr = '') => {
+    const exec = async () => ({ exitCode, stdout, stderr });
+    const cluster = {
+      provider: 'kind',
+      name: 'a',
+      id: 'kind:a',
+      nodes: [{ name: 'n', role: 'worker' as const }],
+      exec,
+    };
+    const networks = new Map([['a', { node: 'n', path: '/proc/1/ns/net', sandboxImage: 'pause:1' }]]);
+    const probe: Probe = { source: 'a', destination: 'b', protocol: 'TCP', address: '10.0.0.1', port: 80 };
+    return sendProbes(cluster, networks, [probe], { timeoutMs: 1000, signal: AbortSignal.timeout(10_000) });
+  };
+  for (const code of [137, 143]) {
+    await assert.rejects(answering(code, 'R\t0\tallowed\trefused'), {
+      message: `Node n stopped while it sent probes: its prober was ended (exit code ${code})`,
+      action: /docker start n/,
+    });
+  }
+  await assert.rejects(answering(127, 'exec: "perl": executable file not found'), {
+    message: /exit code 127\): exec: "perl"/,
+    action: /needs nsenter and perl/,
+  });
+  await assert.rejects(answering(255, 'R\t0\tallowed\trefused', 'fork: no memory'), {
+    message: /exit code 255\): fork: no memory$/,
+    action: /Try again/,
   });
 });
 
