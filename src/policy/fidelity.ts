@@ -10,6 +10,7 @@ import { originOf } from './dialect/origin.ts';
 import { whyIgnored } from './engine.ts';
 import { policiesOfEngine } from './engine-policies.ts';
 import { pairsOf } from './fidelity-ends.ts';
+import { unlearned } from './fqdn.ts';
 import type { LocalWorld } from './local-world.ts';
 import type { Direction, Endpoint, PodEndpoint, Policy, PolicyModel } from './model.ts';
 import { ALL_PORTS, difference, formatPorts, intersection, type PortRange, PROTOCOLS, union } from './ports.ts';
@@ -146,7 +147,8 @@ export function fidelityOf(
     const tied = (ties.get(policy) ?? []).map(
       (p) => `${p.source.object} has the same priority: Kubernetes doesn't define which of the two comes first`,
     );
-    return verdictOf(policy, byPolicy.get(policy) ?? [], own, target, { wider: given.length > 0, notes, tied });
+    const doubts = [...(policy.caveats ?? []), ...tied, ...[unlearned(there, policy)].flatMap((text) => text ?? [])];
+    return verdictOf(policy, byPolicy.get(policy) ?? [], own, target, { wider: given.length > 0, notes, doubts });
   });
 }
 
@@ -157,11 +159,11 @@ function verdictOf(
   differences: readonly DifferingConnection[],
   own: readonly TranslatedObject[],
   target: PolicyModel,
-  missing: { readonly wider: boolean; readonly notes: readonly string[]; readonly tied: readonly string[] },
+  missing: { readonly wider: boolean; readonly notes: readonly string[]; readonly doubts: readonly string[] },
 ): PolicyFidelity {
   const parts = partsOf(policy, target);
   const idle = whyIgnored(policy, target.engine);
-  const caveats = idle === undefined ? [...(policy.caveats ?? []), ...missing.tied] : [];
+  const caveats = idle === undefined ? missing.doubts : [];
   const verbatim = own.length > 0 && own.every((t) => t.verbatim);
   const changes = new Set(own.flatMap(({ note }) => note ?? []));
   const notes = [...(idle === undefined ? [] : [idle]), ...caveats, ...missing.notes, ...changes];

@@ -109,6 +109,8 @@ export interface Policy {
   /** Its turn inside an ordered tier: lower first, undefined last, then by name. No meaning in a union. */
   readonly order?: number;
   readonly rules: readonly Rule[];
+  /** Whether it gives names to Cilium's DNS proxy, or needs a policy that does. */
+  readonly dns?: 'learns' | 'needs';
   /** Set where it is no object, but what the engine does by itself. */
   readonly ofEngine?: true;
   /** Set where it is never enforced, with why: `staged`. It is listed, and decides nothing. */

@@ -130,9 +130,9 @@ test('toFQDNs are names, and need a DNS rule', () => {
     { type: 'fqdn', pattern: 'a.example' },
     { type: 'fqdn', pattern: '**.b.example' },
   ]);
-  assert.match(parsed.caveats?.join() ?? '', /no DNS rule/);
+  assert.equal(parsed.dns, 'needs');
   const dns = '{toPorts: [{ports: [{port: "53"}], rules: {dns: [{matchPattern: "*"}]}}]}';
-  assert.equal(policy(names.replace(/]$/, `, ${dns}]`)).caveats, undefined);
+  assert.equal(policy(names.replace(/]$/, `, ${dns}]`)).dns, 'learns');
 });
 
 const WEB = service('bank', 'web', { labels: { team: 'a' }, selector: { app: 'web' } });

@@ -159,3 +159,21 @@ test('policies of one priority that contradict each other are not called exact',
   );
   assert.match(all[0]?.notes.join() ?? '', /ClusterNetworkPolicy.* b has the same priority/);
 });
+
+test('toFQDNs without a DNS rule are noted where no other policy of the pods has one either', () => {
+  const cnp = (name: string, subject: string, rule: string) =>
+    `{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: ${name}, namespace: shop}, spec: {endpointSelector: ${subject}, egress: [${rule}]}}`;
+  const names = cnp('names', '{}', '{toFQDNs: [{matchName: a.example}]}');
+  const dns = (subject: string) =>
+    cnp('dns', subject, '{toPorts: [{ports: [{port: "53"}], rules: {dns: [{matchPattern: "*"}]}}]}');
+  const note = (...policies: readonly string[]) =>
+    mirrored(CILIUM, { name: 'kindnet', evidence: [] }, names, ...policies)[0]?.notes.find((text) =>
+      /DNS rule/.test(text),
+    );
+  assert.equal(note(), 'toFQDNs allow nothing to its pods: no policy that selects them has a DNS rule');
+  assert.equal(note(dns('{}')), undefined);
+  assert.equal(
+    note(dns('{matchLabels: {app: web}}')),
+    'toFQDNs allow nothing to shop/api: no policy that selects it has a DNS rule',
+  );
+});

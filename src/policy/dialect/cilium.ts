@@ -1,9 +1,9 @@
 import type { PolicyObject } from '../../snapshot/model.ts';
-import { at, type Field, flag, isAbsent, items, textOf } from '../../snapshot/shape.ts';
+import { at, type Field, flag, isAbsent, items, maybe, textOf } from '../../snapshot/shape.ts';
 import { identityLabels } from '../identity.ts';
 import type { Direction, Policy } from '../model.ts';
 import { DEFAULT_TIER } from '../tiers.ts';
-import { type ParsedRule, parseRule } from './cilium-rule.ts';
+import { parseRule } from './cilium-rule.ts';
 import { type CidrGroup, knownKeys, type Notes, noting, parseCidrGroup, type Scope } from './cilium-scope.ts';
 import { parseSubject } from './cilium-selector.ts';
 import type { Dialect, ParseContext } from './index.ts';
@@ -81,7 +81,7 @@ function parseSpec(spec: Field, name: string, scope: Scope): Policy {
       return list.map((rule) => parseRule(rule, { direction, deny, isolates: isolates.includes(direction) }, scope));
     }),
   );
-  noteNames(spec, parsed, scope);
+  const dns = (['learns', 'needs'] as const).find((what) => parsed.some((rule) => rule.dns === what));
   return {
     dialect: 'cilium',
     namespace: scope.namespace,
@@ -90,6 +90,7 @@ function parseSpec(spec: Field, name: string, scope: Scope): Policy {
     ...parseSelectors(spec, scope),
     isolates,
     rules: parsed.flatMap(({ rules }) => rules),
+    ...maybe('dns', dns),
     source: sourceRef(scope.origin, spec.path),
   };
 }
@@ -115,10 +116,4 @@ function parseSelectors(spec: Field, scope: Scope): Pick<Policy, 'subject' | 'in
   parseLabelSelector(node);
   if (scope.namespace !== undefined) scope.refuse(node.path, 'is only for a CiliumClusterwideNetworkPolicy');
   return { subject: { op: 'any', of: [] }, inert: 'is for the host firewall: it speaks for nodes, not for pods' };
-}
-
-/** toFQDNs knows only addresses that a pod has asked Cilium's DNS proxy for. */
-function noteNames(spec: Field, parsed: readonly ParsedRule[], scope: Scope): void {
-  if (!parsed.some(({ dns }) => dns === 'needs') || parsed.some(({ dns }) => dns === 'learns')) return;
-  scope.caveat(spec.path, 'has toFQDNs but no DNS rule: it allows nothing unless another policy of these pods has one');
 }
