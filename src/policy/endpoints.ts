@@ -116,12 +116,21 @@ export function resolvePeer(model: PolicyModel, text: string): Endpoint[] {
   const found =
     name === undefined ? inNamespace.filter((p) => p.name === second) : ofWorkload(inNamespace, `${second}`, name);
   if (found.length > 0) return found;
+  const ordinal = name === undefined ? ofStatefulSet(inNamespace, `${second}`) : undefined;
+  if (ordinal) return [ordinal];
   // No name of Kubernetes' has such a sign.
   const numbered = text.includes('#') && groupsOf(compile(model), name === undefined).find(({ id }) => id === text);
   if (numbered) return [...numbered.members];
   throw inputError(`There is no ${text}${inNamespace.length === 0 ? ` (no pods in namespace ${namespace})` : ''}`, {
     action: `${FORMS}${suggestion(model, text)}`,
   });
+}
+
+/** A pod of a StatefulSet that was never run: its name is known all the same. */
+function ofStatefulSet(pods: readonly PodEndpoint[], name: string): PodEndpoint | undefined {
+  const [, set = '', ordinal] = /^(.+)-(0|[1-9]\d*)$/.exec(name) ?? [];
+  const one = pods.find((p) => p.workload === `StatefulSet/${set}` && p.name === set);
+  return one && Number(ordinal) < (one.replicas ?? 1) ? { ...one, name, id: `${one.namespace}/${name}` } : undefined;
 }
 
 /** A question in the user's words. */

@@ -21,7 +21,15 @@ import {
 } from './redact.ts';
 import { at, type Field, isAbsent, text, texts } from './shape.ts';
 import { sortSnapshot } from './sort.ts';
-import { groupPods, ownerLookup, selectedLabels, TEMPLATES, templateWorkload, withTemplates } from './workloads.ts';
+import {
+  apartByName,
+  groupPods,
+  ownerLookup,
+  selectedLabels,
+  TEMPLATES,
+  templateWorkload,
+  withTemplates,
+} from './workloads.ts';
 
 /**
  * A snapshot of the objects in files: plain manifests, or what kubectl printed of a live cluster. Kinds that don't
@@ -123,10 +131,10 @@ function workloadsOf(
   // A ReplicaSet or Job with an owner is that owner's business.
   const templates = makers
     .filter(({ object }) => controllerOf(object) === undefined)
-    .map(({ group, kind, object }) => {
+    .flatMap(({ group, kind, object }) => {
       const template = at(object, ...(TEMPLATES[`${group}/${kind}`] ?? []));
       if (isAbsent(template)) throw template.fail(template.path, 'is missing: it says what its pods are like');
-      return templateWorkload(kind, object, template, selected);
+      return apartByName(templateWorkload(kind, object, template, selected), object, selected);
     });
   return withTemplates(live, templates);
 }

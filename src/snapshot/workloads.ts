@@ -67,6 +67,27 @@ export function templateWorkload(
   };
 }
 
+/** No set is larger; a number that is a slip is not to be counted out. */
+const MOST_APART = 1000;
+
+/**
+ * A StatefulSet that was never run, as its pods will be where a policy names a label that tells them apart: one by one.
+ * Any other workload is itself.
+ */
+export function apartByName(workload: Workload, object: Field, selected: ReadonlySet<string>): Workload[] {
+  const [byName, byIndex] = ['statefulset.kubernetes.io/pod-name', 'apps.kubernetes.io/pod-index'];
+  if (workload.kind !== 'StatefulSet' || !(selected.has(byName) || selected.has(byIndex))) return [workload];
+  const { replicas = 1, ...alike } = workload;
+  if (replicas > MOST_APART) return [workload];
+  const start = at(object, 'spec', 'ordinals', 'start');
+  const first = isAbsent(start) ? 0 : integer(start);
+  return Array.from({ length: replicas }, (_, i) => {
+    const name = `${workload.name}-${first + i}`;
+    const own = Object.entries({ [byName]: name, [byIndex]: `${first + i}` }).filter(([key]) => selected.has(key));
+    return { ...alike, labels: { ...workload.labels, ...Object.fromEntries(own) }, pods: [{ name, ips: [] }] };
+  });
+}
+
 /** A Job's and a CronJob's are made up by the server, of labels that are generated. */
 function selectorOf(kind: string, selector: Field): LabelSelector | undefined {
   if (kind === 'Job' || kind === 'CronJob') return undefined;

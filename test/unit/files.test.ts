@@ -70,6 +70,24 @@ test('a policy is read in every version of its kind, and refused in one that is 
   await refused(versioned('v9'), /a\.yaml:1: .*apiVersion is policy\.networking\.k8s\.io\/v9, which is no version/);
 });
 
+test('the pods of a StatefulSet are told apart where a policy names one', async () => {
+  const set = (spec: string) =>
+    `apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: x}\nspec: {${spec}, template: {metadata: {labels: {app: db}}, spec: {containers: []}}}\n`;
+  const naming = (label: string) => policy(`  podSelector: {matchLabels: {${label}}}\n`);
+  const found = async (spec: string, label: string) =>
+    (await read({ 'a.yaml': set(spec), 'p.yaml': naming(label) })).workloads.map((w) => [w.labels, w.pods]);
+  const byName = 'statefulset.kubernetes.io/pod-name';
+  assert.deepEqual(await found('replicas: 2, ordinals: {start: 3}', `${byName}: db-4`), [
+    [{ app: 'db', [byName]: 'db-3' }, [{ name: 'db-3', ips: [] }]],
+    [{ app: 'db', [byName]: 'db-4' }, [{ name: 'db-4', ips: [] }]],
+  ]);
+  assert.deepEqual(await found('serviceName: db', 'apps.kubernetes.io/pod-index: "0"'), [
+    [{ app: 'db', 'apps.kubernetes.io/pod-index': '0' }, [{ name: 'db-0', ips: [] }]],
+  ]);
+  assert.deepEqual(await found('replicas: 2', 'app: db'), [[{ app: 'db' }, []]]);
+  assert.deepEqual(await found('replicas: 2000000000', `${byName}: db-4`), [[{ app: 'db' }, []]]);
+});
+
 test('the sample shop: six namespaces, 15 workloads, 20 policies, all system namespaces only referenced', async () => {
   const shop = await readTarget('test/fixtures/shop', quietRun());
   assert.equal(shop.policies.length, 20);

@@ -277,3 +277,18 @@ test('every id that a matrix prints is a peer, and means the pods of its row', (
   assert.deepEqual(ids('shop/Deployment/cart', model), ['shop/cart-1', 'shop/cart-2'], 'without a number, all of them');
   assert.throws(() => resolvePeer(model, 'shop/Deployment/cart#3'), /There is no/);
 });
+
+test('a pod of a StatefulSet that was never run is known by its name', () => {
+  const model = modelOf({
+    ...SNAPSHOT,
+    workloads: [{ ...workload('StatefulSet', 'shop', 'db'), replicas: 3 }, workload('Deployment', 'shop', 'web')],
+  });
+  const { verdict } = explain(model, 'shop/db-0', 'shop/db-2', 'TCP', 80);
+  assert.equal(verdict, explain(model, 'shop/StatefulSet/db', 'shop/StatefulSet/db', 'TCP', 80).verdict);
+  assert.deepEqual(
+    resolvePeer(model, 'shop/db-2').map((e) => e.id),
+    ['shop/db-2'],
+  );
+  for (const none of ['shop/db-3', 'shop/db-00', 'shop/web-0'])
+    assert.throws(() => resolvePeer(model, none), /There is/);
+});
