@@ -189,13 +189,21 @@ async function checkLive(run: Run, project: Project, targetNames: readonly Asser
   return judge(model, assertions, judgeAnswer(answers), (a) => asked.get(a) ?? []);
 }
 
-function judgeAnswer(answers: Awaited<ReturnType<typeof askPackets>>): (connection: PolicyConnection) => Judgement {
+/** What the packets of a connection say of it: nothing where none was sent, as a `denied` that nobody measured proves nothing. */
+export function judgeAnswer(
+  answers: Awaited<ReturnType<typeof askPackets>>,
+): (connection: PolicyConnection) => Judgement {
   return (connection) => {
     const answer = answers.get(connection);
-    if (!answer) return { actual: 'unreachable', because: ['no packet was sent: nobody plays one of the two here'] };
+    if (!answer) return { actual: 'unknown', because: [`no packet was sent: ${whyUnasked(connection)}`] };
     const detail = answer.detail ? [answer.detail] : [];
     return { actual: answer.verdict, because: [`measured with real packets: ${answer.verdict}`, ...detail] };
   };
+}
+
+function whyUnasked({ from, to }: PolicyConnection): string {
+  const outside = [from, to].find(({ type }) => type !== 'pod');
+  return outside ? `${outside.id} is not a pod` : `nobody plays one of the two here, or one pod plays both`;
 }
 
 /** The assertions of a file. Throws an input error naming file and line for what can't be meant. */

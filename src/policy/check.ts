@@ -9,8 +9,8 @@ import { verdictDoubts, verdictReasons } from './reasons.ts';
 export type Outcome = 'allowed' | 'denied';
 
 /**
- * What became of a connection, and why. `unreachable` only where packets were sent: they say neither; `unknown` where the
- * assertion names a peer that isn't there.
+ * What became of a connection, and why. `unreachable` only where packets were sent: they say neither; `unknown` where
+ * it couldn't be asked: the assertion names a peer that isn't there, or no packet could be sent.
  */
 export interface Judgement {
   readonly actual: Outcome | 'unreachable' | 'unknown';
@@ -35,7 +35,7 @@ export interface CheckResult {
 export interface CheckReport {
   readonly passed: number;
   readonly failed: number;
-  /** How many of the failed could not be asked: a peer of theirs isn't there. */
+  /** How many of the failed could not be asked: a peer of theirs isn't there, or no packet could be sent. */
   readonly unasked: number;
   readonly results: readonly CheckResult[];
 }
@@ -95,7 +95,9 @@ function checkOne(
 ): CheckResult {
   const expected = outcome(allowed);
   const asked = connections.map((connection) => ({ connection, ...judge(connection) }));
-  const shown = asked.find((a) => a.actual !== expected) ?? asked[0];
+  const bad = asked.filter((a) => a.actual !== expected);
+  // A pair that fails says more than one that couldn't be asked.
+  const shown = bad.find((a) => a.actual !== 'unknown') ?? bad[0] ?? asked[0];
   if (!shown) throw new TypeError('an assertion without connections');
   const { connection, actual, because } = shown;
   const pair = `${connection.from.id} to ${connection.to.id}, of ${connections.length} pairs`;

@@ -35,7 +35,7 @@ function testCase(result: CheckResult, name: string, file: string): string {
   const message = `expected ${result.expected}, but it is ${result.actual}`;
   const text = escaped(result.because.join('\n'));
   if (result.actual === 'unknown') {
-    return `${open}>\n      <error message=${quoted(result.because[0] ?? '')} type="input">${text}</error>\n    </testcase>`;
+    return `${open}>\n      <error message=${quoted(result.because.join('; '))} type="unasked">${text}</error>\n    </testcase>`;
   }
   return `${open}>\n      <failure message=${quoted(message)} type="connectivity">${text}</failure>\n    </testcase>`;
 }

@@ -44,7 +44,7 @@ export function checkedMarkdown({ passed, failed, results }: Checked): string {
   const rows = results
     .toSorted((a, b) => Number(a.expected === a.actual) - Number(b.expected === b.actual))
     .map(({ from, to, protocol, port, expected, actual, because }) => {
-      const mark = expected === actual ? '✅' : '🔴';
+      const mark = expected === actual ? '✅' : actual === 'unknown' ? '❔' : '🔴';
       return `| ${mark} | ${plain(from)} | ${plain(to)} | ${protocol} ${port} | ${expected} | ${actual} | ${plain(because.map(said).join('; '))} |`;
     });
   const heads = [

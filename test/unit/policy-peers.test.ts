@@ -4,11 +4,12 @@ import { ParityError } from '../../src/host/errors.ts';
 import { parseAssertions } from '../../src/policy/assertions.ts';
 import { check, checkText } from '../../src/policy/check.ts';
 import { compile } from '../../src/policy/compile.ts';
-import { modelOf, resolvePeer } from '../../src/policy/endpoints.ts';
+import { connectionsBetween, modelOf, resolvePeer } from '../../src/policy/endpoints.ts';
 import { explain, explainText } from '../../src/policy/explain.ts';
 import { groupsOf } from '../../src/policy/groups.ts';
 import { matrix } from '../../src/policy/matrix.ts';
 import type { PolicyModel } from '../../src/policy/model.ts';
+import { judgeAnswer } from '../../src/questions.ts';
 import { junitXml } from '../../src/report/junit.ts';
 import { podIn, workload, worldOf } from './policy-world.ts';
 
@@ -224,7 +225,32 @@ test('an assertion about a peer that is not there fails with its line, and the o
   assert.match(checkText(report), /1 passed, 2 failed, 2 of them not asked$/);
   const xml = junitXml(report, 'f');
   assert.match(xml, /tests="3" failures="0" errors="2"/);
-  assert.match(xml, /<error message="f:2: There is no shop\/web-2[^>]*type="input">/);
+  assert.match(xml, /<error message="f:2: There is no shop\/web-2[^>]*type="unasked">/);
+});
+
+test('where no packet could be sent nothing is said to be denied, and a pair that fails is shown before one without', () => {
+  const assertions = parseAssertions(
+    JSON.stringify([
+      { from: 'shop/web-1', to: 'ip:203.0.113.7', port: 443, allowed: false },
+      { from: 'shop/web-1', to: 'shop/idle', port: 80, allowed: false },
+      { from: 'shop/web-1', to: 'shop/Deployment/cart', port: 80, allowed: false },
+    ]),
+    'f',
+  );
+  const asked = new Map(assertions.map((assertion) => [assertion, connectionsBetween(MODEL, assertion)]));
+  const sent = assertions.flatMap((one) => asked.get(one)?.at(-1) ?? []).at(-1);
+  assert.ok(sent);
+  const judge = judgeAnswer(new Map([[sent, { verdict: 'allowed', detail: '' }]]));
+  const report = check(MODEL, assertions, judge, (assertion) => asked.get(assertion) ?? []);
+  assert.deepEqual(
+    report.results.map(({ actual, because }) => [actual, because.at(-1)]),
+    [
+      ['unknown', 'no packet was sent: ip:203.0.113.7 is not a pod'],
+      ['unknown', 'no packet was sent: nobody plays one of the two here, or one pod plays both'],
+      ['allowed', 'measured with real packets: allowed'],
+    ],
+  );
+  assert.deepEqual([report.failed, report.unasked], [3, 2]);
 });
 
 test('explain shows both sides, and one case for all pairs that are decided alike', () => {
