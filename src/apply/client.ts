@@ -138,8 +138,12 @@ function conflictOf(error: unknown, object: KubeObject): ParityError | undefined
   const owners = held.map(
     ({ field, message }) => `${field?.replace(/^\./, '')} belongs to ${/"([^"]*)"/.exec(message ?? '')?.[1]}`,
   );
+  // A scope is made of namespaces: what is of the whole cluster can't be taken out of it.
+  const inNamespace = namespace !== undefined || object.kind === 'Namespace';
   return refusedError(`${object.kind} ${namespace ? `${namespace}/` : ''}${name}: ${owners.join(', ')}`, {
     cause: error,
-    action: 'Ask its owner, or take the object out of the scope with --exclude.',
+    action: inNamespace
+      ? 'Ask its owner to give that up, or leave out its namespace, as the target calls it, with --exclude NAMESPACE.'
+      : 'Ask its owner to give that up, or to delete the object.',
   });
 }

@@ -1,21 +1,36 @@
 import { Option } from 'commander';
-import type { Drift } from '../core.ts';
+import type { Drift, Plan } from '../core.ts';
+import { counted } from '../host/counted.ts';
+import type { Run } from '../host/run.ts';
+import type { Approve, Project } from '../pipeline.ts';
 import { LOCAL, SCOPE, TARGET } from './options.ts';
-import type { Register } from './verbs.ts';
+import type { Register, Verb } from './verbs.ts';
 
-/** The verbs about what has changed since the last run. */
+/** The verbs that take changes back, or say what has changed since the last run. */
 export function registerChangeVerbs(verb: Register): void {
+  verb(
+    'remove',
+    'take everything of ours out of the local cluster',
+    [...LOCAL, 'namespacePrefix', 'dryRun', 'yes'],
+    async (v) => {
+      if (v.flags.dryRun) return lookOnly(v, v.core.remove);
+      const done = await v.core.remove(v.run, v.project, v.approve);
+      if (done) v.show(done, () => `Removed ${counted(done.objects.length, 'object')} of ours from ${done.cluster}.`);
+      return 0;
+    },
+  );
   verb(
     'undo',
     'take back what the last sync, mirror or remove changed in the local cluster',
     [...LOCAL, 'namespacePrefix', 'dryRun', 'yes'],
     async (v) => {
-      const look = async (plan: Parameters<typeof v.approve>[0]) => {
-        v.show(plan, () => v.core.planText(plan));
-        return false;
-      };
-      const done = await v.core.undo(v.run, v.project, v.flags.dryRun ? look : v.approve);
-      if (done) v.show(done, () => `${done.cluster} is as ${done.target}: ${done.objects.length} changes taken back.`);
+      if (v.flags.dryRun) return lookOnly(v, v.core.undo);
+      const done = await v.core.undo(v.run, v.project, v.approve);
+      if (done)
+        v.show(
+          done,
+          () => `${done.cluster} is as ${done.target}: ${counted(done.objects.length, 'change')} taken back.`,
+        );
       return 0;
     },
   );
@@ -35,4 +50,20 @@ export function registerChangeVerbs(verb: Register): void {
     },
     [new Option('--watch', 'go on, and show it again whenever something moves, until interrupted')],
   );
+}
+
+/** Shows a plan; the exit code says whether there is anything to change. */
+export function showPlan({ core, show }: Verb, plan: Plan): number {
+  show(plan, () => core.planText(plan));
+  return core.hasChanges(plan) || plan.conflicts.length > 0 ? 1 : 0;
+}
+
+/** Shows the plan that a verb asks about, and declines it. */
+async function lookOnly(v: Verb, work: (run: Run, project: Project, approve: Approve) => Promise<unknown>) {
+  let code = 0;
+  await work(v.run, v.project, async (plan) => {
+    code = showPlan(v, plan);
+    return false;
+  });
+  return code;
 }

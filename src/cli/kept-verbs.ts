@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { counted } from '../host/counted.ts';
 import { inputError } from '../host/errors.ts';
 import { LOCAL, refuseGiven } from './options.ts';
 import { outputFile } from './output-file.ts';
@@ -52,20 +53,25 @@ export function registerKeptVerbs(verb: Register): void {
     );
     return 0;
   });
-  verb('clusters', 'list the local clusters that are found here, and what is wrong with them', LOCAL, async (v) => {
-    // One that is elsewhere is listed only where it is named.
-    if (v.project.settings.remoteClusters.length === 0) refuseGiven(v, ['cluster'], 'all that are here are listed');
-    const all = await v.core.listClusters(v.run, v.project);
-    v.show(all, () =>
-      all.length === 0
-        ? 'There is no local cluster here: make one with "clparity create".'
-        : all
-            .map(
-              (c) =>
-                `${c.fault ? '!' : '='} ${c.id}: ${c.fault ?? (c.nodes > 0 ? `${c.nodes} nodes` : 'found by its context')}`,
-            )
-            .join('\n'),
-    );
-    return 0;
-  });
+  verb(
+    'clusters',
+    'list the local clusters that are found here, and why one can\'t be used; "clparity doctor" asks their APIs too',
+    LOCAL,
+    async (v) => {
+      // One that is elsewhere is listed only where it is named.
+      if (v.project.settings.remoteClusters.length === 0) refuseGiven(v, ['cluster'], 'all that are here are listed');
+      const all = await v.core.listClusters(v.run, v.project);
+      v.show(all, () =>
+        all.length === 0
+          ? 'There is no local cluster here: make one with "clparity create".'
+          : all
+              .map(
+                (c) =>
+                  `${c.fault ? '!' : '='} ${c.id}: ${c.fault ?? (c.nodes > 0 ? counted(c.nodes, 'node') : 'found by its context')}`,
+              )
+              .join('\n'),
+      );
+      return 0;
+    },
+  );
 }

@@ -12,8 +12,8 @@ import { type Register, registerVerbs } from './verbs.ts';
 const COMMON: readonly (keyof typeof OPTIONS)[] = ['format', 'folder', 'verbose'];
 
 /**
- * The command line: `argv` without node and script. Resolves to the exit code: 0 all equal, 1 differences found,
- * 2 bad input, 3 environment, 130 cancelled.
+ * The command line: `argv` without node and script. Resolves to the exit code: 0 all equal, 1 differences found or changes
+ * to make, 2 bad input or refused, 3 environment, 130 cancelled.
  */
 export async function main(argv: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
   let exitCode = 0;
@@ -42,36 +42,41 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
       const json = (flags.format ?? (terminal.stdout.isTTY ? 'text' : 'json')) === 'json';
       // One result after the other.
       let printed = Promise.resolve();
+      const canLook = names.includes('dryRun');
       const ask = async (question: string) => {
-        if (!(await consent(terminal, flags.yes === true, question, signal)))
+        if (!(await consent(terminal, { yes: flags.yes === true, canLook }, question, signal)))
           throw new ParityError('cancelled', 'nothing was changed');
       };
-      const code = await action(
-        {
-          core,
-          run,
-          flags,
-          given: new Set(Object.keys(flags).filter((name) => command.getOptionValueSource(name) === 'cli')),
-          project: { host, folder, settings },
-          show: (value, text) => {
-            printed = printed.then(() => emit(terminal, json, value, text, signal));
+      try {
+        const code = await action(
+          {
+            core,
+            run,
+            flags,
+            given: new Set(Object.keys(flags).filter((name) => command.getOptionValueSource(name) === 'cli')),
+            project: { host, folder, settings },
+            show: (value, text) => {
+              printed = printed.then(() => emit(terminal, json, value, text, signal));
+            },
+            approve: async (plan) => {
+              terminal.stderr.write(`${printable(core.planText(plan, flags.yes === true))}\n`);
+              const cluster = plan.elsewhere ?? plan.cluster;
+              await ask(
+                core.hasChanges(plan)
+                  ? `Apply this to ${cluster}?`
+                  : `Put stand-ins into ${cluster} for the time of the probes?`,
+              );
+              return true;
+            },
+            agree: ask,
           },
-          approve: async (plan) => {
-            terminal.stderr.write(`${printable(core.planText(plan, flags.yes === true))}\n`);
-            const cluster = plan.elsewhere ?? plan.cluster;
-            await ask(
-              core.hasChanges(plan)
-                ? `Apply this to ${cluster}?`
-                : `Put stand-ins into ${cluster} for the time of the probes?`,
-            );
-            return true;
-          },
-          agree: ask,
-        },
-        ...command.args,
-      );
-      await printed;
-      exitCode = code ?? 0;
+          ...command.args,
+        );
+        exitCode = code ?? 0;
+      } finally {
+        // What there is of a result is printed before what went wrong is told.
+        await printed;
+      }
     });
   };
   registerVerbs(verb);

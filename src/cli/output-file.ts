@@ -6,7 +6,7 @@ import type { Verb } from './verbs.ts';
 
 /** What is written to files that the user names, and by what in its beginning one of an earlier run is known. */
 const KINDS = {
-  snapshot: { what: 'a snapshot', mark: /^schema: clparity\//m },
+  snapshot: { what: 'a snapshot', mark: /^(schema: | *"schema": ")clparity\//m },
   svg: { what: "a matrix's picture", mark: /<svg [^>]*aria-label="Who may reach whom: / },
   html: { what: "clparity's page", mark: /<meta name="generator" content="clparity">/ },
   junit: { what: "a check's results", mark: /<testsuites name="clparity check"/ },

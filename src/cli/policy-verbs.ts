@@ -28,13 +28,14 @@ export function registerPolicyVerbs(verb: Register): void {
       const options = { pods: pods === true, outside: outside === true };
       const picture = await outputFile(v, 'svg', svg);
       const document = await outputFile(v, 'html', html);
+      if (picture && picture.path === document?.path) throw inputError('--svg and --html name the same file');
       const { value, page = '' } =
         html === undefined
           ? { value: await v.core.matrix(v.run, v.project, options) }
           : await v.core.matrixPage(v.run, v.project, options);
+      v.show(value, () => v.core.matrixText(value));
       await picture?.write(await v.core.matrixSvg(value, v.run.signal));
       await document?.write(page);
-      v.show(value, () => v.core.matrixText(value));
       return 0;
     },
     [
@@ -73,8 +74,8 @@ export function registerPolicyVerbs(verb: Register): void {
       const results = await outputFile(v, 'junit', junit);
       if (live) await v.agree('Put stand-ins into the local cluster for the time of the probes?');
       const value = await v.core.check(v.run, v.project, resolve(v.project.folder, file), live === true);
-      await results?.write(v.core.junitXml(value, file));
       v.show(value, () => v.core.checkText(value));
+      await results?.write(v.core.junitXml(value, file));
       // What could not be asked is bad input, whatever became of the others.
       return value.unasked > 0 ? 2 : value.failed === 0 ? 0 : 1;
     },

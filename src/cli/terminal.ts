@@ -37,6 +37,10 @@ export function terminalRun(terminal: Terminal, signal: AbortSignal, verbose: bo
         stderr.write(
           `\r\x1b[K${`${title} … ${printable(describeProgress(p))}`.slice(0, Math.max(20, (stderr.columns ?? 80) - 1))}`,
         );
+      }).catch((error: unknown) => {
+        // What is said of it next begins on a line of its own.
+        if (live) stderr.write(`\r\x1b[K${title}: stopped\n`);
+        throw error;
       });
       clear();
       stderr.write(`${title}: done in ${((Date.now() - start) / 1000).toFixed(1)} s\n`);
@@ -58,18 +62,18 @@ function describeProgress(p: Progress): string {
 
 /**
  * Asks on stderr whether to go on. With `yes` nothing is asked; without a terminal and without `yes` the write is
- * refused: a script must say that it means it.
+ * refused: a script must say that it means it. `canLook`: the verb has a --dry-run.
  */
 export async function consent(
   terminal: Terminal,
-  yes: boolean,
+  { yes, canLook }: { readonly yes: boolean; readonly canLook: boolean },
   question: string,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (yes) return true;
   if (!terminal.stdin.isTTY) {
     throw new ParityError('refused', `${question} There is no terminal to ask on, so nothing was changed`, {
-      action: 'Add --yes to go ahead without a question, or --dry-run to only look.',
+      action: `Add --yes to go ahead without a question${canLook ? ', or --dry-run to only look' : ''}.`,
     });
   }
   const ask = createInterface({ input: terminal.stdin, output: terminal.stderr });

@@ -1,8 +1,9 @@
 import { Option } from 'commander';
 import type * as Core from '../core.ts';
+import { counted } from '../host/counted.ts';
 import type { Run } from '../host/run.ts';
 import type { Approve, Project } from '../pipeline.ts';
-import { registerChangeVerbs } from './change-verbs.ts';
+import { registerChangeVerbs, showPlan } from './change-verbs.ts';
 import { registerKeptVerbs } from './kept-verbs.ts';
 import { type Flags, LOCAL, type OptionName, SCOPE, TARGET } from './options.ts';
 import { outputFile } from './output-file.ts';
@@ -41,10 +42,6 @@ export function registerVerbs(verb: Register): void {
   const report = ({ core, show }: Verb, value: Core.Report): number => {
     show(value, (colour) => core.renderText(value, colour));
     return value.equal ? 0 : 1;
-  };
-  const showPlan = ({ core, show }: Verb, value: Core.Plan): number => {
-    show(value, () => core.planText(value));
-    return core.hasChanges(value) || value.conflicts.length > 0 ? 1 : 0;
   };
 
   verb(
@@ -87,7 +84,7 @@ export function registerVerbs(verb: Register): void {
       if (!file) v.show(snapshot, () => v.core.formatSnapshot(snapshot).trimEnd());
       else {
         const { path } = file;
-        await file.write(v.core.formatSnapshot(snapshot));
+        await file.write(v.core.formatSnapshot(snapshot, path));
         const counts = v.core.snapshotCounts(snapshot);
         v.show({ path, ...counts, gaps: snapshot.gaps }, () =>
           [
@@ -100,7 +97,12 @@ export function registerVerbs(verb: Register): void {
       }
       return 0;
     },
-    [new Option('-o, --output <file>', 'where to write; - for stdout').default('clparity.snapshot.yaml')],
+    [
+      new Option(
+        '-o, --output <file>',
+        'where to write, as JSON where it ends in .json, else as YAML; - for stdout',
+      ).default('clparity.snapshot.yaml'),
+    ],
   );
   verb(
     'pull [reference]',
@@ -167,20 +169,6 @@ export function registerVerbs(verb: Register): void {
     },
   );
   registerPolicyVerbs(verb);
-  verb(
-    'remove',
-    'take everything of ours out of the local cluster',
-    [...LOCAL, 'namespacePrefix', 'dryRun', 'yes'],
-    async (v) => {
-      const dryRun: Approve = async (plan) => {
-        showPlan(v, plan);
-        return false;
-      };
-      const done = await v.core.remove(v.run, v.project, v.flags.dryRun ? dryRun : v.approve);
-      if (done) v.show(done, () => `Removed ${done.objects.length} objects of ours from ${done.cluster}.`);
-      return 0;
-    },
-  );
   registerChangeVerbs(verb);
   registerKeptVerbs(verb);
   verb(
@@ -205,7 +193,7 @@ export function registerVerbs(verb: Register): void {
           workers: Number(workers ?? 1),
         },
       );
-      v.show(cluster, () => `${cluster.id} with ${cluster.nodes} nodes`);
+      v.show(cluster, () => `${cluster.id} with ${counted(cluster.nodes, 'node')}`);
       return 0;
     },
     [

@@ -1,6 +1,7 @@
 import { DESKTOP } from '../cluster/desktop.ts';
 import { chooseCluster, listAll, openProviders } from '../cluster/index.ts';
 import type { LocalCluster, Provider } from '../cluster/provider.ts';
+import { counted } from '../host/counted.ts';
 import { environmentError, ParityError } from '../host/errors.ts';
 import { type KubeObject, openTransport, readClient } from '../target/rest.ts';
 import { answerOf, type Check, type Finding, fault, type Patient } from './check.ts';
@@ -57,7 +58,7 @@ export const localClusters: Check = {
 };
 
 const lineOf = ({ id, provider, nodes }: LocalCluster) =>
-  provider === DESKTOP ? `${id} (a desktop's)` : `${id} (${nodes.length} nodes)`;
+  provider === DESKTOP ? `${id} (a desktop's)` : `${id} (${counted(nodes.length, 'node')})`;
 
 const NODES = { group: '', version: 'v1', plural: 'nodes' };
 

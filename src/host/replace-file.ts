@@ -35,6 +35,11 @@ export async function removeFile(path: string): Promise<void> {
   }
 }
 
+/** Whether something could not be written for want of room: the disk is full, or its user's share of it. */
+export function isFull(cause: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes((cause as NodeJS.ErrnoException).code ?? '');
+}
+
 async function statIfAny(path: string) {
   try {
     return await stat(path);
@@ -51,10 +56,10 @@ function unwritten(path: string, cause: unknown): Error {
       return inputError(`There is no folder ${dirname(path)}`, { cause, action: 'Make it first, or name another.' });
     case 'EISDIR':
       return inputError(`${path} is a folder`, { cause, action: 'Name a file.' });
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return environmentError(`Can't write ${path}: ${messageOf(cause)}`, { cause, action: 'Make room on its disk.' });
     default:
-      return environmentError(`Can't write ${path}: ${messageOf(cause)}`, { cause, action: 'Name another file.' });
+      return environmentError(`Can't write ${path}: ${messageOf(cause)}`, {
+        cause,
+        action: isFull(cause) ? 'Make room on its disk.' : 'Name another file.',
+      });
   }
 }

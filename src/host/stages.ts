@@ -28,8 +28,11 @@ export function startStages(run: Run): Stages {
         return await work();
       } catch (error) {
         if (isCancelled(error)) {
-          const left =
-            isParityError(error) && error.kind === 'cancelled' ? `: ${error.message.replace(/\.$/, '')}` : '';
+          const said = isParityError(error) && error.kind === 'cancelled' ? error.message : '';
+          const outcome = said.replace(/^Cancelled\. /, '').replace(/\.$/, '');
+          // That nothing was changed is said once.
+          const isSaid = changes.length === 0 && /^nothing was changed$/i.test(outcome);
+          const left = outcome === '' || isSaid ? '' : `: ${outcome}`;
           throw new ParityError('cancelled', `while ${name}${left}. ${before()}`, { cause: error });
         }
         if (changes.length > 0) run.log('warn', `${name} failed. ${before()}`);

@@ -1,3 +1,4 @@
+import { counted } from '../host/counted.ts';
 import { titleOf, yamlOf } from './documents.ts';
 import { cautions, formsText } from './fidelity-text.ts';
 import { diffLines, withContext } from './line-diff.ts';
@@ -75,8 +76,4 @@ function summary(plan: Plan): string {
     unchanged,
   ];
   return `Plan: ${parts.join(', ')}.`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Drift } from '../drift/model.ts';
 import { environmentError, inputError, messageOf } from '../host/errors.ts';
-import { removeFile, replaceFile } from '../host/replace-file.ts';
+import { isFull, removeFile, replaceFile } from '../host/replace-file.ts';
 import type { Snapshot } from '../snapshot/model.ts';
 import type { Report } from './model.ts';
 
@@ -38,7 +38,9 @@ export async function projectFolder(folder: string, ...below: readonly string[])
   } catch (cause) {
     throw environmentError(`What was done is kept in ${dir}, which can't be written: ${messageOf(cause)}`, {
       cause,
-      action: `See that you may write to ${folder}, or work in another folder.`,
+      action: isFull(cause)
+        ? 'Make room on its disk.'
+        : `See that you may write to ${folder}, or work in another folder.`,
     });
   }
   return dir;

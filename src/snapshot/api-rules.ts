@@ -27,6 +27,10 @@ export function demandTakeable({ group, apiVersion, kind, object }: PlacedObject
 function demandName(name: Field, form: RegExp): void {
   const value = textOf(name);
   if (value === undefined || value === '' || form.test(value)) return;
+  if (value.length > 253 || (form === LABEL && value.length > 63)) {
+    const most = form === LABEL ? 63 : 253;
+    throw name.fail(name.path, `is too long: ${value.length} characters, of which an API server takes ${most}`);
+  }
   const dots = form === SUBDOMAIN ? ', "-" and "."' : ' and "-"';
   throw name.fail(name.path, `must be a name of a-z, 0-9${dots}, not ${JSON.stringify(value)}`);
 }

@@ -91,7 +91,11 @@ async function statOf(absolute: string, label: string) {
 
 async function read(absolute: string, label: string): Promise<string> {
   const facts = await statOf(absolute, label);
-  if (!facts.isFile()) throw inputError(`${label} is no regular file`);
+  if (!facts.isFile()) {
+    throw inputError(`${label} is no regular file`, {
+      action: 'Name a file or a folder: what comes through a pipe has to go into a file first.',
+    });
+  }
   if (facts.size > LARGEST_BYTES) {
     throw inputError(`${label} has ${Math.ceil(facts.size / 2 ** 20)} MB; at most 64 MB are read`, {
       action: 'Split it by namespace, or capture the cluster with --context NAME.',

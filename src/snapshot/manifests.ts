@@ -52,7 +52,8 @@ export function snapshotOfObjects(placed: readonly PlacedObject[], name: string)
   );
   return sortSnapshot({
     schema: SNAPSHOT_SCHEMA,
-    source: { kind: 'files', name },
+    // A folder may be called anything; a snapshot's names are of one line.
+    source: { kind: 'files', name: name.replace(/\p{Cc}/gu, '?') },
     engine: engineOf({
       agents: agentsOf(of('apps/DaemonSet').map((object) => object.value as KubeObject)),
       allAgentsKnown: false,

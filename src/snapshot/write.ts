@@ -17,11 +17,12 @@ const ORDER =
 
 /**
  * A snapshot as the YAML file that teams commit: one order, no folded lines, empty values kept. What a YAML 1.1 or 1.2
- * reader would take for something else than a string is quoted.
+ * reader would take for something else than a string is quoted. As JSON for a file whose name ends so.
  */
-export function formatSnapshot(snapshot: Snapshot): string {
+export function formatSnapshot(snapshot: Snapshot, file = ''): string {
   const { policies, ...rest } = sortSnapshot(snapshot);
   const plain = ordered({ ...rest, policies: policies.map(written) });
+  if (/\.json$/i.test(file)) return `${JSON.stringify(plain, null, 2)}\n`;
   return stringify(plain, { version: '1.1', compat: 'core', lineWidth: 0, aliasDuplicateObjects: false });
 }
 

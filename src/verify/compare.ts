@@ -1,3 +1,4 @@
+import { counted } from '../host/counted.ts';
 import type { Connection, PodEndpoint, Reason, Verdict } from '../policy/model.ts';
 import type { Protocol } from '../snapshot/model.ts';
 import type { ProbeResult, ProbeVerdict, VerifyResult } from './model.ts';
@@ -86,11 +87,11 @@ export function compare(
   }
   const notProbed = [
     ...[...swallowed].map(
-      ([port, n]) => `${n} connections to ${port}: silence proves nothing, for something listens there`,
+      ([port, n]) => `${counted(n, 'connection')} to ${port}: silence proves nothing, for something listens there`,
     ),
     ...[...unexplained].map(
       ([port, n]) =>
-        `${n} connections to ${port}: silent as the target denies them, but no policy here is known to deny them`,
+        `${counted(n, 'connection')} to ${port}: silent as the target denies them, but no policy here is known to deny them`,
     ),
   ];
   const key = (d: ProbeResult) => `${d.from} ${d.to} ${d.protocol} ${String(d.port).padStart(5)}`;

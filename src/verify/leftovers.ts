@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WriteClient } from '../apply/client.ts';
+import { counted } from '../host/counted.ts';
 import type { Run } from '../host/run.ts';
 import type { KubeObject, Resource } from '../target/rest.ts';
 import { CONFIG_MAPS, isMarkedBy, NAMESPACES, NETWORK_POLICIES, PODS, SERVICE_ACCOUNTS } from './ours.ts';
@@ -42,7 +43,10 @@ export async function removeStandIns(client: WriteClient, run: Pick<Run, 'signal
   // Pods first: they are what disturbs. Their owners go last, so that a removal cut short can be taken up again.
   const pods = (await Promise.all(owners.map(({ object }) => ownedPods(client, object, signal)))).flat();
   if (namespaces.length + owners.length + accounts.length > 0) {
-    run.log('info', `Removing ${pods.length} stand-ins and ${namespaces.length} temporary namespaces`);
+    run.log(
+      'info',
+      `Removing ${counted(pods.length, 'stand-in')} and ${counted(namespaces.length, 'temporary namespace')}`,
+    );
   }
   await remove(client, pods, signal);
   await remove(client, accounts, signal);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalCluster } from '../cluster/provider.ts';
+import { counted } from '../host/counted.ts';
 import { evaluator } from '../policy/evaluate.ts';
 import type { Connection, PolicyModel } from '../policy/model.ts';
 import { agrees, isByScope, isUnexplained, type LocalJudge, type Measurement } from './compare.ts';
@@ -103,7 +104,7 @@ function untested(total: number, planned: readonly Connection[], enforcement: En
   }
   for (const [protocol, reason] of enforcement.notCarried) {
     const count = planned.filter((c) => c.protocol === protocol).length;
-    if (count > 0) lines.push(`${count} ${protocol} connections: ${reason}`);
+    if (count > 0) lines.push(`${counted(count, `${protocol} connection`)}: ${reason}`);
   }
   return lines;
 }

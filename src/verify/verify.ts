@@ -148,7 +148,11 @@ async function probe(
   const compared = compare(measured.measurements, nameOf, judge);
   const { enforced, evidence } = enforcement.check;
   const passing = compared.differences.filter((d) => d.expected === 'denied' && d.measured === 'allowed').length;
-  const consequence = enforced ? [] : [`${passing} connections that the target denies pass here, measured`];
+  const consequence = enforced
+    ? []
+    : [
+        `${passing} ${passing === 1 ? 'connection that the target denies passes' : 'connections that the target denies pass'} here, measured`,
+      ];
   return {
     enforcement: { enforced, evidence: [...evidence, ...consequence] },
     differences: compared.differences,

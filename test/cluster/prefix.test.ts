@@ -136,7 +136,7 @@ describe('a cluster that a team shares by prefixes', onCluster, () => {
 
   test('an undo is of its own prefix', async () => {
     const { code, stderr } = await run('undo', 'team2-', '--dry-run');
-    assert.equal(code, 0, stderr);
+    assert.equal(code, 1, `there is something to take back: ${stderr}`);
     assert.doesNotMatch(stderr, /team1-/);
   });
 });

@@ -367,7 +367,9 @@ describe('sync, from the command line', onCluster, () => {
     const cancelled = await run(['remove', '--yes'], /Wait until deleted namespaces/);
     assert.equal(cancelled.code, 130, cancelled.stderr);
     assert.match(cancelled.stderr, /All \d+ changes were made; Namespace .* may still be going/);
-    const undo = JSON.parse((await run(['undo', '--dry-run'])).stdout) as { objects: { action: string }[] };
+    const looked = await run(['undo', '--dry-run']);
+    assert.equal(looked.code, 1, `there is something to take back: ${looked.stderr}`);
+    const undo = JSON.parse(looked.stdout) as { objects: { action: string }[] };
     assert.ok(undo.objects.length > 0 && undo.objects.every(({ action }) => action === 'create'));
   });
 

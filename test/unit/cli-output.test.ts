@@ -46,10 +46,36 @@ test('a result replaces an earlier one of its kind, and no other file unless it 
     assert.notEqual(await readFile(join(folder, other), 'utf8'), 'replicas: 2\n');
   }
   const both = await clparity('matrix', ...SHOP, '--svg', 'both', '--html', 'both');
-  assert.deepEqual([both.code, /both is there and is not clparity's page/.test(both.stderr)], [2, true], both.stderr);
+  assert.deepEqual([both.code, /name the same file/.test(both.stderr)], [2, true], both.stderr);
+  await assert.rejects(stat(join(folder, 'both')), 'refused before anything is written');
   const asked = await clparity('check', 'check.json', ...SHOP, '--junit', './check.json');
   assert.equal(asked.code, 2);
   assert.equal(JSON.parse(await readFile(join(folder, 'check.json'), 'utf8')).length, 1);
+});
+
+test('what was found is printed where the disk is full, and what helps is said', async () => {
+  for (const writer of [WRITERS[1], WRITERS[3]].map((one = []) => one)) {
+    const { code, stdout, stderr } = await clparity(...writer, '/dev/full');
+    assert.equal(code, 3, stderr);
+    assert.match(stderr, /Can't write \/dev\/full: ENOSPC.*\n.*Make room on its disk/);
+    assert.equal(typeof JSON.parse(stdout), 'object', 'the result came before the failure');
+  }
+});
+
+test('a snapshot is JSON where its name says so, and is read and replaced as well', async () => {
+  const capture = ['capture', ...SHOP, '-o', 'as.json'];
+  for (const _ of ['new', 'again']) assert.equal((await clparity(...capture)).code, 0);
+  assert.match(JSON.parse(await readFile(join(folder, 'as.json'), 'utf8')).schema, /^clparity\//);
+  await clparity('capture', ...SHOP, '-o', 'as.yaml');
+  const { code, stdout, stderr } = await clparity('diff', 'as.yaml', 'as.json');
+  assert.equal(code, 0, stdout + stderr);
+});
+
+test('a snapshot of a folder with a control character in its name can be read', async () => {
+  await cp(join(folder, 'shop'), join(folder, 'a\x1b[2Kb'), { recursive: true });
+  assert.equal((await clparity('capture', '--snapshot', 'a\x1b[2Kb', '-o', 'odd.yaml')).code, 0);
+  const { code, stderr } = await clparity('matrix', '--snapshot', 'odd.yaml');
+  assert.equal(code, 0, stderr);
 });
 
 test('what is no file, or has no folder, is named', async () => {

@@ -41,7 +41,7 @@ test('a name that no API server takes is refused where it stands', async () => {
   const long = 'a'.repeat(254);
   await refused(
     policy('  podSelector: {}\n').replace('name: p', `name: ${long}`),
-    /a\.yaml:4: .*metadata\.name must be a name/,
+    /a\.yaml:4: .*metadata\.name is too long: 254 characters/,
   );
   await refused(policy('  podSelector: {}\n').replace('name: p', 'name: ../../etc'), /metadata\.name must be a name/);
   await refused(

@@ -23,7 +23,7 @@ test('an option is what asks for it, once, or its setting', () => {
   assert.deepEqual(remediesOf('Name one with --context NAME (a context) or --snapshot PATH (a file).', commands), [
     { kind: 'command', command: 'clparity.selectTarget' },
   ]);
-  assert.deepEqual(remediesOf('Ask its owner, or take the object out of the scope with --exclude.', commands), [
+  assert.deepEqual(remediesOf('Ask its owner, or leave its namespace out with --exclude NAMESPACE.', commands), [
     { kind: 'setting', key: 'clparity.excludeNamespaces' },
   ]);
 });

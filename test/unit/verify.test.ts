@@ -506,7 +506,7 @@ describe('the comparison', () => {
     assert.deepEqual([known.counts.TCP, known.notProbed], [{ probed: 1, agreed: 1 }, []]);
     const unknown = compare([silent], name, () => verdict(true, true));
     assert.deepEqual([unknown.counts.TCP, unknown.differences], [{ probed: 0, agreed: 0 }, []]);
-    assert.match(unknown.notProbed.join(), /1 connections to prod\/Deployment\/b TCP 80: silent/);
+    assert.match(unknown.notProbed.join(), /1 connection to prod\/Deployment\/b TCP 80: silent/);
     // A difference is told as ever.
     assert.equal(
       compare([{ ...silent, answers: [answer('allowed')] }], name, () => verdict(true, true)).differences.length,
@@ -520,6 +520,6 @@ describe('the comparison', () => {
     const result = compare([{ connection: udp, ...says(verdict(true, true)), answers }], name, () => undefined);
     assert.equal(result.counts.UDP.probed, 0);
     assert.deepEqual(result.differences, []);
-    assert.match(result.notProbed.join(), /1 connections to prod\/Deployment\/b UDP 80/);
+    assert.match(result.notProbed.join(), /1 connection to prod\/Deployment\/b UDP 80/);
   });
 });

@@ -18,7 +18,7 @@ export const capture = command<vscode.Uri, { file: vscode.Uri; summary: string }
   async work({ core, run, project }, file) {
     const snapshot = await core.capture(run, project);
     run.signal.throwIfAborted();
-    await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(core.formatSnapshot(snapshot)));
+    await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(core.formatSnapshot(snapshot, file.path)));
     const { source, namespaces, workloads, policies } = snapshot;
     const summary = vscode.l10n.t(
       'Captured {0}: {1} namespaces, {2} workloads, {3} policies.',
