@@ -5,7 +5,7 @@ import { globSync, readFileSync } from 'node:fs';
 
 /** Where such a text begins: an error's message, the properties of an error, a finding, a reason or a plan, a step's title. */
 const BEGINS =
-  /\b(?:(?:input|environment|refused)Error\(|new ParityError\(\s*(?:'\w+'|\w+),|(?:run\.|\b)step\(|(?:action|fix|detail|reason|text|warning|message|or): |(?:text|why|nothing|HOW_DENIED) =\s|(?:because|doubtful)\(|(?:title: \(\)|\(rule: string\)) =>)\s*/g;
+  /\b(?:(?:input|environment|refused)Error\(|new ParityError\(\s*(?:'\w+'|\w+),|(?:run\.|\b)step\(|(?:action|fix|detail|reason|text|warning|message|or|also): |(?:text|why|nothing|HOW_DENIED) =\s|(?:because|doubtful)\(|(?:title: \(\)|\(rule: string\)) =>)\s*/g;
 
 /** All that these say is shown. */
 const PAGE = 'src/report/{view,html,explained,graph,grid,summary,findings,image-findings}.ts';

@@ -5,6 +5,7 @@ import { newPolicy } from './isolation.ts';
 import { labelSteps, tellingLabels } from './labels.ts';
 import type { Connection, Direction, Endpoint, PodEndpoint, Policy, PolicyModel, SourceRef } from './model.ts';
 import { includes, rulePorts } from './ports.ts';
+import { selects } from './selection.ts';
 import { writeRule } from './write-rule.ts';
 
 /** One thing to do, so that a connection becomes allowed, or denied. */
@@ -18,6 +19,8 @@ export interface Change {
   readonly source?: SourceRef;
   /** The same result by another way, in words. */
   readonly or?: string;
+  /** For whom besides the connection is turned by it, in words. */
+  readonly also?: string;
 }
 
 /** A change, and what becomes of the policies by it. */
@@ -74,18 +77,48 @@ function turned(model: CompiledModel, wish: Wish): Change[] | undefined {
       if (wish.allowed) return changes;
       const step = side.exempt === 'not selected' ? newPolicy(compiled, wish.connection, wish.direction) : undefined;
       if (!step) return undefined;
-      changes.push(step.change);
-      compiled = compiled.replacing(step.policies);
+      compiled = taking(step, compiled, wish, changes);
       continue;
     }
     const decision = decide(side.turns, side.pod, side.peer, wish.connection);
     if (decision.allowed === wish.allowed) return changes;
     const step = nextStep({ compiled, turns: side.turns, pod: side.pod, peer: side.peer, decision, wish });
     if (!step) return undefined;
-    changes.push(step.change);
-    compiled = compiled.replacing(step.policies);
+    compiled = taking(step, compiled, wish, changes);
   }
   return undefined;
+}
+
+/** The policies once a step is taken, which goes to the changes. */
+function taking({ change, policies }: Step, before: CompiledModel, wish: Wish, changes: Change[]): CompiledModel {
+  const after = before.replacing(policies);
+  changes.push({ ...change, ...alsoTurned(before, after, wish) });
+  return after;
+}
+
+/** What a step does beyond what was asked: a policy's rules are for all pods that it selects. */
+function alsoTurned(before: CompiledModel, after: CompiledModel, wish: Wish): Pick<Change, 'also'> {
+  const { connection, direction, allowed } = wish;
+  const isOut = direction === 'egress';
+  const [own, peer] = isOut ? [connection.from, connection.to] : [connection.to, connection.from];
+  const isAllowed = (compiled: CompiledModel, pod: PodEndpoint) => {
+    const ends = isOut ? { from: pod, to: peer } : { from: peer, to: pod };
+    const side = sideOf(compiled, ends.from, ends.to, direction);
+    return side.exempt !== undefined || decide(side.turns, side.pod, side.peer, { ...connection, ...ends }).allowed;
+  };
+  const known = new Set(before.model.policies);
+  const changed = after.model.policies.filter((policy) => !known.has(policy));
+  const more = after.model.pods.filter(
+    (pod) =>
+      !(own.type === 'pod' && own.namespace === pod.namespace && own.workload === pod.workload) &&
+      changed.some((policy) => selects(after, policy, pod)) &&
+      isAllowed(before, pod) !== allowed &&
+      isAllowed(after, pod) === allowed,
+  ).length;
+  if (more === 0) return {};
+  return {
+    also: `this ${allowed ? 'opens' : 'closes'} it for ${more === 1 ? '1 more pod' : `${more} more pods`} that the policy selects`,
+  };
 }
 
 function nextStep(asked: Asked): Step | undefined {
@@ -95,7 +128,23 @@ function nextStep(asked: Asked): Step | undefined {
   const isStray = rule?.rule.action === 'pass';
   if (rule) return (isStray ? undefined : overruled(asked, rule)) ?? taken(asked, rule);
   if (!wish.allowed) return newPolicy(compiled, wish.connection, wish.direction);
-  return withPort(asked) ?? added(asked);
+  return inNarrowest(asked);
+}
+
+/** A port more for a rule about the two, else a rule more: in the policy that selects the fewest pods. */
+function inNarrowest(asked: Asked): Step | undefined {
+  const { compiled, decision } = asked;
+  const says = (policy: Policy) => policy.rules.filter((r) => r.direction === asked.wish.direction).length;
+  const policies = [...(decision.turn?.isolating ?? [])].sort((a, b) => says(b) - says(a));
+  const ways = [
+    ...rulesOfOtherPorts(asked).map((rule) => ({ policy: rule.policy, take: () => withPort(asked, rule) })),
+    ...policies.map((policy) => ({ policy, take: () => added(asked, policy) })),
+  ].map((way) => ({ ...way, pods: compiled.model.pods.filter((pod) => selects(compiled, way.policy, pod)).length }));
+  for (const { take } of ways.sort((a, b) => a.pods - b.pods)) {
+    const step = take();
+    if (step) return step;
+  }
+  return undefined;
 }
 
 /** A rule ahead of the one that decides: in an ordered tier the first decides, in a union a deny does. */
@@ -124,15 +173,15 @@ function taken({ compiled, wish, peer }: Asked, { rule, policy }: CompiledRule):
   return { change, policies: replaced(compiled.model, policy, { ...policy, rules }) };
 }
 
-/** The port, where a rule is about the two already. */
-function withPort(asked: Asked): Step | undefined {
-  const { compiled, decision, pod, peer, wish } = asked;
-  const { protocol, port } = wish.connection;
-  const found = decision.turn?.rules.find(
+/** The rules that are about the two already, on other ports. */
+function rulesOfOtherPorts({ decision, pod, peer }: Asked): readonly CompiledRule[] {
+  return (decision.turn?.rules ?? []).filter(
     (r) => r.rule.action === 'allow' && isAbout(r, pod, peer) && r.rule.ports !== undefined && isPlain(r),
   );
-  if (!found) return undefined;
-  const { rule, policy } = found;
+}
+
+function withPort({ compiled, peer, wish }: Asked, { rule, policy }: CompiledRule): Step {
+  const { protocol, port } = wish.connection;
   const wider = { ...rule, ports: [...(rule.ports ?? []), { protocol, port }] };
   const rules = policy.rules.map((r) => (r === rule ? wider : r));
   const change: Change = {
@@ -157,16 +206,9 @@ function portYaml({ dialect, source }: Policy, { protocol, port }: Connection): 
     : stringify([{ portNumber: { protocol, port } }]);
 }
 
-/** A rule more for the policy that has the most to say already. */
-function added(asked: Asked): Step | undefined {
-  const { decision, wish } = asked;
-  const says = (policy: Policy) => policy.rules.filter((r) => r.direction === wish.direction).length;
-  const policies = [...(decision.turn?.isolating ?? [])].sort((a, b) => says(b) - says(a));
-  for (const policy of policies) {
-    const step = withRule(asked, policy, 'so');
-    if (step) return { ...step, change: { ...step.change, ...byLabel(asked) } };
-  }
-  return undefined;
+function added(asked: Asked, policy: Policy): Step | undefined {
+  const step = withRule(asked, policy, 'so');
+  return step && { ...step, change: { ...step.change, ...byLabel(asked) } };
 }
 
 /** Where a rule speaks of the port and its peers lack but a label or two. */

@@ -114,7 +114,7 @@ function changeLines({ allowed, change }: ExplainedPair): string[] {
   if (!change) return [`  to ${wish} it: no policy can`];
   return [
     `  to ${wish} it:`,
-    ...change.flatMap(({ text, yaml, source, or }) => [
+    ...change.flatMap(({ text, yaml, source, or, also }) => [
       `    - ${reasonText(source ? { text, source } : { text })}`,
       ...(yaml === undefined
         ? []
@@ -122,6 +122,7 @@ function changeLines({ allowed, change }: ExplainedPair): string[] {
             .trimEnd()
             .split('\n')
             .map((line) => `        ${line}`)),
+      ...(also === undefined ? [] : [`      ${also}`]),
       ...(or === undefined ? [] : [`      or ${or}`]),
     ]),
   ];

@@ -43,9 +43,10 @@ function sideHtml(title: string, { allowed, because }: SideVerdict): string {
 }
 
 function changesHtml(changes: NonNullable<Explanation['cases'][number]['change']>): string {
-  const items = changes.map(({ text, yaml, source, or }) => {
+  const items = changes.map(({ text, yaml, source, or, also }) => {
     const code = yaml === undefined ? '' : `<pre tabindex="0">${escaped(yaml.trimEnd())}</pre>`;
-    return `<li>${escaped(text)}${placeHtml(source)}${code}${or === undefined ? '' : `<p>or ${escaped(or)}</p>`}</li>`;
+    const more = also === undefined ? '' : `<p>${escaped(also)}</p>`;
+    return `<li>${escaped(text)}${placeHtml(source)}${code}${more}${or === undefined ? '' : `<p>or ${escaped(or)}</p>`}</li>`;
   });
   return `<ul>${items.join('')}</ul>`;
 }

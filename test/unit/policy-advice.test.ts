@@ -17,7 +17,7 @@ import { objectsIn } from '../../src/snapshot/placed.ts';
 import { formatSnapshot, parseSnapshot } from '../../src/snapshot/write.ts';
 import { parseYaml } from '../../src/snapshot/yaml.ts';
 import { ADDRESSES, models, PORTS } from './policy-models.ts';
-import { workload, worldOf } from './policy-world.ts';
+import { modelFrom, workload, worldOf } from './policy-world.ts';
 import fc from './random.ts';
 
 const changesTo = (model: PolicyModel, connection: Connection, allowed: boolean) =>
@@ -186,6 +186,39 @@ spec:
   );
   const text = explainText(explain(model, 'ops/probe', 'shop/web', 'TCP', 443));
   assert.match(text, /to allow it:\n {4}- add port TCP 443 .*\(world\.yaml:\d+\)\n {8}- protocol: TCP/);
+});
+
+test('a rule goes into the policy that selects the fewest pods; where it selects others, they are counted', () => {
+  const wide = `kind: CiliumClusterwideNetworkPolicy
+apiVersion: cilium.io/v2
+metadata: {name: wide}
+spec:
+  endpointSelector: {}
+  egress: [{toEndpoints: [{matchLabels: {app: web}}], toPorts: [{ports: [{port: "80"}]}]}, {toEntities: [host]}]
+`;
+  const narrow = `---
+kind: CiliumNetworkPolicy
+apiVersion: cilium.io/v2
+metadata: {name: narrow, namespace: ops}
+spec: {endpointSelector: {}, egress: [{toEntities: [host]}]}
+`;
+  const more = '---\nkind: Pod\nmetadata: {name: api, namespace: shop, labels: {app: api}}\n';
+  const advice = (...policies: readonly string[]) => {
+    const model = modelFrom(PODS + policies.join(''), { engine: 'cilium' });
+    return changesTo(model, connectionIn(model, 'ops/probe', 'shop/web', 443), true) ?? [];
+  };
+  assert.match(advice(wide, narrow)[0]?.text ?? '', /^add to spec.egress of CiliumNetworkPolicy\S* ops\/narrow/);
+  assert.equal(advice(wide, narrow)[0]?.also, undefined);
+  const said = (count: string) => `this opens it for ${count} that the policy selects`;
+  assert.match(advice(wide)[0]?.text ?? '', /^add port TCP 443 to the rule .* wide, spec\.egress\[0\]$/);
+  assert.equal(advice(wide)[0]?.also, undefined, 'web reaches itself');
+  assert.equal(advice(wide, more)[0]?.also, said('1 more pod'));
+  assert.equal(advice(wide, more, more.replace('api', 'two'))[0]?.also, said('2 more pods'));
+  const model = modelFrom(PODS + wide + more, { engine: 'cilium' });
+  assert.match(
+    explainText(explain(model, 'ops/probe', 'shop/web', 'TCP', 443)),
+    /\n {6}this opens it for 1 more pod that /,
+  );
 });
 
 test('nothing is promised that no policy can do', () => {
