@@ -31,9 +31,11 @@ import { signatureOf } from './plan/ownership.ts';
 import { placeOf, whereOf } from './plan/place.ts';
 import { hasChanges, mirroredEarlier, planObjects } from './plan/plan.ts';
 import { scopeTarget } from './plan/scope.ts';
+import { foreignPolicies } from './plan/warnings.ts';
 import { modelOf } from './policy/endpoints.ts';
 import { mixedDialects } from './policy/mixed-dialects.ts';
 import {
+  foreignFindings,
   isPoliciesGap,
   makeReport,
   nodeFindings,
@@ -134,7 +136,7 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
   const withoutDns = (await cluster.dns?.enabled(run.signal)) === false;
   const { objects, here } = await withClient(cluster, settings.namespacePrefix, async (client) => {
     const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
-    return { objects: await planNow(run, client, cluster, target, settings, here), here };
+    return { objects: (await planNow(run, client, cluster, target, settings, here)).objects, here };
   });
   const where = whereOf(cluster, settings);
   const signature = signatureOf(settings.namespacePrefix);
@@ -211,9 +213,10 @@ async function conclude(
 ): Promise<Report> {
   const { snapshot, target, cluster, images } = work;
   const { settings } = project;
-  const { here, objects } = await stages.stage('looking at what is there now', async () => {
+  const { here, objects, foreign } = await stages.stage('looking at what is there now', async () => {
     const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
-    return { here, objects: asItIs(await planNow(run, client, cluster, target, settings, here)) };
+    const { objects, foreign } = await planNow(run, client, cluster, target, settings, here);
+    return { here, objects: asItIs(objects), foreign };
   });
   // Without the target's policies there is nothing to hold packets against.
   const blind = snapshot.gaps.some((gap) => isPoliciesGap(gap));
@@ -231,6 +234,7 @@ async function conclude(
     ...windowsFindings(target),
     ...reported.findings,
     ...policyFindings(objects, target),
+    ...foreignFindings(foreign),
     ...(verified ? verifyFindings(verified, objects.fidelity) : []),
     ...(proof && unprobed !== undefined ? [unprobedFinding(cluster.id, unprobed)] : []),
     ...nodeFindings(snapshot.nodes, here.nodes),
@@ -255,6 +259,7 @@ async function conclude(
   return report;
 }
 
+/** The plan by what is in the cluster now, and what of others' is there besides. */
 async function planNow(
   run: Run,
   client: WriteClient,
@@ -262,9 +267,9 @@ async function planNow(
   target: ScopedTarget,
   settings: Settings,
   here: Snapshot,
-): Promise<ObjectPlan> {
+): Promise<{ readonly objects: ObjectPlan; readonly foreign: readonly string[] }> {
   const local = await readLocalState(client, run.signal);
   const own = await readOwnKinds(client, cluster, here.engine, local.kinds, run.signal);
   const wanted = mirrored(target, localWorld(here, own), settings, mirroredEarlier(target, local));
-  return planObjects(target, local, wanted);
+  return { objects: planObjects(target, local, wanted), foreign: foreignPolicies(target, local) };
 }

@@ -32,17 +32,19 @@ export function selectorsWithoutNamespace(
  */
 export function foreignPolicies(target: ScopedTarget, local: LocalState): string[] {
   const wanted = new Set(target.policies.map((policy) => titleOf(refOf(policy))));
-  const mirrored = new Set(target.policies.map(({ metadata }) => metadata.namespace));
+  const mirrored = new Set(target.namespaces.map(({ name }) => name).filter((name) => !target.peers.includes(name)));
   return local.policies.flatMap((live) => {
     const { namespace } = live.metadata;
     const counts = !isReferred(live.kind ?? '') && (namespace === undefined || mirrored.has(namespace));
     const title = titleOf(refOf(live));
     const isConfined = namespace === undefined && isOthersToo(live, local.signature);
     if (isOurs(live, local.signature) || isConfined || !counts || wanted.has(title)) return [];
-    return [
-      `${title} is not at the target and belongs to ${ownerOf(live)}: it stays, and ` +
-        `${namespace === undefined ? 'may change' : 'changes'} what is allowed here`,
-    ];
+    const owner = ownerOf(live);
+    const text =
+      namespace === undefined
+        ? `${title} is not at the target and belongs to ${owner}: it stays, and may change what is allowed here`
+        : `${title} is not at the target and belongs to ${owner}: it stays, and changes what is allowed here`;
+    return [text];
   });
 }
 

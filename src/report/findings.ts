@@ -148,6 +148,11 @@ export function policyFindings(
   return findings;
 }
 
+/** Policies of others that have a say in what is mirrored: with them it isn't what the target has (see foreignPolicies). */
+export function foreignFindings(lines: readonly string[]): Finding[] {
+  return lines.map((title) => ({ layer: 'policies', state: 'differs', title, evidence: [] }));
+}
+
 /** How many policies mean here what they mean at the target, and each of the others with what differs. */
 function fidelityFindings(fidelity: ObjectPlan['fidelity']): Finding[] {
   const exact = fidelity.filter((f) => f.fidelity === 'exact');

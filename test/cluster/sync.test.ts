@@ -201,6 +201,12 @@ describe('sync, from the command line', onCluster, () => {
     assert.equal(result.code, 1, result.stderr);
     const report = reportOf(result);
     assert.equal(report.equal, false);
+    const foreign =
+      /^NetworkPolicy payments\/hole is not at the target and belongs to kubectl.*changes what is allowed here$/;
+    assert.ok(
+      report.findings.some(({ layer, title }) => layer === 'policies' && foreign.test(title)),
+      result.stdout,
+    );
     const hole = report.verify?.differences.find((d) => d.to.endsWith('/ledger') && d.measured === 'allowed');
     assert.equal(hole?.expected, 'denied');
     const why = JSON.stringify(hole?.because);

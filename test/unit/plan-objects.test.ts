@@ -232,6 +232,11 @@ test('warnings name rules without a namespace, and foreign policies next to ours
   assert.match(warnings[0] ?? '', /shop\/web: spec\.ingress\[0\]\.from\[1\] selects no namespace/);
   assert.match(warnings[1] ?? '', /shop\/mine is not at the target and belongs to kubectl/);
   assert.equal(warnings.length, 2);
+  const open = scoped(snapshotOf({ shop: {}, open: {} }, [policy('shop', 'web')]));
+  const isolating = live('NetworkPolicy', { name: 'mine', namespace: 'open' }, 'kubectl', {});
+  const aside = live('NetworkPolicy', { name: 'mine', namespace: 'elsewhere' }, 'kubectl', {});
+  const others = planObjects(open, localOf([namespace('shop'), namespace('open'), isolating, aside])).warnings;
+  assert.match(others.join(), /^NetworkPolicy open\/mine is not at the target[^,]*: it stays, and changes[^,]*$/);
 });
 
 test('a namespace that is being deleted is a conflict, and nothing is put into it', () => {

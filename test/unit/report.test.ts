@@ -9,6 +9,7 @@ import type { ImageLock, NodeImage } from '../../src/image/model.ts';
 import { overview } from '../../src/overview.ts';
 import { chosenPair } from '../../src/plan/place.ts';
 import {
+  foreignFindings,
   imageFindings,
   makeReport,
   nodeFindings,
@@ -150,6 +151,13 @@ test('target policies that could not be read make the policies unknown', () => {
     makeReport({ target: '', cluster: '', createdAt: '', changes: [], findings: targetFindings(snapshot) }).equal,
     false,
   );
+});
+
+test('a policy of others that has a say here is a difference of the policies', () => {
+  const foreign = foreignFindings(['NetworkPolicy shop/mine is not at the target']);
+  const value = report({ findings: [...verifyFindings(verified), ...foreign] });
+  assert.equal(value.equal, false);
+  assert.match(renderText(value, false), /^! policies: NetworkPolicy shop\/mine is not at the target$/m);
 });
 
 test('conflicts and kinds that are not mirrored are differences, what the user left out is not', () => {
