@@ -61,7 +61,7 @@ export function registerPolicyVerbs(verb: Register): void {
       new Option('--protocol <protocol>', 'protocol').choices(['TCP', 'UDP', 'SCTP']).default('TCP'),
       new Option('--pod <peer>', 'instead: the policies that select a pod or workload'),
       new Option('--policy <name>', 'instead: the workloads that a policy selects, NAME or NAMESPACE/NAME'),
-      new Option('--unmatched', 'instead: selectors, peers and port names that match nothing here'),
+      new Option('--unmatched', 'instead: selectors, peers and ports that match nothing here'),
     ],
   );
   verb(

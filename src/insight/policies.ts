@@ -72,8 +72,9 @@ export function policyInsights(text: string, file: string, surroundings: Surroun
   try {
     const compiled = compile(modelOf(target));
     const own = compiled.model.policies.filter(({ source }) => source.file === file);
-    const dead = unmatched({ ...compiled.model, policies: own }).map(({ text, source }): PolicyNote => {
-      return { line: source.line ?? 1, severity: 'warning', code: 'selects-nothing', text };
+    const dead = unmatched({ ...compiled.model, policies: own }).map(({ text, source, perhaps }): PolicyNote => {
+      const severity = perhaps ? 'information' : 'warning';
+      return { line: source.line ?? 1, severity, code: 'selects-nothing', text };
     });
     return {
       policies: own.map((policy) => inFile(compiled, policy, objects)),

@@ -5,6 +5,7 @@ import type { Direction, Peer, PodEndpoint, Policy, PolicyModel, Rule, SourceRef
 import { nearest } from './near.ts';
 import { reasonText } from './reasons.ts';
 import { holds, knowing } from './select.ts';
+import { undeclaredPorts } from './undeclared-ports.ts';
 
 /** A policy, and whom it selects here. */
 export interface PolicySelection {
@@ -66,11 +67,14 @@ export function selects(compiled: CompiledModel, policy: Policy, pod: PodEndpoin
 export interface Unmatched {
   readonly text: string;
   readonly source: SourceRef;
+  /** Where it may be meant so all the same: pods may listen on ports that they don't declare. */
+  readonly perhaps?: true;
 }
 
 /**
- * Subjects, peers and named ports that match no pod here (a typo, or a workload that isn't in the snapshot), what policies
- * refer to and isn't there, and policies that decide nothing because the engine refuses them or doesn't read them.
+ * Subjects, peers and ports that match no pod here (a typo, a Service's port, or a workload that isn't in the snapshot),
+ * what policies refer to and isn't there, and policies that decide nothing because the engine refuses them or doesn't read
+ * them.
  */
 export function unmatched(model: PolicyModel): Unmatched[] {
   const compiled = compile(model);
@@ -87,7 +91,19 @@ export function unmatched(model: PolicyModel): Unmatched[] {
         text: `${place}: no pod that it may lead to has a port named ${name}`,
         source,
       })),
+      ...undeclaredPorts(model, rule, destinations(rule, subject)).map(({ text, mapped }) => ({
+        text: `${place}: no pod that it may lead to ${text}`,
+        source,
+        ...(!mapped && { perhaps: true as const }),
+      })),
     ];
+  };
+  /** The pods that a rule may lead to; none where it may lead elsewhere too, or only to some that a rule tells by itself. */
+  const destinations = ({ direction, peers, self }: Rule, subject: readonly PodEndpoint[]): readonly PodEndpoint[] => {
+    if (direction === 'ingress') return self === undefined ? subject : [];
+    const matches = (peers ?? []).flatMap((peer) => (peer.type === 'pods' && !peer.strangers ? peer.match : []));
+    if (matches.length === 0 || matches.length !== peers?.length) return [];
+    return selectable.filter((_, i) => matches.some((match) => known[i] && holds(match, known[i]) !== false));
   };
   return model.policies.flatMap((policy) => {
     const { source } = policy;

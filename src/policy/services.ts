@@ -124,8 +124,11 @@ export function backendsOf(model: PolicyModel, service: ServiceFacts, protocol: 
   });
 }
 
-/** Undefined where only the cluster itself knows. */
-function podsBehind({ pods }: PolicyModel, { namespace, name, selector }: ServiceFacts): PodEndpoint[] | undefined {
+/** The pods that a Service selects; undefined where only the cluster itself knows. */
+export function podsBehind(
+  { pods }: PolicyModel,
+  { namespace, name, selector }: ServiceFacts,
+): PodEndpoint[] | undefined {
   if (Object.keys(selector).length > 0) {
     return pods.filter((pod) => pod.namespace === namespace && matchesLabels({ matchLabels: selector }, pod.labels));
   }

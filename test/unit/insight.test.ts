@@ -45,6 +45,8 @@ test('egress that is isolated without a way to DNS is named; with one, or an add
 
 test('what selects nothing and what no API server takes stand on their lines; broken YAML says nothing', () => {
   assert.deepEqual(codes(said('{ podSelector: { matchLabels: { app: nobody } } }')), ['selects-nothing']);
+  const [port, ...more] = said('{ podSelector: {}, ingress: [{ ports: [{ port: 1 }] }] }').notes;
+  assert.deepEqual([port?.code, port?.severity, more], ['selects-nothing', 'information', []]);
   const [wrong] = said('{ podSelector: { matchLables: {} } }').notes;
   assert.deepEqual([wrong?.code, wrong?.severity, wrong?.line], ['invalid', 'error', 4]);
   assert.deepEqual(said('{ podSelector: ['), { policies: [], notes: [] });

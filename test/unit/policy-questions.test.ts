@@ -12,6 +12,7 @@ import { junitXml } from '../../src/report/junit.ts';
 import { matrixPage } from '../../src/report/page.ts';
 import { matrixSvg } from '../../src/report/picture.ts';
 import { whySections } from '../../src/report/why.ts';
+import type { ServiceFacts } from '../../src/snapshot/model.ts';
 import { modelFrom, worldOf } from './policy-world.ts';
 
 const WORLD = `
@@ -92,6 +93,85 @@ spec: {endpointSelector: {matchLabels: {app: web}}, ${rule}}
   for (const text of found('kindnet'))
     assert.match(text, /decides nothing: kindnet doesn't enforce CiliumNetworkPolicy/);
 });
+
+const PORTS = `
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{ports: [{containerPort: 9000}, {containerPort: 53, protocol: UDP}]}]}
+---
+kind: Pod
+metadata: {name: mute, namespace: shop, labels: {app: mute}}
+`;
+const WEB_TO_9000: ServiceFacts = {
+  namespace: 'shop',
+  name: 'web',
+  clusterIPs: [],
+  selector: { app: 'web' },
+  ports: [{ port: 80, targetPort: 9000, protocol: 'TCP' }],
+};
+
+for (const [title, spec, found, services = []] of [
+  [
+    "a Service's port into its pods",
+    '{podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 80}]}]}',
+    [
+      'spec.ingress[0]: no pod that it may lead to declares TCP 80; they declare TCP 9000, UDP 53 (Service shop/web maps 80 to 9000)',
+    ],
+    [WEB_TO_9000],
+  ],
+  [
+    'the same, out to them',
+    '{podSelector: {matchLabels: {app: mute}}, egress: [{to: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 80}, {port: 9000}]}]}',
+    [
+      'spec.egress[0]: no pod that it may lead to declares TCP 80; they declare TCP 9000, UDP 53 (Service shop/web maps 80 to 9000)',
+    ],
+    [WEB_TO_9000],
+  ],
+  [
+    'a port that nobody declares, perhaps listened on all the same',
+    '{podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 8080, endPort: 8090}]}]}',
+    ['spec.ingress[0]: no pod that it may lead to declares TCP 8080-8090; they declare TCP 9000, UDP 53 perhaps'],
+  ],
+  [
+    'another protocol',
+    '{podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 53}]}]}',
+    ['spec.ingress[0]: no pod that it may lead to declares TCP 53; they declare TCP 9000, UDP 53 perhaps'],
+  ],
+  [
+    'one of two protocols is enough',
+    '{podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 53}, {port: 53, protocol: UDP}]}]}',
+    [],
+  ],
+  [
+    'a range that holds one',
+    '{podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 8999, endPort: 9001}]}]}',
+    [],
+  ],
+  ['one that declares none may listen on any', '{podSelector: {}, ingress: [{ports: [{port: 81}]}]}', []],
+  [
+    'addresses may',
+    '{podSelector: {}, egress: [{to: [{podSelector: {matchLabels: {app: web}}}, {ipBlock: {cidr: 0.0.0.0/0}}], ports: [{port: 81}]}]}',
+    [],
+  ],
+  [
+    'unless a Service tells it',
+    '{podSelector: {}, ingress: [{ports: [{port: 80}]}]}',
+    [
+      'spec.ingress[0]: no pod that it may lead to declares TCP 80; they declare TCP 9000, UDP 53 (Service shop/web maps 80 to 9000)',
+    ],
+    [WEB_TO_9000],
+  ],
+] as const) {
+  test(`ports that nobody declares: ${title}`, () => {
+    const policy = `---\nkind: NetworkPolicy\nmetadata: {name: p, namespace: shop}\nspec: ${spec}\n`;
+    const told = unmatched({ ...modelFrom(PORTS + policy), services });
+    const start = 'NetworkPolicy shop/p, ';
+    assert.deepEqual(
+      told.map(({ text, perhaps }) => `${text}${perhaps ? ' perhaps' : ''}`),
+      found.map((text) => start + text),
+    );
+  });
+}
 
 test('where nobody knows the engine, a policy that not every one reads is named with those that do', () => {
   const policy = `---
