@@ -91,11 +91,18 @@ export function unmatched(model: PolicyModel): Unmatched[] {
         text: `${place}: no pod that it may lead to has a port named ${name}`,
         source,
       })),
-      ...undeclaredPorts(model, rule, destinations(rule, subject)).map(({ text, mapped }) => ({
-        text: `${place}: no pod that it may lead to ${text}`,
-        source,
-        ...(!mapped && { perhaps: true as const }),
-      })),
+      ...undeclaredPorts(model, rule, destinations(rule, subject)).map(({ asked, declared, mapped }) =>
+        mapped
+          ? {
+              text: `${place}: no pod that it may lead to declares ${asked}; they declare ${declared} (Service ${mapped.service} maps ${mapped.port} to ${mapped.targetPort})`,
+              source,
+            }
+          : {
+              text: `${place}: no pod that it may lead to declares ${asked}; they declare ${declared}`,
+              source,
+              perhaps: true as const,
+            },
+      ),
     ];
   };
   /** The pods that a rule may lead to; none where it may lead elsewhere too, or only to some that a rule tells by itself. */

@@ -1,13 +1,17 @@
 import type { ServiceFacts } from '../snapshot/model.ts';
+import { maybe } from '../snapshot/shape.ts';
 import type { PodEndpoint, PolicyModel, PortMatch, Rule } from './model.ts';
 import { formatPorts } from './ports.ts';
 import { podsBehind } from './services.ts';
 
 /** Ports that a rule allows and no pod that it may lead to declares. */
 export interface UndeclaredPort {
-  readonly text: string;
-  /** Whether a Service maps it to another one, so that it is surely the Service's port, which policies never see. */
-  readonly mapped: boolean;
+  /** `TCP 80`. */
+  readonly asked: string;
+  /** What these pods declare; `none`, or some of many. */
+  readonly declared: string;
+  /** Where a Service maps it to another one, so that it is surely the Service's port, which policies never see. */
+  readonly mapped?: { readonly service: string; readonly port: number; readonly targetPort: number | string };
 }
 
 /** More declared ports than this aren't named. */
@@ -26,10 +30,11 @@ export function undeclaredPorts(model: PolicyModel, rule: Rule, pods: readonly P
   return [...Map.groupBy(numbers, ({ port, endPort = port }) => `${port}-${endPort}`).values()].flatMap((matches) => {
     const [match] = matches;
     if (!match || declared.some((port) => matches.some((m) => holds(m, port)))) return [];
-    const service = serviceMapping(model, matches, pods);
-    if (!service && !allDeclare) return [];
-    const wanted = `${matches.map((m) => m.protocol).join('/')} ${formatPorts([[match.port, match.endPort ?? match.port]])}`;
-    return [{ text: `declares ${wanted}; ${inWords(declared)}${service ?? ''}`, mapped: service !== undefined }];
+    const mapped = mappingOf(model, matches, pods);
+    if (!mapped && !allDeclare) return [];
+    const range = formatPorts([[match.port, match.endPort ?? match.port]]);
+    const asked = `${matches.map((m) => m.protocol).join('/')} ${range}`;
+    return [{ asked, declared: inWords(declared), ...maybe('mapped', mapped) }];
   });
 }
 
@@ -41,16 +46,19 @@ function holds({ protocol, port, endPort = port }: Numbered, declared: PodEndpoi
 
 function inWords(declared: PodEndpoint['ports']): string {
   const names = [...new Set(declared.map(({ protocol, port }) => `${protocol} ${port}`))];
-  const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : '';
-  return names.length === 0 ? 'they declare none' : `they declare ${names.slice(0, SHOWN).join(', ')}${more}`;
+  return [...names.slice(0, SHOWN), ...(names.length > SHOWN ? ['…'] : [])].join(', ') || 'none';
 }
 
-/** The Service that takes connections to these pods on that port to another one of theirs, in words. */
-function serviceMapping(model: PolicyModel, matches: readonly Numbered[], pods: readonly PodEndpoint[]) {
+/** The Service that takes connections to these pods on that port to another one of theirs. */
+function mappingOf(
+  model: PolicyModel,
+  matches: readonly Numbered[],
+  pods: readonly PodEndpoint[],
+): UndeclaredPort['mapped'] {
   for (const service of model.services) {
-    const port = service.ports.find((p) => p.targetPort !== p.port && matches.some((m) => holds(m, p)));
-    if (port && leadsTo(model, service, pods)) {
-      return ` (Service ${service.namespace}/${service.name} maps ${port.port} to ${port.targetPort})`;
+    const found = service.ports.find((p) => p.targetPort !== p.port && matches.some((m) => holds(m, p)));
+    if (found && leadsTo(model, service, pods)) {
+      return { service: `${service.namespace}/${service.name}`, port: found.port, targetPort: found.targetPort };
     }
   }
   return undefined;
