@@ -10,7 +10,7 @@ import { watchDrift as watch } from './drift/watch.ts';
 import { inputError } from './host/errors.ts';
 import type { Run } from './host/run.ts';
 import { startStages } from './host/stages.ts';
-import { unloadImages } from './image/unload.ts';
+import { planUnload, unloadImages } from './image/unload.ts';
 import { openLocal } from './open.ts';
 import { type Approve, approved, type Project } from './pipeline.ts';
 import { readLocalState } from './plan/local-state.ts';
@@ -22,7 +22,7 @@ import { planUndo } from './plan/undo.ts';
 import { listStandIns, removeStandIns } from './verify/leftovers.ts';
 
 /**
- * Takes the last apply's namespaces and policies back; images stay in the nodes, where they change nothing. All or none:
+ * Takes the last apply's namespaces and policies back; images are as they are, which a warning of the plan says. All or none:
  * refused where an object was changed since, rolled back where it fails or is cancelled. Undefined when not approved.
  * Throws `input` where there is nothing to undo.
  */
@@ -41,7 +41,10 @@ export async function undo(run: Run, project: Project, approve: Approve): Promis
     planUndo(last.objects, await readLocalState(client, run.signal)),
   );
   const target = `it was before ${last.appliedAt}`;
-  const chosen = await approved({ ...objects, ...whereOf(cluster, project.settings), target, images: [] }, approve);
+  const { unloaded = [] } = last;
+  const warnings = [...objects.warnings, ...(unloaded.length > 0 ? [notBroughtBack(unloaded)] : [])];
+  const where = whereOf(cluster, project.settings);
+  const chosen = await approved({ ...objects, ...where, target, images: [], warnings }, approve);
   if (!chosen) return undefined;
   await alone(cluster, prefix, run, async (client, held) => {
     await stage('undoing the last apply', async () => {
@@ -57,26 +60,28 @@ export async function undo(run: Run, project: Project, approve: Approve): Promis
 
 /**
  * Takes everything of ours, of the prefix that is set, out of the local cluster. Images stay where another mirror may use
- * them. Undefined when not approved.
+ * them, or a container of the node does. Undefined when not approved.
  */
 export async function remove(run: Run, project: Project, approve: Approve): Promise<Plan | undefined> {
   const { stage, changed } = startStages(run);
   const cluster = await stage('finding the local cluster', () => openLocal(run, project));
   const prefix = project.settings.namespacePrefix;
-  const { removal, isShared } = await withClient(cluster, prefix, async (client) => {
-    const standIns = await listStandIns(client, run.signal);
-    const local = await readLocalState(client, run.signal);
-    const objects = planRemoval(local);
-    const warnings = [...objects.warnings, ...standIns.map((line) => `will be removed too: ${line}`)];
-    const removal: Plan = {
-      ...objects,
-      ...whereOf(cluster, project.settings),
-      target: 'it was before',
-      images: [],
-      warnings,
-    };
-    return { removal, isShared: hasOtherMirrors(local) };
-  });
+  const { local, standIns } = await withClient(cluster, prefix, async (client) => ({
+    local: await readLocalState(client, run.signal),
+    standIns: await listStandIns(client, run.signal),
+  }));
+  const text = 'Images stay in the nodes: another mirror in this cluster may use them';
+  const { images, stays } = hasOtherMirrors(local)
+    ? { images: [], stays: [text] }
+    : await stage("looking at the nodes' images", () => planUnload(cluster, run.signal));
+  const objects = planRemoval(local);
+  const removal: Plan = {
+    ...objects,
+    ...whereOf(cluster, project.settings),
+    target: 'it was before',
+    images,
+    warnings: [...objects.warnings, ...standIns.map((line) => `will be removed too: ${line}`), ...stays],
+  };
   const chosen = await approved(removal, approve);
   if (!chosen) return undefined;
   await alone(cluster, prefix, run, async (client, held) => {
@@ -89,11 +94,7 @@ export async function remove(run: Run, project: Project, approve: Approve): Prom
       for (const line of await removeStandIns(client, held)) run.log('warn', `Left: ${line}`);
     });
     await stage('removing images', async () => {
-      if (isShared) {
-        run.log('info', 'Images stay in the nodes: another mirror in this cluster may use them');
-        return;
-      }
-      for (const [node, names] of await unloadImages(cluster, held)) {
+      for (const [node, names] of await unloadImages(cluster, held, chosen.images)) {
         if (names.length > 0) run.log('info', `${node}: removed ${names.join(', ')}`);
       }
     });
@@ -112,6 +113,11 @@ export function drift(run: Run, project: Project): Promise<Drift> {
 /** The same, again whenever something moves, until the run is cancelled. */
 export async function watchDrift(run: Run, project: Project, onDrift: (drift: Drift) => void): Promise<void> {
   return watch(run, await asReported(project), onDrift);
+}
+
+function notBroughtBack(images: readonly string[]): string {
+  const text = `images that were removed are not brought back by it, "clparity sync" and "clparity load" do that: ${images.join(', ')}`;
+  return text;
 }
 
 /** Whether mirrors of other prefixes, or of none, are in the cluster. */

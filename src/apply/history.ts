@@ -17,6 +17,8 @@ export interface Applied {
   readonly appliedAt: string;
   /** In the order in which they were made, each with its managed fields before and after. */
   readonly objects: readonly ObjectChange[];
+  /** Images that it took off the nodes too, by name; they are not brought back. */
+  readonly unloaded?: readonly string[];
 }
 
 /**
@@ -26,12 +28,22 @@ export interface Applied {
  */
 export async function recorded<T>(
   folder: string,
-  { cluster, target, objects }: Pick<Plan, 'cluster' | 'target' | 'objects'>,
+  {
+    cluster,
+    target,
+    objects,
+    images = [],
+  }: Pick<Plan, 'cluster' | 'target' | 'objects'> & Partial<Pick<Plan, 'images'>>,
   work: () => Promise<T>,
 ): Promise<T> {
   if (objects.length === 0) return work();
   const before = await readText(fileOf(folder, cluster));
-  const record: Applied = { schema: SCHEMA, cluster, target, appliedAt: new Date().toISOString(), objects };
+  const unloaded = images.filter(({ action }) => action === 'remove').map(({ reference }) => reference);
+  const appliedAt = new Date().toISOString();
+  const record: Applied = {
+    ...{ schema: SCHEMA, cluster, target, appliedAt, objects },
+    ...(unloaded.length > 0 && { unloaded }),
+  };
   await store(folder, cluster, JSON.stringify(record));
   try {
     return await work();

@@ -15,7 +15,11 @@ export function registerChangeVerbs(verb: Register): void {
     async (v) => {
       if (v.flags.dryRun) return lookOnly(v, v.core.remove);
       const done = await v.core.remove(v.run, v.project, v.approve);
-      if (done) v.show(done, () => `Removed ${counted(done.objects.length, 'object')} of ours from ${done.cluster}.`);
+      if (done)
+        v.show(done, () => {
+          const images = done.images.length > 0 ? ` and ${counted(done.images.length, 'image')}` : '';
+          return `Removed ${counted(done.objects.length, 'object')}${images} of ours from ${done.cluster}.`;
+        });
       return 0;
     },
   );
@@ -26,11 +30,15 @@ export function registerChangeVerbs(verb: Register): void {
     async (v) => {
       if (v.flags.dryRun) return lookOnly(v, v.core.undo);
       const done = await v.core.undo(v.run, v.project, v.approve);
-      if (done)
-        v.show(
-          done,
-          () => `${done.cluster} is as ${done.target}: ${counted(done.objects.length, 'change')} taken back.`,
+      if (done) {
+        const taken = counted(done.objects.length, 'change');
+        v.show(done, () =>
+          [
+            `${done.cluster} is as ${done.target}, but for the images in its nodes: ${taken} taken back.`,
+            ...done.warnings.map((warning) => `! ${warning}`),
+          ].join('\n'),
         );
+      }
       return 0;
     },
   );

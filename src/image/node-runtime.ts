@@ -5,7 +5,8 @@ const SEEN = 'io.cri-containerd.image=managed';
 
 /**
  * What the scripts of node-scripts.ts ask a node's container runtime by: ctr as a function, and as an array for exec;
- * `snapshotter` and `kubelet_images` (as `crictl images -o json` prints them; those of $names at least).
+ * `snapshotter`, `kubelet_images` (as `crictl images -o json` prints them; those of $names at least) and
+ * `kubelet_containers`, stopped ones too (what of `crictl ps -a -o json` is read here).
  */
 export function runtimeFunctions({ tools = USUAL_TOOLS }: Pick<LocalCluster, 'tools'>): string {
   return `
@@ -35,6 +36,7 @@ function withCrictl(crictl: NonNullable<NodeTools['crictl']>): string {
 ${crictlFunction(crictl)}
 ${SNAPSHOTTER}
 kubelet_images() { crictl images -o json; }
+kubelet_containers() { crictl ps -a -o json; }
 `;
 }
 
@@ -68,6 +70,21 @@ kubelet_images() {
   while read -r ref _ digest rest; do
     case $rest in *${SEEN}*) printf '%s{"id":"%s","repoTags":["%s"]}' "$comma" "$(config_of "$digest")" "$ref"; comma=, ;; esac
   done < <(ctr -n k8s.io images ls \${filters:-name==none})
+  printf ']}'
+}
+kubelet_containers() {
+  local id info key comma=
+  value() { printf %s "$info" | sed -n "s/^ *\\"$1\\": \\"\\([^\\"]*\\)\\".*/\\1/p" | head -n 1; }
+  printf '{"containers":['
+  for id in $(ctr -n k8s.io containers ls -q 'labels."io.cri-containerd.kind"==container'); do
+    if ! info=$(ctr -n k8s.io containers info "$id"); then
+      case " $(ctr -n k8s.io containers ls -q | tr '\\n' ' ') " in *" $id "*) return 1 ;; esac
+      continue
+    fi
+    printf '%s{"imageRef":"%s","labels":{' "$comma" "$(value Image)"; comma=,
+    printf '"io.kubernetes.pod.namespace":"%s",' "$(value io.kubernetes.pod.namespace)"
+    printf '"io.kubernetes.pod.name":"%s"}}' "$(value io.kubernetes.pod.name)"
+  done
   printf ']}'
 }
 `;

@@ -31,6 +31,22 @@ echo ${SEPARATOR}
 `;
 
 /**
+ * All that is known of a node's images and of what is made from them, in one go: the names with our mark, all names,
+ * kubelet's containers and its images (those that we brought, and those of its containers, at least).
+ */
+export const EVERYTHING = `
+owned=$(ctr -n k8s.io images ls 'labels."${OWNED.replace('=', '"==')}')
+all=$(ctr -n k8s.io images ls)
+containers=$(kubelet_containers)
+names=$(
+  while read -r ref _; do [ "$ref" = REF ] || echo "$ref"; done <<<"$owned"
+  grep -o '"imageRef": *"[^"]*"' <<<"$containers" | cut -d'"' -f4 | sort -u || true
+)
+printf '%s\\n' "$owned" ${SEPARATOR} "$all" ${SEPARATOR} "$containers" ${SEPARATOR}
+kubelet_images
+`;
+
+/**
  * Surveys a node, then stays there and takes in an image, if it is told of one: a program is started in a node once, for
  * that alone takes a twentieth of a second of a processor. It is told by lines of standard input: by which way the bytes
  * come, `feeder` or `input` (the rest of it), or nothing where none are to; a name for the process that imports, by which

@@ -7,7 +7,7 @@ import { digestOf } from './digest.ts';
 import type { Feeder } from './feeder.ts';
 import { isRecord } from './manifest.ts';
 import { runtimeFunctions } from './node-runtime.ts';
-import { OWNED, SEPARATOR, SURVEY, SURVEYED, VISIT } from './node-scripts.ts';
+import { EVERYTHING, OWNED, SEPARATOR, SURVEY, SURVEYED, VISIT } from './node-scripts.ts';
 
 /** What a node has of images. */
 export interface NodeState {
@@ -25,6 +25,18 @@ export interface NodeState {
   readonly kubelet: ReadonlyMap<string, string>;
   /** Which of a stack of layers are not unpacked there: from some layer on, all of them. */
   missing(diffIds: readonly string[]): readonly string[];
+}
+
+/** All images of a node, and what uses them. */
+export interface NodeImages {
+  /** All of containerd's names, and the digests that they stand for. */
+  readonly names: ReadonlyMap<string, string>;
+  /** Those of them that carry our mark. */
+  readonly owned: ReadonlySet<string>;
+  /** As in NodeState, those with our mark and those of containers at least. */
+  readonly kubelet: ReadonlyMap<string, string>;
+  /** Kubelet's containers, stopped ones too: a name or an ID of the image, and `namespace/name` of the pod. */
+  readonly containers: readonly { readonly image: string; readonly pod: string }[];
 }
 
 /** An image on its way into a node. */
@@ -60,6 +72,7 @@ export interface NodeStore {
   survey(names: readonly string[], signal: AbortSignal): Promise<NodeState>;
   /** Surveys, and stays there. The bytes of a load come by the feeder where the node reaches it, else by standard input. */
   visit(names: readonly string[], signal: AbortSignal, feeder?: Feeder): Promise<Visit>;
+  everything(signal: AbortSignal): Promise<NodeImages>;
   /** Names and digests of all images or of those with our label. */
   names(signal: AbortSignal, owned?: 'owned'): Promise<ReadonlyMap<string, string>>;
   /** Marks names as ours. */
@@ -103,6 +116,16 @@ export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
     node,
     async survey(names, signal) {
       return nodeState(await must(asking(SURVEY, names), ASKING, signal), node);
+    },
+    async everything(signal) {
+      const output = await must(script(EVERYTHING), ASKING, signal);
+      const [owned = '', all = '', containers = '', images = ''] = output.split(`${SEPARATOR}\n`);
+      return {
+        names: namesIn(all),
+        owned: new Set(namesIn(owned).keys()),
+        kubelet: kubeletImages(images, node),
+        containers: kubeletContainers(containers, node),
+      };
     },
     async visit(names, signal, feeder) {
       const stdin = new PassThrough();
@@ -214,6 +237,22 @@ function kubeletImages(json: string, node: string): ReadonlyMap<string, string> 
       return names.map((name): [string, string] => [name, String(image.id)]);
     }),
   );
+}
+
+function kubeletContainers(json: string, node: string): NodeImages['containers'] {
+  const { containers } = JSON.parse(json) as { containers?: unknown };
+  // None at all may be printed as null.
+  if (containers === undefined || containers === null) return [];
+  if (!Array.isArray(containers)) {
+    throw environmentError(`Node ${node} lists its containers in a form that is not understood`);
+  }
+  return containers.filter(isRecord).map(({ imageRef, labels }) => {
+    const label = (key: string) => String((isRecord(labels) ? labels[key] : undefined) ?? '?');
+    return {
+      image: String(imageRef),
+      pod: `${label('io.kubernetes.pod.namespace')}/${label('io.kubernetes.pod.name')}`,
+    };
+  });
 }
 
 /** The end of what a program said, without its warnings. */

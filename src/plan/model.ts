@@ -73,9 +73,11 @@ export interface Conflict extends ObjectRef {
 }
 
 export interface ImageChange {
+  /** Absent for one to load. */
+  readonly action?: 'remove';
   readonly reference: string;
   readonly digest: string;
-  /** Nodes that lack it under this digest. */
+  /** Nodes that lack it under this digest, or from which it is to go. */
   readonly nodes: readonly string[];
 }
 

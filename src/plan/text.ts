@@ -29,9 +29,11 @@ export function planText(plan: Plan, brief = false): string {
   ].join('\n');
 }
 
-function imageLine({ reference, digest, nodes }: ImageChange): string {
+function imageLine({ action, reference, digest, nodes }: ImageChange): string {
   const pinned = reference.includes('@') ? reference : `${reference}@${digest}`;
-  return `+ image ${pinned} into ${nodes.join(', ')}`;
+  return action === 'remove'
+    ? `- image ${pinned} from ${nodes.join(', ')}`
+    : `+ image ${pinned} into ${nodes.join(', ')}`;
 }
 
 function changeLines(change: ObjectChange): string[] {
@@ -63,6 +65,7 @@ function summary(plan: Plan): string {
       ? `No changes. ${counted(plan.unchanged, 'object')} as ${plan.unchanged === 1 ? 'it' : 'they'} should be.`
       : `No changes. ${conflicts} left alone, ${unchanged}.`;
   }
+  const unloads = plan.images.some(({ action }) => action === 'remove');
   const of = (action: ChangeAction) => plan.objects.filter((change) => change.action === action).length;
   const parts = [
     `${of('create')} to create`,
@@ -70,7 +73,7 @@ function summary(plan: Plan): string {
     `${of('delete')} to delete`,
     ...(of('release') > 0 ? [`${of('release')} to release`] : []),
     ...(plan.images.length > 0
-      ? [`${counted(plan.images.filter((i) => i.nodes.length > 0).length, 'image')} to load`]
+      ? [`${counted(plan.images.filter((i) => i.nodes.length > 0).length, 'image')} to ${unloads ? 'remove' : 'load'}`]
       : []),
     ...(plan.conflicts.length > 0 ? [`${conflicts} left alone`] : []),
     unchanged,

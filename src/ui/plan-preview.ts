@@ -114,14 +114,13 @@ export function approveRemoval(job: Job): Approve {
 const NAMED = 10;
 
 function removalDetail(plan: Plan): string {
-  const names = plan.objects.map(nameOf);
+  const images = plan.images.map(({ reference }) => vscode.l10n.t('image {0}', reference));
+  const names = [...images, ...plan.objects.map(nameOf)];
   const more = names.length > NAMED ? [vscode.l10n.t('… and {0} more', names.length - NAMED)] : [];
-  const images = vscode.l10n.t('Images that were loaded into the nodes are taken out as well.');
   const paragraphs = [
     summary(plan),
     [...names.slice(0, NAMED), ...more].join('\n'),
     plan.warnings.map(said).join('\n'),
-    images,
   ];
   return paragraphs.filter((text) => text !== '').join('\n\n');
 }
@@ -144,10 +143,18 @@ export function summary(plan: Plan): string {
     const n = plan.objects.filter((object) => object.action === action).length;
     return n > 0 ? [say(n)] : [];
   });
-  const count = plan.images.length;
-  const images =
-    count === 0 ? [] : [plural(count, vscode.l10n.t('load 1 image'), vscode.l10n.t('load {0} images', count))];
+  const images = [
+    imageCount(plan, undefined, (n) => plural(n, vscode.l10n.t('load 1 image'), vscode.l10n.t('load {0} images', n))),
+    imageCount(plan, 'remove', (n) =>
+      plural(n, vscode.l10n.t('remove 1 image'), vscode.l10n.t('remove {0} images', n)),
+    ),
+  ];
   return [objects.join(', '), ...images].filter((part) => part !== '').join('; ');
+}
+
+function imageCount({ images }: Plan, action: ImageChange['action'], say: (n: number) => string): string {
+  const n = images.filter((image) => image.action === action).length;
+  return n > 0 ? say(n) : '';
 }
 
 /** What else the plan says, as lines that can be read but not chosen. */

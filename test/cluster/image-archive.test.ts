@@ -14,8 +14,7 @@ import { wantedImage } from '../../src/image/node-image.ts';
 import { pullImage } from '../../src/image/pull.ts';
 import { resolveImage } from '../../src/image/resolve.ts';
 import { packTar, tarFile } from '../../src/image/tar.ts';
-import { unloadImages } from '../../src/image/unload.ts';
-import { forgetImages, type ImageWorld, openImageWorld, watchedRun } from './image-world.ts';
+import { forgetImages, type ImageWorld, openImageWorld, unloadAll, watchedRun } from './image-world.ts';
 import { pushStandInImage } from './standin-image.ts';
 import { onCluster } from './test-cluster.ts';
 
@@ -34,7 +33,7 @@ before(async () => {
 });
 after(async () => {
   if (!world) return;
-  await unloadImages(world.cluster, run);
+  await unloadAll(world.cluster, run);
   await world.close();
 });
 

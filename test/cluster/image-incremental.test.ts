@@ -14,12 +14,19 @@ import { openNodeStore } from '../../src/image/node-store.ts';
 import { ownImage } from '../../src/image/own-image.ts';
 import { pullImage } from '../../src/image/pull.ts';
 import { resolveImage } from '../../src/image/resolve.ts';
-import { unloadImages } from '../../src/image/unload.ts';
 import { must } from '../bench/bench-images.ts';
 import { startContainerdStore } from './containerd-store.ts';
 import { debianProgram } from './debian.ts';
 import type { DockerDaemon } from './docker-daemon.ts';
-import { type ImageWorld, namesOn, openImageWorld, TIDY_UP, tidyUpAndRestart, watchedRun } from './image-world.ts';
+import {
+  type ImageWorld,
+  namesOn,
+  openImageWorld,
+  TIDY_UP,
+  tidyUpAndRestart,
+  unloadAll,
+  watchedRun,
+} from './image-world.ts';
 import { type OldNode, startOldNode } from './old-node.ts';
 import { pushStandInImage } from './standin-image.ts';
 import { kubectl, makeNamespace, onCluster } from './test-cluster.ts';
@@ -39,7 +46,7 @@ before(async () => {
 after(async () => {
   if (!world) return;
   await kubectl(world.cluster, ['delete', 'namespace', NAMESPACE, '--wait=false']);
-  await unloadImages(world.cluster, run);
+  await unloadAll(world.cluster, run);
   await store.close();
   await world.close();
 });

@@ -8,8 +8,15 @@ import type { ImageLock } from '../../src/image/model.ts';
 import { imageNames, nodeImage, wantedImage } from '../../src/image/node-image.ts';
 import { pullImage } from '../../src/image/pull.ts';
 import { resolveImage } from '../../src/image/resolve.ts';
-import { unloadImages } from '../../src/image/unload.ts';
-import { forgetImages, type ImageWorld, namesOn, openImageWorld, tidyUpAndRestart, watchedRun } from './image-world.ts';
+import {
+  forgetImages,
+  type ImageWorld,
+  namesOn,
+  openImageWorld,
+  tidyUpAndRestart,
+  unloadAll,
+  watchedRun,
+} from './image-world.ts';
 import { pushStandInImage, type StandInOptions } from './standin-image.ts';
 import { kubectl, onCluster } from './test-cluster.ts';
 
@@ -25,7 +32,7 @@ before(async () => {
 after(async () => {
   if (!world) return;
   await kubectl(world.cluster, ['delete', 'namespace', NAMESPACE, '--wait=false']);
-  await unloadImages(world.cluster, run);
+  await unloadAll(world.cluster, run);
   await world.close();
 });
 
@@ -240,7 +247,7 @@ test('unloading takes our names off every node, and no other', onCluster, async 
   // ctr copies labels with a tag; a foreign tool's name has none of ours.
   await ctr('label', foreign, 'clparity.dev/managed=');
   const before = await namesOn(world.cluster, node);
-  const removed = (await unloadImages(world.cluster, run)).get(node) ?? [];
+  const removed = (await unloadAll(world.cluster, run)).get(node) ?? [];
   assert.ok(imageNames(lock).every((name) => removed.includes(name)));
   const left = await namesOn(world.cluster, node);
   assert.deepEqual(
@@ -250,6 +257,6 @@ test('unloading takes our names off every node, and no other', onCluster, async 
   assert.ok(left.includes(foreign));
   assert.ok(left.includes(lock.configDigest), 'the name that CRI made stays with the foreign one');
   assert.ok(before.filter((name) => name.startsWith('registry.k8s.io/')).every((name) => left.includes(name)));
-  assert.deepEqual((await unloadImages(world.cluster, run)).get(node), []);
+  assert.deepEqual((await unloadAll(world.cluster, run)).get(node), undefined);
   await ctr('rm', foreign, lock.configDigest);
 });

@@ -8,14 +8,13 @@ import { startStages } from '../../src/host/stages.ts';
 import { pinImage } from '../../src/image/base-image.ts';
 import { digestOf } from '../../src/image/digest.ts';
 import { readLock } from '../../src/image/lock.ts';
-import { unloadImages } from '../../src/image/unload.ts';
 import { chooseImages, forgetLeft, loadImages, planImages, pullImages, reportImages } from '../../src/image-stages.ts';
 import { images } from '../../src/images.ts';
 import type { Project } from '../../src/pipeline.ts';
 import { DEFAULT_SETTINGS } from '../../src/settings.ts';
 import { SNAPSHOT_SCHEMA, type Snapshot, type Workload } from '../../src/snapshot/model.ts';
 import { formatSnapshot } from '../../src/snapshot/write.ts';
-import { type ImageWorld, namesOn, openImageWorld } from './image-world.ts';
+import { type ImageWorld, namesOn, openImageWorld, unloadAll } from './image-world.ts';
 import { pushStandInImage, type StandIn } from './standin-image.ts';
 import { onCluster } from './test-cluster.ts';
 
@@ -85,7 +84,7 @@ before(async () => {
 });
 after(async () => {
   if (!world) return;
-  await unloadImages(world.cluster, run);
+  await unloadAll(world.cluster, run);
   await world.close();
 });
 
@@ -205,7 +204,7 @@ test('a cancel between two images keeps the whole ones and names them; a repeat 
 });
 
 test('all under their digests on every node; what they share goes there once', onCluster, async () => {
-  await unloadImages(world.cluster, run);
+  await unloadAll(world.cluster, run);
   const some = await chosen();
   const { measured, sent } = measuredRun(run.signal);
   const changes: string[] = [];
@@ -231,7 +230,7 @@ test('all under their digests on every node; what they share goes there once', o
 });
 
 test('with the registry gone, what was pinned is still known and loaded', onCluster, async () => {
-  await unloadImages(world.cluster, run);
+  await unloadAll(world.cluster, run);
   await world.registry.stop();
   try {
     const some = await chosen();

@@ -6,6 +6,7 @@ import type { VouchedCluster } from '../../src/cluster/provider.ts';
 import { localHost } from '../../src/host/local.ts';
 import { type LogLevel, type Progress, quietRun, type Run } from '../../src/host/run.ts';
 import { connectDocker, pingDocker } from '../../src/image/docker.ts';
+import { planUnload, unloadImages } from '../../src/image/unload.ts';
 import { startRegistry, type TestRegistry } from './registry.ts';
 import { openTestCluster } from './test-cluster.ts';
 
@@ -36,6 +37,11 @@ export async function openImageWorld(): Promise<ImageWorld> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Takes every image of ours off the nodes; the names removed, by node. */
+export async function unloadAll(cluster: VouchedCluster, run: Run): Promise<ReadonlyMap<string, readonly string[]>> {
+  return unloadImages(cluster, run, (await planUnload(cluster, run.signal)).images);
 }
 
 /** Removes the daemon's names that start with a registry's host; other names of the same images stay. */

@@ -8,9 +8,8 @@ import { wantedImage } from '../../src/image/node-image.ts';
 import { pullImage } from '../../src/image/pull.ts';
 import { ROOM } from '../../src/image/push.ts';
 import { resolveImage } from '../../src/image/resolve.ts';
-import { unloadImages } from '../../src/image/unload.ts';
 import type { DockerDaemon } from './docker-daemon.ts';
-import { type ImageWorld, openImageWorld, tidyUpAndRestart, watchedRun } from './image-world.ts';
+import { type ImageWorld, openImageWorld, tidyUpAndRestart, unloadAll, watchedRun } from './image-world.ts';
 import { podmanIsMissing, startPodman } from './podman.ts';
 import { pushStandInImage } from './standin-image.ts';
 import { kubectl, makeNamespace, onCluster } from './test-cluster.ts';
@@ -30,7 +29,7 @@ before(async () => {
 after(async () => {
   if (!world) return;
   await kubectl(world.cluster, ['delete', 'namespace', NAMESPACE, '--wait=false']);
-  await unloadImages(world.cluster, run);
+  await unloadAll(world.cluster, run);
   await podman.close();
   await world.close();
 });

@@ -26,6 +26,20 @@ test('no changes is one line', () => {
   assert.equal(planText(whole({ unchanged: 3 })), 'No changes. 3 objects as they should be.');
 });
 
+test('a removal lists the images that go, and what stays', () => {
+  const images: Plan['images'] = [{ action: 'remove', reference: 'r/base:3', digest: 'sha256:abc', nodes: ['n1'] }];
+  const warnings = ['image shop/web:dev stays on node n1: in use by team/web-0'];
+  assert.equal(
+    planText(whole({ target: 'it was before', images, warnings })),
+    `To make kind:dev like it was before:
+
+- image r/base:3@sha256:abc from n1
+! image shop/web:dev stays on node n1: in use by team/web-0
+
+Plan: 0 to create, 0 to update, 0 to delete, 1 image to remove, 0 unchanged.`,
+  );
+});
+
 test('every change shows: creations whole, updates as a diff, deletions, conflicts, images', () => {
   const first = applied(
     planObjects(

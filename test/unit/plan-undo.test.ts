@@ -147,6 +147,9 @@ describe('the record of an apply', () => {
       assert.equal((await lastApply(folder, 'kind:dev'))?.target, 'prod');
       await assert.rejects(recorded(folder, of('kind:other'), () => Promise.reject(new Error('broken'))));
       assert.equal(await lastApply(folder, 'kind:other'), undefined);
+      const gone = { action: 'remove', reference: 'base:3', digest: 'sha256:1', nodes: ['a'] } as const;
+      await recorded(folder, { ...of('kind:dev'), images: [gone] }, async () => 1);
+      assert.deepEqual((await lastApply(folder, 'kind:dev'))?.unloaded, ['base:3'], 'what an undo does not bring back');
       await forgetApply(folder, 'kind:dev');
       assert.equal(await lastApply(folder, 'kind:dev'), undefined);
       assert.deepEqual((await readdir(join(folder, '.clparity'))).toSorted(), ['.gitignore', 'applied']);

@@ -5,6 +5,8 @@ import { command, nothingToAsk } from '../command.ts';
 import type { Core } from '../core-api.ts';
 import { openRendered, RESULT_SCHEME } from '../documents.ts';
 import { approveBeside, summary } from '../plan-preview.ts';
+import { said } from '../said.ts';
+import { sentences } from '../text.ts';
 import type { Ui } from '../ui.ts';
 
 export const undo = command<true, Plan>({
@@ -16,7 +18,7 @@ export const undo = command<true, Plan>({
     const text =
       plan.objects.length === 0
         ? vscode.l10n.t('{0} already is as before the last apply.', plan.cluster)
-        : vscode.l10n.t('Undone in {0}: {1}.', plan.cluster, summary(plan));
+        : sentences(vscode.l10n.t('Undone in {0}: {1}.', plan.cluster, summary(plan)), ...plan.warnings.map(said));
     void vscode.window.showInformationMessage(text);
   },
 });
