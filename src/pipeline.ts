@@ -33,7 +33,6 @@ import { hasChanges, mirroredEarlier, planObjects } from './plan/plan.ts';
 import { scopeTarget } from './plan/scope.ts';
 import { foreignPolicies } from './plan/warnings.ts';
 import { modelOf } from './policy/endpoints.ts';
-import { mixedDialects } from './policy/mixed-dialects.ts';
 import {
   foreignFindings,
   isPoliciesGap,
@@ -134,9 +133,9 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
   const images = await stage("looking up production's images", () => chooseImages(run, project, base, target));
   const changes = await planImages(run, images, cluster);
   const withoutDns = (await cluster.dns?.enabled(run.signal)) === false;
-  const { objects, here } = await withClient(cluster, settings.namespacePrefix, async (client) => {
+  const { objects, mixed, here } = await withClient(cluster, settings.namespacePrefix, async (client) => {
     const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
-    return { objects: (await planNow(run, client, cluster, target, settings, here)).objects, here };
+    return { ...(await planNow(run, client, cluster, target, settings, here)), here };
   });
   const where = whereOf(cluster, settings);
   const signature = signatureOf(settings.namespacePrefix);
@@ -153,7 +152,7 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
       target: snapshot.source.name,
       images: changes.images,
       warnings: [
-        ...[mixedDialects(modelOf(target))].filter((line) => line !== undefined),
+        ...(mixed === undefined ? [] : [mixed]),
         ...architectureWarnings(target, here),
         ...(withoutDns ? [dnsWarning(cluster.id, settings.enableDns)] : []),
         ...changes.warnings,
@@ -267,9 +266,9 @@ async function planNow(
   target: ScopedTarget,
   settings: Settings,
   here: Snapshot,
-): Promise<{ readonly objects: ObjectPlan; readonly foreign: readonly string[] }> {
+): Promise<{ readonly objects: ObjectPlan; readonly foreign: readonly string[]; readonly mixed: string | undefined }> {
   const local = await readLocalState(client, run.signal);
   const own = await readOwnKinds(client, cluster, here.engine, local.kinds, run.signal);
   const wanted = mirrored(target, localWorld(here, own), settings, mirroredEarlier(target, local));
-  return { objects: planObjects(target, local, wanted), foreign: foreignPolicies(target, local) };
+  return { objects: planObjects(target, local, wanted), foreign: foreignPolicies(target, local), mixed: wanted.mixed };
 }

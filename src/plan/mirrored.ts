@@ -1,9 +1,11 @@
 import { modelOf } from '../policy/endpoints.ts';
 import { bestForms } from '../policy/forms.ts';
 import type { LocalWorld, OwnKinds } from '../policy/local-world.ts';
+import { mixedDialects } from '../policy/mixed-dialects.ts';
 import type { Shared } from '../policy/translate.ts';
 import type { Settings } from '../settings.ts';
 import type { PolicyObject, Snapshot } from '../snapshot/model.ts';
+import { maybe } from '../snapshot/shape.ts';
 import type { Mirrored, ScopedTarget } from './model.ts';
 import { isCopyable } from './ownership.ts';
 
@@ -19,8 +21,9 @@ export function mirrored(
   earlier: readonly string[] = [],
 ): Mirrored {
   const namespaces = target.namespaces.map((n) => n.name).filter((name) => !target.peers.includes(name));
+  const model = modelOf(target);
   const { objects, fidelity } = bestForms({
-    model: modelOf(target),
+    model,
     objects: target.policies.map(withCopyable),
     local,
     services: target.ranges.services,
@@ -29,7 +32,7 @@ export function mirrored(
     acceptWider: settings.acceptWider,
     ...(target.prefix !== '' && { shared: sharedOf(target) }),
   });
-  return { objects: objects.map((t) => t.object), fidelity };
+  return { objects: objects.map((t) => t.object), fidelity, ...maybe('mixed', mixedDialects(model)) };
 }
 
 /** In whatever scope, so that a narrower one doesn't change what the policies say; with the cluster's own DNS. */

@@ -28,6 +28,8 @@ export interface Mirrored {
   /** In local names; of the kinds that the local cluster serves. */
   readonly objects: readonly PolicyObject[];
   readonly fidelity: readonly PolicyFidelity[];
+  /** Set where no one engine enforces all of the target's: see mixedDialects. */
+  readonly mixed?: string;
 }
 
 /** What a plan is compared with, read from the local cluster (see local-state.ts). */

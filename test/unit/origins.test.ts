@@ -49,3 +49,13 @@ test("what decides here leads to the line of the target's YAML that it stands fo
     assert.equal(second, 'Elsewhere');
   }
 });
+
+test('what is mirrored says where no engine enforces all of the target', () => {
+  const calico =
+    '---\napiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: c, namespace: shop}\nspec: {}\n';
+  const here: LocalWorld = { engine: { name: 'kindnet', evidence: [] }, podRanges: [], nodes: new Map() };
+  const mixed = (yaml: string) =>
+    mirrored(scoped(worldOf(yaml, { engine: 'unknown' })), here, { acceptWider: [] }).mixed;
+  assert.match(mixed(YAML + calico) ?? '', /nothing enforces all 2 of its policies/);
+  assert.equal(mixed(YAML), undefined);
+});
