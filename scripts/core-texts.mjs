@@ -8,7 +8,7 @@ const BEGINS =
   /\b(?:(?:input|environment|refused)Error\(|new ParityError\(\s*(?:'\w+'|\w+),|(?:run\.|\b)step\(|(?:action|fix|detail|reason|text|warning|message|or|also): |(?:text|why|nothing|HOW_DENIED) =\s|(?:because|doubtful)\(|(?:title: \(\)|\(rule: string\)) =>)\s*/g;
 
 /** All that these say is shown. */
-const PAGE = 'src/report/{view,html,explained,graph,grid,summary,findings,image-findings}.ts';
+const PAGE = 'src/report/{view,html,explained,graph,grid,summary,findings,image-findings,policy-findings}.ts';
 /** What looks like a text there, and is none: attributes, a policy of contents, names in the code. */
 const CODE = /="|^default-src|^nonce-|^\w*[a-z][A-Z]\w*$|^clparity\//;
 /** Literals in types, and of modules. */

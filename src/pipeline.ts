@@ -34,19 +34,19 @@ import { scopeTarget } from './plan/scope.ts';
 import { foreignPolicies } from './plan/warnings.ts';
 import { modelOf } from './policy/endpoints.ts';
 import {
-  foreignFindings,
   isPoliciesGap,
+  leftOutFindings,
   makeReport,
   nodeFindings,
-  policyFindings,
   targetFindings,
   unprobedFinding,
   verifyFindings,
   windowsFindings,
 } from './report/findings.ts';
-import type { Finding, Report } from './report/model.ts';
+import type { Finding, Report, ReportingVerb } from './report/model.ts';
 import { inTargetNames } from './report/names.ts';
 import { withOrigins } from './report/origins.ts';
+import { foreignFindings, policyFindings } from './report/policy-findings.ts';
 import { saveReport } from './report/store.ts';
 import type { Settings } from './settings.ts';
 import { captureCluster } from './snapshot/capture.ts';
@@ -89,12 +89,12 @@ export async function plan(run: Run, project: Project): Promise<Plan> {
 
 /** The main job: capture, pull, load, mirror, verify, report. Undefined when not approved. */
 export async function sync(run: Run, project: Project, approve: Approve): Promise<Report | undefined> {
-  return change(run, project, approve, true);
+  return change(run, project, approve, 'sync');
 }
 
 /** Policies only: plan, approve, apply. Undefined when not approved. */
 export async function mirror(run: Run, project: Project, approve: Approve): Promise<Report | undefined> {
-  return change(run, withoutImages(project), approve, false);
+  return change(run, withoutImages(project), approve, 'mirror');
 }
 
 /** Enforcement check, probes, comparison. Changes nothing that lasts, unless `keep`. */
@@ -102,7 +102,7 @@ export async function verify(run: Run, project: Project): Promise<Report> {
   const stages = startStages(run);
   const work = await prepare(run, withoutImages(project), stages.stage);
   return alone(work.cluster, project.settings.namespacePrefix, run, (client, held) =>
-    conclude(held, project, stages, work, client, true),
+    conclude(held, project, stages, work, client, 'verify'),
   );
 }
 
@@ -169,13 +169,19 @@ const dnsWarning = (cluster: string, enable: boolean) =>
     ? `the DNS add-on of ${cluster} will be enabled, and stays so`
     : `${cluster} has no DNS, so pods find no other by its name: "--enable-dns" enables its add-on`;
 
-async function change(run: Run, project: Project, approve: Approve, proof: boolean): Promise<Report | undefined> {
+async function change(
+  run: Run,
+  project: Project,
+  approve: Approve,
+  verb: Exclude<ReportingVerb, 'verify'>,
+): Promise<Report | undefined> {
   const stages = startStages(run);
   const { stage, changed } = stages;
   const work = await prepare(run, project, stage);
   const { cluster, images } = work;
   for (const warning of work.plan.warnings) run.log('warn', warning);
   // The proof writes as well, if only for its time: it is asked for even where nothing else is to change.
+  const proof = verb === 'sync';
   const chosen = proof || work.enablesDns || hasChanges(work.plan) ? await approved(work.plan, approve) : work.plan;
   if (!chosen) return undefined;
   const wanted = images.wanted.filter(({ lock }) => !isLeftOut(lock, work.plan, chosen));
@@ -191,7 +197,7 @@ async function change(run: Run, project: Project, approve: Approve, proof: boole
       changed(...(await recorded(project.folder, chosen, () => applyPlan(client, chosen, held))));
       changed(...(await settle(client, chosen, held)));
     });
-    return conclude(held, project, stages, work, client, proof);
+    return conclude(held, project, stages, work, client, verb);
   });
 }
 
@@ -208,10 +214,11 @@ async function conclude(
   stages: Stages,
   work: Work,
   client: WriteClient,
-  proof: boolean,
+  verb: ReportingVerb,
 ): Promise<Report> {
   const { snapshot, target, cluster, images } = work;
   const { settings } = project;
+  const proof = verb !== 'mirror';
   const { here, objects, foreign } = await stages.stage('looking at what is there now', async () => {
     const here = await run.step('Read the local cluster', () => captureCluster(client, cluster.id, run));
     const { objects, foreign } = await planNow(run, client, cluster, target, settings, here);
@@ -231,6 +238,7 @@ async function conclude(
   const findings: Finding[] = [
     ...targetFindings(snapshot),
     ...windowsFindings(target),
+    ...leftOutFindings(verb, settings.image === 'none'),
     ...reported.findings,
     ...policyFindings(objects, target),
     ...foreignFindings(foreign),

@@ -1,9 +1,25 @@
 import { Option } from 'commander';
+import type * as Core from '../core.ts';
 import { counted } from '../host/counted.ts';
 import { inputError } from '../host/errors.ts';
 import { LOCAL, refuseGiven } from './options.ts';
 import { outputFile } from './output-file.ts';
 import type { Register } from './verbs.ts';
+
+const MARK: Readonly<Record<Core.Standing, string>> = { equal: '=', unproven: '?', differs: '!' };
+
+/** A kept report in a line. */
+function reportLine({ standingOf }: typeof Core, report: Core.ReportSummary): string {
+  const { target, cluster, createdAt, open, first } = report;
+  const standing = standingOf(report);
+  const how = { equal: '', unproven: ': not proven', differs: `: ${open} open, first ${first}` }[standing];
+  return `${MARK[standing]} ${target} with ${cluster}, ${createdAt}${how}`;
+}
+
+/** A report's exit code. That of a mirror, in which nothing differs, isn't equal for want of packets, and no failure. */
+export function exitCodeOfReport(core: typeof Core, report: Core.Report): number {
+  return core.standingOf(core.reportSummary(report)) === 'differs' ? 1 : 0;
+}
 
 /** The verbs that show what there is: reports that were kept, targets and clusters to choose from. */
 export function registerKeptVerbs(verb: Register): void {
@@ -29,7 +45,7 @@ export function registerKeptVerbs(verb: Register): void {
       }
       if (markdown) v.show(value, () => v.core.renderMarkdown(value));
       else v.show(value, (colour) => v.core.renderText(value, colour));
-      return value.equal ? 0 : 1;
+      return exitCodeOfReport(v.core, value);
     },
     [
       new Option('--target <name>', 'of this target, as "clparity reports" names it'),
@@ -42,14 +58,7 @@ export function registerKeptVerbs(verb: Register): void {
   verb('reports', 'list the last report of each target and cluster that this folder compared', [], async (v) => {
     const all = (await v.core.keptReports(v.project.folder)).map(v.core.reportSummary);
     v.show(all, () =>
-      all.length === 0
-        ? 'There is no report here yet.'
-        : all
-            .map(
-              (r) =>
-                `${r.equal ? '=' : '!'} ${r.target} with ${r.cluster}, ${r.createdAt}${r.open > 0 ? `: ${r.open} open, first ${r.first}` : ''}`,
-            )
-            .join('\n'),
+      all.length === 0 ? 'There is no report here yet.' : all.map((report) => reportLine(v.core, report)).join('\n'),
     );
     return 0;
   });

@@ -4,7 +4,7 @@ import { counted } from '../host/counted.ts';
 import type { Run } from '../host/run.ts';
 import type { Approve, Project } from '../pipeline.ts';
 import { registerChangeVerbs, showPlan } from './change-verbs.ts';
-import { registerKeptVerbs } from './kept-verbs.ts';
+import { exitCodeOfReport, registerKeptVerbs } from './kept-verbs.ts';
 import { type Flags, LOCAL, type OptionName, SCOPE, TARGET } from './options.ts';
 import { outputFile } from './output-file.ts';
 import { registerPolicyVerbs } from './policy-verbs.ts';
@@ -41,7 +41,7 @@ export type Register = (
 export function registerVerbs(verb: Register): void {
   const report = ({ core, show }: Verb, value: Core.Report): number => {
     show(value, (colour) => core.renderText(value, colour));
-    return value.equal ? 0 : 1;
+    return exitCodeOfReport(core, value);
   };
 
   verb(
@@ -150,7 +150,7 @@ export function registerVerbs(verb: Register): void {
   );
   verb(
     'mirror',
-    "mirror the target's network policies into the local cluster",
+    "mirror the target's network policies into the local cluster; exit code 0: nothing differs, which is not proven",
     [...TARGET, ...LOCAL, ...SCOPE, 'acceptWider', 'enableDns', 'dryRun', 'yes'],
     async (v) => {
       const project = { ...v.project, settings: { ...v.project.settings, image: 'none' } };

@@ -1,21 +1,19 @@
 import type { ImageLock, NodeImage } from '../image/model.ts';
-import { titleOf } from '../plan/documents.ts';
-import { fidelityLines, formText } from '../plan/fidelity-text.ts';
-import type { ObjectPlan, ScopedTarget } from '../plan/model.ts';
+import type { ObjectPlan } from '../plan/model.ts';
 import type { Gap, NodeFacts, Snapshot } from '../snapshot/model.ts';
-import { notMirrored } from '../snapshot/other-policies.ts';
 import { architecturesText, foreignArchitectures, windowsWorkloads } from '../snapshot/platforms.ts';
 import { mayHidePolicies } from '../snapshot/policy-object.ts';
 import type { ProbeResult, VerifyResult } from '../verify/model.ts';
-import type { Finding, Report } from './model.ts';
+import type { Finding, Layer, Report, ReportingVerb } from './model.ts';
 import { openFindings } from './summary.ts';
 
 /** Connections of a kind that a finding lists. */
 const SHOWN = 20;
 
-/** Puts a report together. Layers that a run did not look at are simply not among `findings`. */
+/** Puts a report together. Without packets nothing is called equal. */
 export function makeReport(parts: Omit<Report, 'schema' | 'equal'>): Report {
-  return { schema: 'clparity/report/v1', equal: openFindings(parts.findings).length === 0, ...parts };
+  const equal = parts.verify !== undefined && openFindings(parts.findings).length === 0;
+  return { schema: 'clparity/report/v1', equal, ...parts };
 }
 
 /** Whether what couldn't be read is the target's policies themselves. */
@@ -56,6 +54,22 @@ export function targetFindings(snapshot: Snapshot): Finding[] {
 export function unprobedFinding(cluster: string, reason: string): Finding {
   const title = `No packet was sent in ${cluster}: ${reason}`;
   return { layer: 'connections', state: 'unknown', title, evidence: ['what is enforced there was not measured'] };
+}
+
+/** What a run leaves out by its nature, or as it was told to. */
+export function leftOutFindings(verb: ReportingVerb, withoutImage: boolean): Finding[] {
+  const image = {
+    sync: 'The base image was left out: --image none',
+    mirror: 'The base image was not compared: "clparity sync" does',
+    verify: 'The base image was not compared: "clparity sync" does',
+  };
+  const skipped = (layer: Layer, title: string): Finding => ({ layer, state: 'skipped', title, evidence: [] });
+  return [
+    ...(withoutImage ? [skipped('base image', image[verb])] : []),
+    ...(verb === 'mirror'
+      ? [skipped('connections', 'No packet was sent: "clparity mirror" proves nothing, "clparity verify" does')]
+      : []),
+  ];
 }
 
 /** The workloads that a Linux cluster can't run: they take no part in images, stand-ins and packets. */
@@ -108,77 +122,6 @@ export function imageFindings(
     });
   }
   return findings;
-}
-
-/** The policies of the target against those in the local cluster, as a plan made after this run's changes sees them. */
-export function policyFindings(
-  plan: Pick<ObjectPlan, 'objects' | 'conflicts' | 'unchanged' | 'fidelity'>,
-  target: Pick<ScopedTarget, 'otherPolicies' | 'leftOut'>,
-): Finding[] {
-  const findings: Finding[] = [];
-  const { objects, conflicts } = plan;
-  if (objects.length === 0) {
-    findings.push({
-      layer: 'policies',
-      state: conflicts.length === 0 ? 'equal' : 'differs',
-      title: `${plan.unchanged} namespaces and policies are as at the target`,
-      evidence: [],
-    });
-  } else {
-    findings.push({
-      layer: 'policies',
-      state: 'differs',
-      title: `${objects.length} namespaces and policies are not as at the target`,
-      evidence: objects.map((o) => `${o.action} ${titleOf(o)}`),
-    });
-  }
-  for (const conflict of conflicts) {
-    findings.push({
-      layer: 'policies',
-      state: 'differs',
-      title: `${titleOf(conflict)} belongs to ${conflict.owner} and was left alone`,
-      evidence: [conflict.message],
-    });
-  }
-  findings.push(...fidelityFindings(plan.fidelity));
-  for (const title of target.otherPolicies.map(notMirrored)) {
-    findings.push({ layer: 'policies', state: 'differs', title, evidence: [] });
-  }
-  for (const title of target.leftOut) findings.push({ layer: 'policies', state: 'skipped', title, evidence: [] });
-  return findings;
-}
-
-/** Policies of others that have a say in what is mirrored: with them it isn't what the target has (see foreignPolicies). */
-export function foreignFindings(lines: readonly string[]): Finding[] {
-  return lines.map((title) => ({ layer: 'policies', state: 'differs', title, evidence: [] }));
-}
-
-/** How many policies mean here what they mean at the target, and each of the others with what differs. */
-function fidelityFindings(fidelity: ObjectPlan['fidelity']): Finding[] {
-  const exact = fidelity.filter((f) => f.fidelity === 'exact');
-  const counted: Finding = {
-    layer: 'policies',
-    state: 'equal',
-    title: `${exact.length} of ${fidelity.length} policies allow exactly what they do at the target`,
-    evidence: [...formLines(exact), ...exact.flatMap((f) => f.notes.map((note) => `${f.policy}: ${note}`))],
-  };
-  const others = fidelity
-    .filter((f) => f.fidelity !== 'exact')
-    .map((f): Finding => {
-      const [title = f.policy, ...evidence] = fidelityLines(f, f.differences.length);
-      return { layer: 'policies', state: f.fidelity === 'unknown' ? 'unknown' : 'differs', title, evidence };
-    });
-  return fidelity.length === 0 ? [] : [counted, ...others];
-}
-
-/** Each policy by the form that it has here. */
-function formLines(fidelity: ObjectPlan['fidelity']): string[] {
-  const own = fidelity.filter((f) => f.verbatim && f.objects.length > 0).map((f) => f.policy);
-  const others = fidelity.filter((f) => !f.verbatim || f.objects.length === 0);
-  return [
-    ...(own.length > 0 ? [`as they are: ${own.join(', ')}`] : []),
-    ...others.map((f) => `${f.policy}: ${formText(f)}`),
-  ];
 }
 
 /** What the packets showed. */

@@ -26,6 +26,9 @@ export interface Finding {
   readonly evidence: readonly string[];
 }
 
+/** The runs that end with a report. */
+export type ReportingVerb = 'sync' | 'mirror' | 'verify';
+
 /** The base image of a run, as views show it. */
 export interface ReportedImage {
   readonly reference: string;
@@ -38,7 +41,10 @@ export interface ReportedImage {
 /** What a run found: the one model behind JSON, Markdown and the editor's page. */
 export interface Report {
   readonly schema: 'clparity/report/v1';
-  /** True where every layer that this run looked at and that can be equal is equal; `unknown` is not equal. */
+  /**
+   * True where every layer that this run looked at and that can be equal is equal, and packets showed it; `unknown` is not
+   * equal. See standingOf for what nothing is known to differ in, but nobody has proven.
+   */
   readonly equal: boolean;
   readonly target: string;
   /** As placeOf calls it. */

@@ -27,15 +27,31 @@ export function openFindings(findings: readonly Finding[]): Finding[] {
   );
 }
 
+/** `unproven`: nothing is known to differ, and no packet has shown that it doesn't. */
+export type Standing = 'equal' | 'unproven' | 'differs';
+
+/** How a report stands, of which `equal` alone tells too little. */
+export function standingOf({ equal, open }: Pick<ReportSummary, 'equal' | 'open'>): Standing {
+  if (equal) return 'equal';
+  return open === 0 ? 'unproven' : 'differs';
+}
+
+/** Whether a report's verdict is about a part, for the user left something out. */
+export function isPartial({ findings }: Pick<Report, 'findings'>): boolean {
+  return findings.some((f) => f.state === 'skipped');
+}
+
 /** One line that says it all. */
 export function headline(report: Report): string {
   const open = openFindings(report.findings);
   const differs = open.filter((f) => f.state === 'differs').length;
   const unknown = open.length - differs;
-  if (report.equal && report.findings.some((f) => f.state === 'skipped')) {
-    return 'Equal in what was chosen; what was left out is named.';
+  const standing = standingOf({ equal: report.equal, open: open.length });
+  if (standing === 'unproven') {
+    return 'As at the target as far as was compared; not proven: no packet was sent ("clparity verify" does).';
   }
-  if (report.equal) return 'Equal: everything that can be equal is.';
+  if (standing === 'equal' && isPartial(report)) return 'Equal in what was chosen; what was left out is named.';
+  if (standing === 'equal') return 'Equal: everything that can be equal is.';
   const parts = [
     differs === 0 ? '' : differs === 1 ? '1 layer or object differs' : `${differs} layers or objects differ`,
     unknown > 0 ? `${unknown} unknown` : '',

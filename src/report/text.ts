@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import type { FindingState, Report } from './model.ts';
-import { headline } from './summary.ts';
+import { headline, reportSummary, type Standing, standingOf } from './summary.ts';
 
 const MARK: Readonly<Record<FindingState, string>> = {
   equal: '=',
@@ -8,6 +8,12 @@ const MARK: Readonly<Record<FindingState, string>> = {
   cannot: '-',
   unknown: '?',
   skipped: '-',
+};
+
+const COLOUR: Readonly<Record<Standing, 'green' | 'yellow' | 'red'>> = {
+  equal: 'green',
+  unproven: 'yellow',
+  differs: 'red',
 };
 
 /** The report for a terminal: a line a finding, its evidence below, differences spelled out. `colour` adds ANSI codes. */
@@ -42,6 +48,6 @@ export function renderText(report: Report, colour: boolean): string {
   for (const l of verify?.left ?? []) lines.push(paint('yellow', `- left in the cluster: ${l}`));
   lines.push('', report.changes.length === 0 ? 'No changes.' : `${report.changes.length} changes:`);
   for (const c of report.changes) lines.push(`  ${c}`);
-  lines.push('', paint(report.equal ? 'green' : 'red', headline(report)));
+  lines.push('', paint(COLOUR[standingOf(reportSummary(report))], headline(report)));
   return lines.join('\n');
 }

@@ -1,8 +1,11 @@
 import * as vscode from 'vscode';
+import { reportSummary, type Standing, standingOf } from '../report/summary.ts';
 import type { Place } from './place.ts';
 import { BACK, choose } from './quick-pick.ts';
 import { storeChoices } from './settings.ts';
 import { dateText } from './time.ts';
+
+const SYMBOLS: Readonly<Record<Standing, string>> = { equal: 'pass', unproven: 'question', differs: 'warning' };
 
 /**
  * Asks which of the pairs of target and cluster that were compared is meant, and writes it to the workspace's settings.
@@ -16,7 +19,7 @@ export async function pickPair({ core, folder, project }: Place): Promise<boolea
     placeholder: vscode.l10n.t('Which pair should be shown, and be worked on?'),
     choices: async () =>
       (await core.keptPairs(project.folder)).map(({ report, choice }) => ({
-        label: `$(${report.equal ? 'pass' : 'warning'}) ${report.target} → ${report.cluster}`,
+        label: `$(${SYMBOLS[standingOf(reportSummary(report))]}) ${report.target} → ${report.cluster}`,
         description: vscode.l10n.t('Compared {0}', dateText(report.createdAt)),
         value: choice,
       })),

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Report } from '../report/model.ts';
-import { openFindings } from '../report/summary.ts';
+import { isPartial, openFindings, reportSummary, standingOf } from '../report/summary.ts';
 import type { Place } from './place.ts';
 import { said } from './said.ts';
 import type { Ui } from './ui.ts';
@@ -15,13 +15,30 @@ async function announce(ui: Ui, place: Place, report: Report): Promise<void> {
   const show = vscode.l10n.t('Show Report');
   const text = headline(report);
   ui.log.info(text);
-  const say = report.equal ? vscode.window.showInformationMessage : vscode.window.showWarningMessage;
+  const { showInformationMessage, showWarningMessage } = vscode.window;
+  const say = standingOf(reportSummary(report)) === 'differs' ? showWarningMessage : showInformationMessage;
   if ((await say(text, show)) === show) await ui.reports.open(place, report);
 }
 
 /** "kind:dev is equal to prod: …" or how many differences there are and the first of them. */
-export function headline({ equal, cluster, target, findings, changes }: Report): string {
-  if (equal) {
+export function headline(report: Report): string {
+  const { cluster, target, findings, changes } = report;
+  const standing = standingOf(reportSummary(report));
+  if (standing === 'unproven') {
+    return vscode.l10n.t(
+      '{0} is as {1} as far as was compared; not proven: no packet was sent. Verify sends them.',
+      cluster,
+      target,
+    );
+  }
+  if (standing === 'equal' && isPartial(report)) {
+    return vscode.l10n.t(
+      'Equal in what was chosen: {0} is like {1}; the report names what was left out.',
+      cluster,
+      target,
+    );
+  }
+  if (standing === 'equal') {
     return changes.length === 0
       ? vscode.l10n.t('Equal: {0} is like {1}, no changes were needed.', cluster, target)
       : vscode.l10n.t('Equal: {0} is now like {1}.', cluster, target);

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Overview } from '../overview.ts';
+import { type Standing, standingOf } from '../report/summary.ts';
 import { failureOf } from './errors.ts';
 import type { Known } from './known.ts';
 import { readViewSettings } from './settings.ts';
@@ -8,7 +9,7 @@ import { dateText } from './time.ts';
 
 /** What the status bar says of a folder. */
 export interface Status {
-  readonly state: 'equal' | 'differs' | 'drifted' | 'stale' | 'uncompared';
+  readonly state: Standing | 'drifted' | 'stale' | 'uncompared';
   readonly text: string;
   readonly tooltip: string;
   /** When it becomes stale, if nothing else happens before: milliseconds since 1970. */
@@ -31,21 +32,26 @@ export function statusOf(
   const sides = drift ? [drift.target, drift.local] : [];
   const moved = sides.filter(({ state }) => state === 'moved').length > 0;
   const differences = plural(report.open, vscode.l10n.t('1 difference'), vscode.l10n.t('{0} differences', report.open));
+  const standing = standingOf(report);
+  const stood: Readonly<Record<Standing, [string, string]>> = {
+    equal: ['pass', vscode.l10n.t('equal')],
+    unproven: ['question', vscode.l10n.t('not proven')],
+    differs: ['warning', differences],
+  };
+  const then: Readonly<Record<Standing, string>> = {
+    equal: vscode.l10n.t('equal then'),
+    unproven: vscode.l10n.t('No packet was sent: Verify does that.'),
+    differs: report.first ?? differences,
+  };
   const [state, symbol, words]: [Status['state'], string, string] = moved
     ? ['drifted', 'git-compare', vscode.l10n.t('drifted')]
     : staleHours > 0 && now >= staleAt
       ? ['stale', 'history', vscode.l10n.t('stale')]
-      : report.equal
-        ? ['equal', 'pass', vscode.l10n.t('equal')]
-        : ['differs', 'warning', differences];
+      : [standing, ...stood[standing]];
   return {
     state,
     text: `$(${symbol}) ${between}: ${words}`,
-    tooltip: [
-      `${between}: ${words}`,
-      made,
-      report.equal ? vscode.l10n.t('equal then') : (report.first ?? differences),
-    ].join('\n'),
+    tooltip: [`${between}: ${words}`, made, then[standing]].join('\n'),
     ...(staleHours > 0 && now < staleAt && { staleAt }),
   };
 }

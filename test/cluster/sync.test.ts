@@ -260,7 +260,8 @@ describe('sync, from the command line', onCluster, () => {
   });
 
   test('without --yes the proof is refused too, though nothing is to change', async () => {
-    await run(['mirror', '--snapshot', 'part', '--yes']);
+    const mirrored = await run(['mirror', '--snapshot', 'part', '--yes']);
+    assert.deepEqual([mirrored.code, reportOf(mirrored).equal], [0, false], 'as at the target, and not proven');
     const result = await run(['sync', '--snapshot', 'part', '--image', image.reference]);
     assert.equal(result.code, 2, result.stderr);
     assert.match(result.stderr, /Put stand-ins .* --yes/s);
@@ -394,6 +395,9 @@ test('a cluster that enforces nothing is never called equal', {
   try {
     const args = ['--cluster', id, '--yes', '--format', 'text'];
     await copyPart(folder);
+    const mirrored = await clparity(['mirror', '--snapshot', '.', ...args], { cwd: folder });
+    assert.match(mirrored.stdout, /not proven: no packet was sent \("clparity verify" does\)\.$/m);
+    assert.doesNotMatch(mirrored.stdout, /^Equal/m);
     const result = await clparity(['sync', '--snapshot', '.', '--image', 'none', ...args], { cwd: folder });
     assert.equal(result.code, 1, result.stderr);
     assert.match(result.stdout, /NOTHING ENFORCES NETWORK POLICIES HERE/);

@@ -59,6 +59,11 @@ test('reports are listed by target and cluster, and shown by either', async () =
     ],
   );
   assert.equal(JSON.parse((await clparityIn(own, 'report', '--with', 'remote:b')).stdout).cluster, 'remote:b');
+  // Nothing differs in them, and nobody has sent a packet.
+  const lines = (await clparityIn(own, 'reports', '--format', 'text')).stdout;
+  assert.equal(lines, '? prod with remote:b, remote:b: not proven\n? prod with kind:a, kind:a: not proven\n');
+  const shown = await clparityIn(own, 'report', '--format', 'text');
+  assert.deepEqual([shown.code, /not proven: no packet was sent/.test(shown.stdout)], [0, true]);
   const { code, stderr } = await clparityIn(own, 'report', '--target', 'other');
   assert.equal(code, 2);
   assert.match(stderr, /no report of target other[\s\S]*prod with kind:a/);

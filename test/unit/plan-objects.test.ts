@@ -7,7 +7,7 @@ import { asItIs } from '../../src/plan/not-applied.ts';
 import { FIELD_MANAGER, mirrorName } from '../../src/plan/ownership.ts';
 import { planObjects, planRemoval } from '../../src/plan/plan.ts';
 import { canonicalSpec } from '../../src/policy/dialect/canonical.ts';
-import { policyFindings } from '../../src/report/findings.ts';
+import { policyFindings } from '../../src/report/policy-findings.ts';
 import type { Snapshot } from '../../src/snapshot/model.ts';
 import { applied, ingressFrom, live, localOf, NAME_LABEL, policy, scoped, snapshotOf } from './plan-world.ts';
 import fc from './random.ts';

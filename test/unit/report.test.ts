@@ -9,17 +9,18 @@ import type { ImageLock, NodeImage } from '../../src/image/model.ts';
 import { overview } from '../../src/overview.ts';
 import { chosenPair } from '../../src/plan/place.ts';
 import {
-  foreignFindings,
   imageFindings,
+  leftOutFindings,
   makeReport,
   nodeFindings,
-  policyFindings,
   targetFindings,
   verifyFindings,
 } from '../../src/report/findings.ts';
+import { headlineHtml, reportPage } from '../../src/report/html.ts';
 import { renderMarkdown } from '../../src/report/markdown.ts';
 import type { Report } from '../../src/report/model.ts';
 import { keptPairs } from '../../src/report/pairs.ts';
+import { foreignFindings, policyFindings } from '../../src/report/policy-findings.ts';
 import {
   keptReports,
   lastDrift,
@@ -30,7 +31,7 @@ import {
   saveDrift,
   saveReport,
 } from '../../src/report/store.ts';
-import { reportSummary } from '../../src/report/summary.ts';
+import { reportSummary, standingOf } from '../../src/report/summary.ts';
 import { renderText } from '../../src/report/text.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../../src/settings.ts';
 import type { Snapshot } from '../../src/snapshot/model.ts';
@@ -80,7 +81,13 @@ test('what is only named counts nowhere: verdict, headline and summary agree', (
     layer,
     ...{ state: 'unknown' as const, title: `${layer}?`, evidence: [] },
   }));
-  const parts = { target: 'prod', cluster: 'kind:dev', createdAt: '2026-01-01T00:00:00Z', changes: [] };
+  const parts = {
+    target: 'prod',
+    cluster: 'kind:dev',
+    createdAt: '2026-01-01T00:00:00Z',
+    changes: [],
+    verify: verified,
+  };
   const equal = makeReport({ ...parts, findings: named });
   assert.equal(equal.equal, true);
   assert.equal(reportSummary(equal).open, 0);
@@ -116,6 +123,32 @@ test('what a narrowed scope makes different is named, and never called everythin
   assert.match(renderText(value, false), /a\/Pod\/x to b\/Pod\/y TCP 80: denied at the target, allowed here/);
   assert.match(renderMarkdown(value), /Equal in what was chosen/);
   assert.doesNotMatch(renderMarkdown(value), /everything/);
+});
+
+test('what no packet was sent for is never called equal, and what was left out is named', async () => {
+  const mirrored = { target: 'prod', cluster: 'kind:dev', createdAt: '2026-01-01T00:00:00Z', changes: [] };
+  const value = makeReport({ ...mirrored, findings: leftOutFindings('mirror', true) });
+  assert.deepEqual([value.equal, standingOf(reportSummary(value))], [false, 'unproven']);
+  assert.ok(renderText(value, true).includes('\u001b[33mAs at the target as far as was compared; not proven'));
+  const page = await reportPage(value, undefined, AbortSignal.timeout(60_000));
+  for (const text of [renderMarkdown(value), renderText(value, false), page, headlineHtml(value)]) {
+    assert.match(text, /not proven: no packet was sent/);
+    assert.doesNotMatch(text, /\bEqual\b/);
+  }
+  assert.match(renderText(value, false), /^- connections: No packet was sent: "clparity mirror" proves nothing/m);
+  const wrong = makeReport({ ...mirrored, findings: foreignFindings(['mine']) });
+  assert.equal(standingOf(reportSummary(wrong)), 'differs');
+  const synced = report({ findings: [...verifyFindings(verified), ...leftOutFindings('sync', true)] });
+  assert.deepEqual([synced.equal, standingOf(reportSummary(synced))], [true, 'equal']);
+  assert.match(renderText(synced, false), /^- base image: The base image was left out: --image none$/m);
+  assert.match(renderMarkdown(synced), /\*\*Equal in what was chosen/);
+  assert.deepEqual(leftOutFindings('sync', false), []);
+  assert.match(
+    leftOutFindings('verify', true)
+      .map(({ title }) => title)
+      .join(),
+    /^The base image was not compared/,
+  );
 });
 
 test('no probe at all is unknown, not equal', () => {

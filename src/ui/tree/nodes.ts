@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { Grouped, ImageSummary, Overview, PolicySummary, WorkloadSummary } from '../../overview.ts';
 import { placeOf } from '../../plan/place.ts';
+import { standingOf } from '../../report/summary.ts';
 import type { Settings } from '../../settings.ts';
 import { plural } from '../text.ts';
 import { dateText, sinceText } from '../time.ts';
@@ -42,16 +43,20 @@ function verdictNode({ folder, overview: { report } }: Branch): TreeNode {
       command: { command: 'clparity.sync', title: vscode.l10n.t('Sync') },
     });
   }
-  const state: State = report.equal ? 'equal' : 'differs';
-  const label = report.equal
-    ? vscode.l10n.t('Equal')
-    : plural(report.open, vscode.l10n.t('1 difference'), vscode.l10n.t('{0} differences', report.open));
+  const standing = standingOf(report);
+  const state: State = standing === 'unproven' ? 'unknown' : standing;
+  const label = {
+    equal: vscode.l10n.t('Equal'),
+    unproven: vscode.l10n.t('Not proven'),
+    differs: plural(report.open, vscode.l10n.t('1 difference'), vscode.l10n.t('{0} differences', report.open)),
+  }[standing];
   return node(folder, 'verdict', {
     label,
     description: vscode.l10n.t('as of {0}', sinceText(report.createdAt)),
     tooltip: [
       vscode.l10n.t('{0} against {1}, {2}', report.cluster, report.target, dateText(report.createdAt)),
       ...(report.first === undefined ? [] : [report.first]),
+      ...(standing === 'unproven' ? [vscode.l10n.t('No packet was sent: Verify does that.')] : []),
     ].join('\n'),
     icon: icon(state),
     context: 'verdict',

@@ -284,6 +284,9 @@ describe('the status bar', () => {
     const differs = of({ report: { ...summary, equal: false, open: 3, first: 'it' } });
     assert.deepEqual([differs?.state, differs?.text], ['differs', '$(warning) prod → kind:dev: 3 differences']);
     assert.match(differs?.tooltip ?? '', /\nit$/);
+    const mirrored = of({ report: { ...summary, equal: false } });
+    assert.deepEqual([mirrored?.state, mirrored?.text], ['unproven', '$(question) prod → kind:dev: not proven']);
+    assert.match(mirrored?.tooltip ?? '', /No packet was sent/);
     assert.equal(of({ drift: moved })?.text, '$(git-compare) prod → kind:dev: drifted');
     assert.deepEqual(of({}, 10)?.state, 'stale');
     assert.deepEqual([of({}, 0)?.state, of({}, 0)?.staleAt], ['equal', undefined]);
