@@ -3,6 +3,7 @@ import { localWorld, mirrored } from '../plan/mirrored.ts';
 import { scopeTarget } from '../plan/scope.ts';
 import { type CompiledModel, compile } from '../policy/compile.ts';
 import { originOf } from '../policy/dialect/origin.ts';
+import { DIRECTIONS } from '../policy/directions.ts';
 import { modelOf } from '../policy/endpoints.ts';
 import { semanticsOf } from '../policy/engine.ts';
 import { groupsOf, otherReplica } from '../policy/groups.ts';
@@ -149,9 +150,7 @@ function inFile(compiled: CompiledModel, policy: Policy, objects: readonly Polic
     object: policy.source.object,
     line,
     lastLine: Math.max(line + 4, ...subjects.map(([, at]) => at)),
-    directions: (['ingress', 'egress'] as const).filter(
-      (d) => policy.isolates.includes(d) || policy.rules.some((r) => r.direction === d),
-    ),
+    directions: DIRECTIONS.filter((d) => policy.isolates.includes(d) || policy.rules.some((r) => r.direction === d)),
     pods: pods.length,
     workloads: [...new Set(pods.map((p) => `${p.namespace}/${p.workload}`))].sort(),
     reach: () => reachLines(compiled, pods),

@@ -2,6 +2,7 @@ import { parseAddress } from './addresses.ts';
 import { compileBlock, covers } from './blocks.ts';
 import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
 import { type Decision, type Exemption, isAbout, isNarrowed } from './decide.ts';
+import { OTHER_END } from './directions.ts';
 import { cidrMatches, enginesFor, semanticsOf } from './engine.ts';
 import type {
   Connection,
@@ -149,7 +150,7 @@ function listed(names: readonly string[]): string {
 /** The policies whose tier denies what none of its rules allows, and the rules that nearly allowed it. */
 function defaultReasons(compiled: CompiledModel, turn: Turn, direction: Direction, asked: Asked): Reason[] {
   const { pod, peer, connection } = asked;
-  const wanted = `${connection.protocol} ${connection.port} ${direction === 'ingress' ? 'from' : 'to'} ${peer.id}`;
+  const wanted = `${connection.protocol} ${connection.port} ${OTHER_END[direction]} ${peer.id}`;
   // Tiers of this name are everywhere: nobody has to be told.
   const tier = turn.tier.name === DEFAULT_TIER.name ? '' : `: the default of tier ${turn.tier.name} denies it`;
   const policies = turn.isolating.map((policy): Reason => {

@@ -1,5 +1,6 @@
 import { inputError } from '../host/errors.ts';
 import { type CompiledModel, compile } from './compile.ts';
+import { DIRECTIONS, OTHER_END } from './directions.ts';
 import { resolvePeer } from './endpoints.ts';
 import type { Direction, Peer, PodEndpoint, Policy, PolicyModel, Rule, SourceRef } from './model.ts';
 import { nearest } from './near.ts';
@@ -48,9 +49,7 @@ function selectionOf(compiled: CompiledModel, policy: Policy, pods: readonly Pod
   const why = compiled.ignored.find((i) => i.policy === policy)?.why;
   return {
     policy: policy.source.object,
-    directions: (['ingress', 'egress'] as const).filter(
-      (d) => policy.isolates.includes(d) || policy.rules.some((r) => r.direction === d),
-    ),
+    directions: DIRECTIONS.filter((d) => policy.isolates.includes(d) || policy.rules.some((r) => r.direction === d)),
     workloads: [...new Set(selected.map((p) => `${p.namespace}/${p.workload}`))].sort(),
     ...(why !== undefined && { ignored: why }),
     source: policy.source,
@@ -133,7 +132,7 @@ function whyRefused({ ignored }: CompiledModel, policy: Policy): string | undefi
 
 /** Peers are counted as they are written: what a dialect makes several of one is nobody's to count. */
 function whichPeers({ dialect }: Policy, { peers = [], direction }: Rule, dead: number): string {
-  const side = direction === 'ingress' ? 'from' : 'to';
+  const side = OTHER_END[direction];
   if (peers.length === 1) return `its peer (${side})`;
   if (dialect === 'kubernetes') return `${dead} of its ${peers.length} peers (${side})`;
   return dead === peers.length ? `none of its peers (${side})` : `one of its peers (${side})`;

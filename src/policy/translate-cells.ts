@@ -1,3 +1,4 @@
+import { DIRECTIONS } from './directions.ts';
 import { semanticsOf, whyIgnored } from './engine.ts';
 import type { Direction, PodEndpoint, Policy, PolicyModel, Rule, Selector } from './model.ts';
 import { holds, type Known, knowing } from './select.ts';
@@ -22,7 +23,7 @@ export interface Cell {
 export function partsOf(policy: Policy, model: PolicyModel): Part[] {
   if (whyIgnored(policy, model.engine) !== undefined) return [];
   const { rulesIsolate } = semanticsOf(model.engine);
-  return (['ingress', 'egress'] as const).flatMap((direction) => {
+  return DIRECTIONS.flatMap((direction) => {
     const rules = policy.rules.filter((r) => r.direction === direction);
     const isKubernetes = policy.dialect === 'kubernetes';
     const isolates = policy.isolates.includes(direction) || (isKubernetes && rulesIsolate && rules.length > 0);

@@ -2,6 +2,7 @@ import type { LabelSelector, NetworkPolicyPeer, PolicyObject } from '../snapshot
 import { unconditional } from './conditions.ts';
 import { confineKubernetes, narrowedUnlessNamed } from './dialect/confine.ts';
 import { originOf } from './dialect/origin.ts';
+import { DIRECTIONS } from './directions.ts';
 import { semanticsOf } from './engine.ts';
 import type { LocalWorld } from './local-world.ts';
 import type { Policy, PolicyModel, PortMatch, Selector } from './model.ts';
@@ -61,7 +62,7 @@ export function translate(whole: TranslateInput, without: ReadonlySet<string> = 
   const model = { ...whole.model, policies: left.map((p) => (isAccepted(p, acceptWider) ? p : unconditional(p))) };
   const input = { ...whole, model };
   const lower = lowering(model, services);
-  const cells = (['ingress', 'egress'] as const).flatMap((d) => cellsOf(model, d, lower, others));
+  const cells = DIRECTIONS.flatMap((d) => cellsOf(model, d, lower, others));
   const byPolicy = Map.groupBy(cells, (cell) => cell.policy.source.object);
   const taken = new Set<string>();
   const originals = new Map(objects.map((o) => [originOf(o).object, o]));

@@ -1,5 +1,6 @@
 import type { PolicyObject, Protocol } from '../snapshot/model.ts';
 import { parsePolicies } from './dialect/index.ts';
+import { OTHER_END } from './directions.ts';
 import type { Direction, Endpoint, PodEndpoint, Policy, PolicyModel, Rule } from './model.ts';
 import { type Labels, NAMESPACE_NAME_LABEL } from './select.ts';
 
@@ -109,12 +110,12 @@ function kubernetes({ direction, action, peer, labels, protocol, port }: RuleReq
     ? { ...namespaceUnless(peer.namespace, namespace), podSelector: selector(labels) }
     : blockOf(peer, (cidr) => ({ ipBlock: { cidr } }));
   if (!who) return undefined;
-  const side = direction === 'ingress' ? 'from' : 'to';
+  const side = OTHER_END[direction];
   return { list: direction, yaml: { [side]: [who], ports: [{ protocol, port }] } };
 }
 
 function cilium({ direction, action, peer, labels, protocol, port }: RuleRequest): Draft {
-  const side = direction === 'ingress' ? 'from' : 'to';
+  const side = OTHER_END[direction];
   const who = () => {
     if (isSelectable(peer)) {
       const matchLabels = { 'k8s:io.kubernetes.pod.namespace': peer.namespace, ...labels };
@@ -148,7 +149,7 @@ function calico({ direction, action, peer, labels, protocol, port }: RuleRequest
 }
 
 function admin({ direction, action, peer, labels }: RuleRequest, allow: string, ports: object): Draft {
-  const side = direction === 'ingress' ? 'from' : 'to';
+  const side = OTHER_END[direction];
   const who = () => {
     if (isSelectable(peer)) {
       return { pods: { ...namespaceUnless(peer.namespace, undefined), podSelector: selector(labels) } };

@@ -1,5 +1,6 @@
 import type { PolicyObject } from '../../snapshot/model.ts';
 import { at, type Field, integer, isAbsent, items, oneOf, onlyKeys, text, texts } from '../../snapshot/shape.ts';
+import { DIRECTIONS, OTHER_END } from '../directions.ts';
 import type { Action, Direction, Peer, Policy, PortMatch, Rule, Selector } from '../model.ts';
 import { ADMIN_TIER, BASELINE_TIER } from '../tiers.ts';
 import { onlyKey, parsePorts, parseProtocols } from './admin-ports.ts';
@@ -61,7 +62,7 @@ function parsePolicy(object: PolicyObject, kind: Kind): Policy {
   if (object.kind === 'BaselineAdminNetworkPolicy' && name !== 'default') {
     throw whole.fail(['metadata', 'name'], 'must be default: a cluster has one such policy');
   }
-  const rules = (['ingress', 'egress'] as const).flatMap((direction) =>
+  const rules = DIRECTIONS.flatMap((direction) =>
     atMost(items(at(spec, direction)) ?? [], kind.most.rules).flatMap((rule) =>
       apart(parseRule(rule, direction, kind, origin)),
     ),
@@ -117,7 +118,7 @@ function mustSelector(selector: Field, of: 'namespace' | 'pod' | 'node'): Select
 }
 
 function parseRule(rule: Field, direction: Direction, kind: Kind, origin: Origin): Rule {
-  const side = direction === 'ingress' ? 'from' : 'to';
+  const side = OTHER_END[direction];
   onlyKeys(rule, ['name', 'action', side, kind.portsKey]);
   if (!isAbsent(at(rule, 'name')) && text(at(rule, 'name')).length > 100) {
     throw rule.fail([...rule.path, 'name'], 'must not be longer than 100 characters');

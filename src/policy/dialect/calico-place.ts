@@ -1,4 +1,5 @@
 import type { PolicyObject } from '../../snapshot/model.ts';
+import { DIRECTIONS } from '../directions.ts';
 import { confineCalico, namesGlobal, narrowedExpression, ownTier } from './calico-confine.ts';
 import { apiName } from './calico-objects.ts';
 import { CALICO_GROUPS } from './calico-tiers.ts';
@@ -7,8 +8,6 @@ import { type Place, type Placed, wideName } from './place.ts';
 import { replaceAt } from './replace.ts';
 
 type Json = Readonly<Record<string, unknown>>;
-
-const DIRECTIONS = ['ingress', 'egress'] as const;
 
 /**
  * A policy, set or tier of Calico's as another Calico is to have it, by its API or in the form in which that is stored

@@ -1,5 +1,6 @@
 import type { PolicyObject } from '../../snapshot/model.ts';
 import { at, type Field, flag, isAbsent, items, maybe, oneOf, onlyKeys, record, textOf } from '../../snapshot/shape.ts';
+import { DIRECTIONS } from '../directions.ts';
 import type { Direction, Policy, Rule } from '../model.ts';
 import { HAS_NAMESPACE, noteServiceAccounts, type PolicyScope } from './calico-entity.ts';
 import { forPods, matchesExpression } from './calico-labels.ts';
@@ -90,7 +91,7 @@ function parsePolicy(object: PolicyObject, { context, sets, tiers }: World): Pol
     },
   };
   const isolates = parseTypes(object, spec);
-  const rules = (['ingress', 'egress'] as const).flatMap((d) => rulesOf(object, spec, d, isolates, scope));
+  const rules = DIRECTIONS.flatMap((d) => rulesOf(object, spec, d, isolates, scope));
   const order = orderAt(at(spec, 'order'));
   const inert = isStaged ? staged(spec) : hostOnly(spec);
   const subject = parseSubject(spec, scope);
@@ -126,7 +127,7 @@ function parseTypes(object: PolicyObject, spec: Field): Direction[] {
   if (new Set(types).size < types.length) throw list.fail(list.path, 'must not hold a type twice');
   if (types.length > 0) return types.map((type) => (type === 'Ingress' ? 'ingress' : 'egress'));
   if (groupOf(object) === 'crd.projectcalico.org') return ['ingress', 'egress'];
-  const present = (['ingress', 'egress'] as const).filter((d) => (items(at(spec, d)) ?? []).length > 0);
+  const present = DIRECTIONS.filter((d) => (items(at(spec, d)) ?? []).length > 0);
   return present.length > 0 ? present : ['ingress'];
 }
 

@@ -1,5 +1,6 @@
 import type { PolicyObject } from '../../snapshot/model.ts';
 import { at, type Field, flag, isAbsent, items, maybe, textOf } from '../../snapshot/shape.ts';
+import { DIRECTIONS } from '../directions.ts';
 import { identityLabels } from '../identity.ts';
 import type { Direction, Policy } from '../model.ts';
 import { DEFAULT_TIER } from '../tiers.ts';
@@ -14,7 +15,6 @@ const GROUP = 'cilium.io';
 const NAMESPACED = 'CiliumNetworkPolicy';
 const CLUSTERWIDE = 'CiliumClusterwideNetworkPolicy';
 const CIDR_GROUP = 'CiliumCIDRGroup';
-const DIRECTIONS: readonly Direction[] = ['ingress', 'egress'];
 
 /** cilium.io/v2, and v2alpha1 of CiliumCIDRGroup: what Cilium 1.18 to 1.20 make of them. */
 export const CILIUM: Dialect = {

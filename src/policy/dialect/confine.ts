@@ -1,4 +1,5 @@
 import type { LabelSelector, PolicyObject } from '../../snapshot/model.ts';
+import { DIRECTIONS, OTHER_END } from '../directions.ts';
 import { NAMESPACE_NAME_LABEL } from '../select.ts';
 import { replaceAt } from './replace.ts';
 
@@ -30,8 +31,8 @@ export function narrowedUnlessNamed(
 export function confineKubernetes(object: PolicyObject, namespaces: readonly string[]): PolicyObject {
   const change = (selector: unknown) =>
     narrowedUnlessNamed(selector as LabelSelector, NAMESPACE_NAME_LABEL, namespaces);
-  return [
-    ['ingress', '*', 'from', '*', 'namespaceSelector'],
-    ['egress', '*', 'to', '*', 'namespaceSelector'],
-  ].reduce<unknown>((result, path) => replaceAt(result, ['spec', ...path], change), object) as PolicyObject;
+  return DIRECTIONS.reduce<unknown>(
+    (result, d) => replaceAt(result, ['spec', d, '*', OTHER_END[d], '*', 'namespaceSelector'], change),
+    object,
+  ) as PolicyObject;
 }

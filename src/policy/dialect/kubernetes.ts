@@ -1,6 +1,7 @@
 import type { PolicyObject } from '../../snapshot/model.ts';
 import { at, type Field, isAbsent, items, oneOf, onlyKeys, text, texts } from '../../snapshot/shape.ts';
 import { type AddressRange, contains, parseCidr } from '../addresses.ts';
+import { DIRECTIONS, OTHER_END } from '../directions.ts';
 import { semanticsOf } from '../engine.ts';
 import type { Direction, Peer, Policy, PortMatch, Rule, Selector } from '../model.ts';
 import { isPort, PROTOCOLS } from '../ports.ts';
@@ -66,11 +67,11 @@ function parseTypes(list: Field, hasEgress: boolean): Direction[] {
   const types = (items(list) ?? []).map((type) => oneOf(type, ['Ingress', 'Egress'] as const));
   if (types.length > 2) throw list.fail(list.path, 'must not hold more than two types');
   if (types.length === 0) return hasEgress ? ['ingress', 'egress'] : ['ingress'];
-  return (['ingress', 'egress'] as const).filter((d) => types.includes(d === 'ingress' ? 'Ingress' : 'Egress'));
+  return DIRECTIONS.filter((d) => types.includes(d === 'ingress' ? 'Ingress' : 'Egress'));
 }
 
 function parseRule(rule: Field, direction: Direction, origin: Origin, namespace: string): Rule {
-  const side = direction === 'ingress' ? 'from' : 'to';
+  const side = OTHER_END[direction];
   onlyKeys(rule, [side, 'ports']);
   const peers = (items(at(rule, side)) ?? []).map((peer) => parsePeer(peer, namespace));
   const ports = (items(at(rule, 'ports')) ?? []).map(parsePort);

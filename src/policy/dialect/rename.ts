@@ -1,11 +1,11 @@
 import type { PolicyObject } from '../../snapshot/model.ts';
+import { DIRECTIONS, OTHER_END } from '../directions.ts';
 import { NAMESPACE_NAME_LABEL } from '../select.ts';
 import { groupOf } from './origin.ts';
 import { type Change, replaceAt } from './replace.ts';
 
 type Rename = (namespace: string) => string;
 
-const DIRECTIONS = ['ingress', 'egress'];
 /** Source and key of Cilium's label for a namespace (see cilium-selector.ts), and of the label that the API server adds. */
 const CILIUM_KEY =
   /^((any|k8s)?:)?(io\.kubernetes\.pod\.namespace|io\.cilium\.k8s\.namespace\.labels\.kubernetes\.io\/metadata\.name)$/;
@@ -51,11 +51,11 @@ function placesOf(object: PolicyObject, rename: Rename): Place[] {
   switch (groupOf(object)) {
     case 'networking.k8s.io':
       return DIRECTIONS.map((d) => ({
-        path: ['spec', d, '*', d === 'ingress' ? 'from' : 'to', '*', 'namespaceSelector'],
+        path: ['spec', d, '*', OTHER_END[d], '*', 'namespaceSelector'],
         change: byName,
       }));
     case 'policy.networking.k8s.io': {
-      const heads = [['subject'], ...DIRECTIONS.map((d) => [d, '*', d === 'ingress' ? 'from' : 'to', '*'])];
+      const heads = [['subject'], ...DIRECTIONS.map((d) => [d, '*', OTHER_END[d], '*'])];
       const tails = [['namespaces'], ['pods', 'namespaceSelector']];
       return [
         ...heads.flatMap((head) => tails.map((tail) => ({ path: ['spec', ...head, ...tail], change: byName }))),
