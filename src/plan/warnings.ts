@@ -27,7 +27,7 @@ export function selectorsWithoutNamespace(
 }
 
 /**
- * Policies of other owners in mirrored namespaces or for all: they stay, and they change what is allowed. Those that
+ * Policies of other owners in mirrored namespaces or for all: they stay, and they may change what is allowed. Those that
  * another mirror has for all are confined to its own namespaces.
  */
 export function foreignPolicies(target: ScopedTarget, local: LocalState): string[] {
@@ -40,10 +40,7 @@ export function foreignPolicies(target: ScopedTarget, local: LocalState): string
     const isConfined = namespace === undefined && isOthersToo(live, local.signature);
     if (isOurs(live, local.signature) || isConfined || !counts || wanted.has(title)) return [];
     const owner = ownerOf(live);
-    const text =
-      namespace === undefined
-        ? `${title} is not at the target and belongs to ${owner}: it stays, and may change what is allowed here`
-        : `${title} is not at the target and belongs to ${owner}: it stays, and changes what is allowed here`;
+    const text = `${title} is not at the target and belongs to ${owner}: it stays, and may change what is allowed here`;
     return [text];
   });
 }

@@ -202,7 +202,7 @@ describe('sync, from the command line', onCluster, () => {
     const report = reportOf(result);
     assert.equal(report.equal, false);
     const foreign =
-      /^NetworkPolicy payments\/hole is not at the target and belongs to kubectl.*changes what is allowed here$/;
+      /^NetworkPolicy payments\/hole is not at the target and belongs to kubectl.*may change what is allowed here$/;
     assert.ok(
       report.findings.some(({ layer, title }) => layer === 'policies' && foreign.test(title)),
       result.stdout,
