@@ -96,6 +96,10 @@ function taking({ change, policies }: Step, before: CompiledModel, wish: Wish, c
   return after;
 }
 
+function isOfOneWorkload(a: PodEndpoint, b: PodEndpoint): boolean {
+  return a.namespace === b.namespace && a.workload === b.workload;
+}
+
 /** What a step does beyond what was asked: a policy's rules are for all pods that it selects. */
 function alsoTurned(before: CompiledModel, after: CompiledModel, wish: Wish): Pick<Change, 'also'> {
   const { connection, direction, allowed } = wish;
@@ -108,13 +112,14 @@ function alsoTurned(before: CompiledModel, after: CompiledModel, wish: Wish): Pi
   };
   const known = new Set(before.model.policies);
   const changed = after.model.policies.filter((policy) => !known.has(policy));
-  const more = after.model.pods.filter(
-    (pod) =>
-      !(own.type === 'pod' && own.namespace === pod.namespace && own.workload === pod.workload) &&
-      changed.some((policy) => selects(after, policy, pod)) &&
-      isAllowed(before, pod) !== allowed &&
-      isAllowed(after, pod) === allowed,
-  ).length;
+  const isOwn = (pod: PodEndpoint) => own.type === 'pod' && isOfOneWorkload(pod, own);
+  const selected = after.model.pods.filter(
+    (pod) => changed.some((policy) => selects(after, policy, pod)) && !isOwn(pod),
+  );
+  // One pod of a workload stands for all: what it is asked costs more than all that is done here.
+  const more = [...Map.groupBy(selected, ({ namespace, workload }) => `${namespace}/${workload}`).values()]
+    .filter(([pod]) => pod && isAllowed(before, pod) !== allowed && isAllowed(after, pod) === allowed)
+    .reduce((sum, { length }) => sum + length, 0);
   if (more === 0) return {};
   return {
     also: `this ${allowed ? 'opens' : 'closes'} it for ${more === 1 ? '1 more pod' : `${more} more pods`} that the policy selects`,
