@@ -1,14 +1,19 @@
 #!/usr/bin/env node
 import { main } from './cli/main.ts';
 import { nodeTooOld } from './cli/node-version.ts';
+import { CUT_SHORT } from './cli/terminal.ts';
 
 // A warning of Node's about a library inside the bundle (docker-modem's url.parse) is nothing that a user could mend.
 process.noDeprecation = true;
 
 const cancel = new AbortController();
+let mayHaveWritten = false;
 process.on('SIGINT', () => {
   // The first Ctrl+C cancels and tidies up; the second one ends at once.
-  if (cancel.signal.aborted) process.exit(130);
+  if (cancel.signal.aborted) {
+    process.stderr.write(`\n${mayHaveWritten ? CUT_SHORT : 'Stopped at once.'}\n`);
+    process.exit(130);
+  }
   process.stderr.write('\nCancelling … (press Ctrl+C again to stop at once)\n');
   cancel.abort();
 });
@@ -31,7 +36,10 @@ if (tooOld) {
   process.exitCode = 3;
 } else {
   // No top-level await: the bundle is CommonJS.
-  void main(process.argv.slice(2), process, cancel.signal).then((code) => {
+  const onWrite = () => {
+    mayHaveWritten = true;
+  };
+  void main(process.argv.slice(2), process, cancel.signal, onWrite).then((code) => {
     process.exitCode = code;
   });
 }

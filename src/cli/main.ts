@@ -13,9 +13,15 @@ const COMMON: readonly (keyof typeof OPTIONS)[] = ['format', 'folder', 'verbose'
 
 /**
  * The command line: `argv` without node and script. Resolves to the exit code: 0 all equal, 1 differences found or changes
- * to make, 2 bad input or refused, 3 environment, 130 cancelled.
+ * to make, 2 bad input or refused, 3 environment, 130 cancelled. `onWrite` is called before the first write that was
+ * agreed to.
  */
-export async function main(argv: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
+export async function main(
+  argv: readonly string[],
+  terminal: Terminal,
+  signal: AbortSignal,
+  onWrite: () => void = () => {},
+): Promise<number> {
   let exitCode = 0;
   const program = new Command('clparity')
     .description(
@@ -46,6 +52,7 @@ export async function main(argv: readonly string[], terminal: Terminal, signal: 
       const ask = async (question: string) => {
         if (!(await consent(terminal, { yes: flags.yes === true, canLook }, question, signal)))
           throw new ParityError('cancelled', 'nothing was changed');
+        onWrite();
       };
       try {
         const code = await action(

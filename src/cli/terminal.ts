@@ -10,6 +10,12 @@ export interface Terminal {
   readonly stderr: NodeJS.WriteStream;
 }
 
+/** What there is to know when a run that writes is ended before it has tidied up. */
+export const CUT_SHORT = `Stopped at once: the clean-up was cut short, and what was changed is not rolled back.
+  In the cluster there may be left: changes, which "clparity undo" takes back; stand-ins (marked clparity.dev/verify), which
+  the next "clparity sync" or "clparity verify" takes away; and for up to 40 s the lease that keeps other runs out.
+  "clparity remove" takes everything of ours away.`;
+
 /** A run that shows its steps on stderr: one live line on a terminal, plain lines in a log. */
 export function terminalRun(terminal: Terminal, signal: AbortSignal, verbose: boolean): Run {
   const { stderr } = terminal;

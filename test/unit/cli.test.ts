@@ -84,6 +84,25 @@ test("deprecations of Node's, met in a library, are kept from the user", () => {
   assert.equal(cli(late, '--version').stderr, '');
 });
 
+test('whoever interrupts twice is told what may be left by a verb that writes, and by that alone', () => {
+  // Ctrl+C, twice, as soon as a step is shown.
+  const twice = `const write = process.stderr.write.bind(process.stderr);
+    process.stderr.write = (text) => {
+      const done = write(text);
+      if (/ …\\n$/.test(text) && !/Cancelling/.test(text)) for (const _ of 'ab') process.emit('SIGINT');
+      return done;
+    };`;
+  const writing = cli(twice, 'load', 'x:1', '--yes');
+  assert.equal(writing.status, 130, writing.stderr);
+  assert.match(
+    writing.stderr,
+    /Cancelling …[\s\S]*clean-up was cut short[\s\S]*for up to 40 s[\s\S]*"clparity remove"/,
+  );
+  const reading = cli(twice, 'matrix', '--snapshot', 'test/fixtures/shop');
+  assert.equal(reading.status, 130, reading.stderr);
+  assert.match(reading.stderr, /\nStopped at once\.\n$/);
+});
+
 /** Runs the CLI as a program of its own, after `first`. */
 function cli(first: string, ...args: string[]) {
   const preload = `data:text/javascript,${encodeURIComponent(first)}`;
