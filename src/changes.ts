@@ -80,7 +80,8 @@ export async function remove(run: Run, project: Project, approve: Approve): Prom
     ...whereOf(cluster, project.settings),
     target: 'it was before',
     images,
-    warnings: [...objects.warnings, ...standIns.map((line) => `will be removed too: ${line}`), ...stays],
+    warnings: [...objects.warnings, ...stays],
+    ...(standIns.length > 0 && { standIns }),
   };
   const chosen = await approved(removal, approve);
   if (!chosen) return undefined;

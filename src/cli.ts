@@ -7,16 +7,6 @@ import { CUT_SHORT } from './cli/terminal.ts';
 process.noDeprecation = true;
 
 const cancel = new AbortController();
-let mayHaveWritten = false;
-process.on('SIGINT', () => {
-  // The first Ctrl+C cancels and tidies up; the second one ends at once.
-  if (cancel.signal.aborted) {
-    process.stderr.write(`\n${mayHaveWritten ? CUT_SHORT : 'Stopped at once.'}\n`);
-    process.exit(130);
-  }
-  process.stderr.write('\nCancelling … (press Ctrl+C again to stop at once)\n');
-  cancel.abort();
-});
 // Told to end, or the terminal was closed: tidied up as well.
 for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => cancel.abort());
 
@@ -30,16 +20,28 @@ process.stderr.on('error', () => {
   // Nobody is left to be told.
 });
 
+/** Runs the command line, with its answer to Ctrl+C. */
+async function start(): Promise<void> {
+  let mayHaveWritten = false;
+  process.on('SIGINT', () => {
+    // The first Ctrl+C cancels and tidies up; the second one ends at once.
+    if (cancel.signal.aborted) {
+      process.stderr.write(`\n${mayHaveWritten ? CUT_SHORT : 'Stopped at once.'}\n`);
+      process.exit(130);
+    }
+    process.stderr.write('\nCancelling … (press Ctrl+C again to stop at once)\n');
+    cancel.abort();
+  });
+  process.exitCode = await main(process.argv.slice(2), process, cancel.signal, () => {
+    mayHaveWritten = true;
+  });
+}
+
 const tooOld = nodeTooOld(process.versions.node);
 if (tooOld) {
   process.stderr.write(`${tooOld}\n`);
   process.exitCode = 3;
 } else {
   // No top-level await: the bundle is CommonJS.
-  const onWrite = () => {
-    mayHaveWritten = true;
-  };
-  void main(process.argv.slice(2), process, cancel.signal, onWrite).then((code) => {
-    process.exitCode = code;
-  });
+  void start();
 }

@@ -17,8 +17,12 @@ export function registerChangeVerbs(verb: Register): void {
       const done = await v.core.remove(v.run, v.project, v.approve);
       if (done)
         v.show(done, () => {
-          const images = done.images.length > 0 ? ` and ${counted(done.images.length, 'image')}` : '';
-          return `Removed ${counted(done.objects.length, 'object')}${images} of ours from ${done.cluster}.`;
+          const { objects, images, standIns = [] } = done;
+          const more = [
+            ...(images.length > 0 ? [counted(images.length, 'image')] : []),
+            ...(standIns.length > 0 ? [`${counted(standIns.length, 'leftover')} of verify`] : []),
+          ];
+          return `Removed from ${done.cluster}: ${[counted(objects.length, 'object'), ...more].join(', ')}.`;
         });
       return 0;
     },

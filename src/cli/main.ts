@@ -67,6 +67,9 @@ export async function main(
             },
             approve: async (plan) => {
               terminal.stderr.write(`${printable(core.planText(plan, flags.yes === true))}\n`);
+              // Nothing to write, no packets to send and no DNS to enable: a verb that takes away has nothing to ask.
+              const onlyTakesAway = !names.includes('probeTimeout') && !names.includes('enableDns');
+              if (!core.hasChanges(plan) && onlyTakesAway) return true;
               const cluster = plan.elsewhere ?? plan.cluster;
               await ask(
                 core.hasChanges(plan)

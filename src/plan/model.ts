@@ -91,6 +91,8 @@ export interface Plan {
   readonly target: string;
   readonly images: readonly ImageChange[];
   readonly objects: readonly ObjectChange[];
+  /** What a proof that was cut short, or kept its stand-ins, left behind and a removal takes away: one line each. */
+  readonly standIns?: readonly string[];
   readonly conflicts: readonly Conflict[];
   /** How many objects already are as they should be. */
   readonly unchanged: number;

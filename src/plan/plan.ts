@@ -114,8 +114,8 @@ export function mirroredEarlier(target: ScopedTarget, { policies, signature }: L
 }
 
 /** Whether carrying the plan out would change anything. */
-export function hasChanges(plan: Pick<Plan, 'objects' | 'images'>): boolean {
-  return plan.objects.length > 0 || plan.images.some(({ nodes }) => nodes.length > 0);
+export function hasChanges({ objects, images, standIns = [] }: Pick<Plan, 'objects' | 'images' | 'standIns'>): boolean {
+  return objects.length > 0 || standIns.length > 0 || images.some(({ nodes }) => nodes.length > 0);
 }
 
 function prune(target: ScopedTarget, local: LocalState, mirror: string) {

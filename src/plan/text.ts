@@ -15,6 +15,7 @@ export function planText(plan: Plan, brief = false): string {
   const lines = [
     ...plan.images.filter(({ nodes }) => nodes.length > 0).map(imageLine),
     ...plan.objects.flatMap((change) => changeLines(change).slice(0, brief ? 1 : undefined)),
+    ...(plan.standIns ?? []).map((line) => `- ${line}`),
     ...plan.conflicts.map(({ message }) => `! conflict: ${message}`),
     ...plan.warnings.map((warning) => `! ${warning}`),
     ...cautions(plan.fidelity, brief ? 0 : 5).map((line) => `! ${line}`),
@@ -75,6 +76,7 @@ function summary(plan: Plan): string {
     ...(plan.images.length > 0
       ? [`${counted(plan.images.filter((i) => i.nodes.length > 0).length, 'image')} to ${unloads ? 'remove' : 'load'}`]
       : []),
+    ...(plan.standIns ? [`${counted(plan.standIns.length, 'leftover')} of verify to remove`] : []),
     ...(plan.conflicts.length > 0 ? [`${conflicts} left alone`] : []),
     unchanged,
   ];

@@ -115,7 +115,7 @@ const NAMED = 10;
 
 function removalDetail(plan: Plan): string {
   const images = plan.images.map(({ reference }) => vscode.l10n.t('image {0}', reference));
-  const names = [...images, ...plan.objects.map(nameOf)];
+  const names = [...images, ...plan.objects.map(nameOf), ...(plan.standIns ?? [])];
   const more = names.length > NAMED ? [vscode.l10n.t('… and {0} more', names.length - NAMED)] : [];
   const paragraphs = [
     summary(plan),
@@ -149,7 +149,13 @@ export function summary(plan: Plan): string {
       plural(n, vscode.l10n.t('remove 1 image'), vscode.l10n.t('remove {0} images', n)),
     ),
   ];
-  return [objects.join(', '), ...images].filter((part) => part !== '').join('; ');
+  const count = plan.standIns?.length ?? 0;
+  const leftovers = plural(
+    count,
+    vscode.l10n.t('remove 1 leftover of a proof'),
+    vscode.l10n.t('remove {0} leftovers of proofs', count),
+  );
+  return [objects.join(', '), ...images, count > 0 ? leftovers : ''].filter((part) => part !== '').join('; ');
 }
 
 function imageCount({ images }: Plan, action: ImageChange['action'], say: (n: number) => string): string {

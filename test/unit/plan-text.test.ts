@@ -29,14 +29,16 @@ test('no changes is one line', () => {
 test('a removal lists the images that go, and what stays', () => {
   const images: Plan['images'] = [{ action: 'remove', reference: 'r/base:3', digest: 'sha256:abc', nodes: ['n1'] }];
   const warnings = ['image shop/web:dev stays on node n1: in use by team/web-0'];
+  const standIns = ['pod shop/clparity-standin-web'];
   assert.equal(
-    planText(whole({ target: 'it was before', images, warnings })),
+    planText(whole({ target: 'it was before', images, standIns, warnings })),
     `To make kind:dev like it was before:
 
 - image r/base:3@sha256:abc from n1
+- pod shop/clparity-standin-web
 ! image shop/web:dev stays on node n1: in use by team/web-0
 
-Plan: 0 to create, 0 to update, 0 to delete, 1 image to remove, 0 unchanged.`,
+Plan: 0 to create, 0 to update, 0 to delete, 1 image to remove, 1 leftover of verify to remove, 0 unchanged.`,
   );
 });
 

@@ -67,11 +67,10 @@ export const remove = command<true, Plan>({
   needs: { cluster: true },
   ask: nothingToAsk,
   work: (job) => job.core.remove(job.run, job.project, approveRemoval(job)),
-  async show(plan) {
-    const text =
-      plan.objects.length + plan.images.length === 0
-        ? vscode.l10n.t('Nothing of ours is in {0}.', plan.cluster)
-        : vscode.l10n.t('{0} is as before: {1}.', plan.cluster, summary(plan));
+  async show(plan, { core }) {
+    const text = !core.hasChanges(plan)
+      ? vscode.l10n.t('Nothing of ours is in {0}.', plan.cluster)
+      : vscode.l10n.t('{0} is as before: {1}.', plan.cluster, summary(plan));
     void vscode.window.showInformationMessage(text);
   },
 });
