@@ -170,7 +170,10 @@ export function verifyFindings(result: VerifyResult, fidelity: ObjectPlan['fidel
     findings.push({
       layer: 'connections',
       state: 'skipped',
-      title: `${result.byScope.length} connections behave otherwise than at the target: policies that were left out decide them there`,
+      title:
+        result.byScope.length === 1
+          ? '1 connection behaves otherwise than at the target: a policy that was left out decides it there'
+          : `${result.byScope.length} connections behave otherwise than at the target: policies that were left out decide them there`,
       evidence: result.byScope
         .slice(0, SHOWN)
         .map((d) => `${d.from} to ${d.to} ${d.protocol} ${d.port}: ${d.expected} at the target, ${d.measured} here`),

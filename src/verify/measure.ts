@@ -100,7 +100,9 @@ function probeOf(connection: Connection, { players }: Endpoints): Probe {
 function untested(total: number, planned: readonly Connection[], enforcement: Enforcement): string[] {
   const lines: string[] = [];
   if (planned.length < total) {
-    lines.push(`${total - planned.length} of ${total} connections: a sample of ${planned.length} stands for them`);
+    lines.push(
+      `${total - planned.length} of ${counted(total, 'connection')}: a sample of ${planned.length} stands for them`,
+    );
   }
   for (const [protocol, reason] of enforcement.notCarried) {
     const count = planned.filter((c) => c.protocol === protocol).length;
