@@ -4,7 +4,9 @@ import { said } from './said.ts';
 
 type Checked = Awaited<ReturnType<Core['check']>>;
 export type Explained = Awaited<ReturnType<Core['explain']>>;
-type Side = Explained['cases'][number]['egress'];
+type Pair = Explained['cases'][number];
+type Side = Pair['egress'];
+type Source = Side['because'][number]['source'];
 
 /** Text from elsewhere is data: it must not become markup. */
 function plain(text: string): string {
@@ -15,7 +17,7 @@ function verdict(allowed: boolean): string {
   return allowed ? `✅ ${vscode.l10n.t('allowed')}` : `⛔ ${vscode.l10n.t('denied')}`;
 }
 
-/** Both sides' verdicts, each with the rules that decide and where they stand. */
+/** Both sides' verdicts, each with the rules that decide and where they stand, and the smallest change that turns them. */
 export function explainedMarkdown({ from, to, protocol, port, engine, cases, ...all }: Explained): string {
   const mixed = `◐ ${vscode.l10n.t('allowed for some pods, denied for others')}`;
   return [
@@ -27,16 +29,40 @@ export function explainedMarkdown({ from, to, protocol, port, engine, cases, ...
       ...(cases.length > 1 ? [`## ${plain(pair.from)} → ${plain(pair.to)}: ${verdict(pair.allowed)}`, ''] : []),
       ...sideMarkdown(vscode.l10n.t('Leaving {0}', pair.from), pair.egress),
       ...sideMarkdown(vscode.l10n.t('Entering {0}', pair.to), pair.ingress),
+      ...changeMarkdown(pair),
     ]),
   ].join('\n');
 }
 
 function sideMarkdown(title: string, { allowed, because }: Side): string[] {
-  const reasons = because.map(({ text, source }) => {
-    const place = source?.file === undefined ? '' : ` (\`${source.file}${source.line ? `:${source.line}` : ''}\`)`;
-    return `- ${plain(said(text))}${place}`;
-  });
+  const reasons = because.map(({ text, source }) => `- ${plain(said(text))}${placeOf(source)}`);
   return [`### ${plain(title)}: ${verdict(allowed)}`, '', ...reasons, ''];
+}
+
+function placeOf(source: Source): string {
+  return source?.file === undefined ? '' : ` (\`${source.file}${source.line ? `:${source.line}` : ''}\`)`;
+}
+
+/** What would turn a verdict. YAML stands in an indented block, which nothing in it can end. */
+function changeMarkdown({ allowed, change }: Pair): string[] {
+  const title = `### ${allowed ? vscode.l10n.t('To deny it') : vscode.l10n.t('To allow it')}`;
+  if (!change) return [title, '', vscode.l10n.t('No policy can.'), ''];
+  const steps = change.flatMap(({ text, yaml, source, also, or }) => [
+    `- ${plain(said(text))}${placeOf(source)}`,
+    '',
+    ...(yaml === undefined
+      ? []
+      : [
+          ...yaml
+            .trimEnd()
+            .split('\n')
+            .map((line) => `      ${line}`),
+          '',
+        ]),
+    ...(also === undefined ? [] : [`  ${plain(said(also))}`, '']),
+    ...(or === undefined ? [] : [`  ${vscode.l10n.t('or {0}', plain(said(or)))}`, '']),
+  ]);
+  return [title, '', ...steps];
 }
 
 /** A table of the results, failures first. */

@@ -28,6 +28,15 @@ describe('rendered documents', () => {
         {
           ...{ from: 'shop/job', to: 'shop/db', pairs: 1, allowed: false, ingress: denied },
           egress: { allowed: true, isolated: false, because: [] },
+          change: [
+            {
+              direction: 'ingress',
+              text: 'add to spec.ingress of NetworkPolicy shop/db_only',
+              yaml: '- ports:\n    - port: 5432\n',
+              source: { object: 'NetworkPolicy shop/db_only', file: 'p.yaml', line: 12 },
+              also: 'this opens it for 2 more pods that the policy selects',
+            },
+          ],
         },
       ],
     });
@@ -35,6 +44,11 @@ describe('rendered documents', () => {
     assert.match(text, /^\*\*TCP 5432: ⛔ denied\*\* \(engine: cilium\)$/m);
     assert.match(text, /^### Leaving shop\/job: ✅ allowed$/m);
     assert.match(text, /^- NetworkPolicy shop\/db\\_only allows nothing \(`p\.yaml:12`\)$/m);
+    assert.match(
+      text,
+      /^### To allow it\n\n- add to spec\.ingress of NetworkPolicy shop\/db\\_only \(`p\.yaml:12`\)$/m,
+    );
+    assert.match(text, /^ {6}- ports:\n {10}- port: 5432\n\n {2}this opens it for 2 more pods/m);
   });
 
   it('check: failures first, names never markup', () => {
