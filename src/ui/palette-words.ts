@@ -28,6 +28,9 @@ export const SETTING_OF_OPTION: Readonly<Record<string, string>> = {
 const OPTION =
   /(?<!\b(?:crictl|docker|k3d|kind|kubectl|microk8s|minikube|podman|skopeo)\b[^".]*)(^|[\s(])("?)--([a-z-]+)(?: ([^\s",)]*[^\s",.);]))?\2(?![\w-])/g;
 
+/** What most texts have nothing of, thousands of a page among them. */
+const NAMED = /\bclparity |--/;
+
 /** The options of ours that a text names, in its order. */
 export function optionsIn(text: string): string[] {
   return [...text.matchAll(OPTION)].flatMap(([, , , name]) => name ?? []);
@@ -58,7 +61,9 @@ export function paletteWords(
     return `${before}${settingOf(key)}${given === '' || /^[A-Z=]+$/.test(given) ? '' : `: "${given}"`}${rest}`;
   };
   return (text) =>
-    text
-      .replace(/\bclparity ([a-zA-Z]+)/g, (all, verb) => titles.get(`clparity.${verb}`) ?? all)
-      .replace(OPTION, setting);
+    NAMED.test(text)
+      ? text
+          .replace(/\bclparity ([a-zA-Z]+)/g, (all, verb) => titles.get(`clparity.${verb}`) ?? all)
+          .replace(OPTION, setting)
+      : text;
 }

@@ -21,8 +21,12 @@ export interface ReportPanels extends vscode.WebviewPanelSerializer, vscode.Disp
   open(place: Place, report: Report): Promise<void>;
 }
 
-/** Makes no page yet. */
-export function createReportPanels(extension: vscode.Uri, log: vscode.LogOutputChannel): ReportPanels {
+/** Makes no page yet. Pages name commands and settings by `inPaletteWords`. */
+export function createReportPanels(
+  extension: vscode.Uri,
+  log: vscode.LogOutputChannel,
+  inPaletteWords: (text: string) => string,
+): ReportPanels {
   const pages = new Map<string, Page>();
 
   /** The folder's page. A new one is known at once, so that whoever asks while it is being filled gets the same. */
@@ -60,7 +64,7 @@ export function createReportPanels(extension: vscode.Uri, log: vscode.LogOutputC
     const { panel } = page;
     const target = await core.lastTarget(folder.uri.fsPath, report);
     const script = await readFile(vscode.Uri.joinPath(extension, 'dist', 'report.js').fsPath, 'utf8');
-    const view = await core.reportView(report, target, signal, language());
+    const view = await core.reportView(report, target, signal, language(inPaletteWords));
     signal.throwIfAborted();
     page.listener?.dispose();
     page.listener = panel.webview.onDidReceiveMessage((message: unknown) =>
@@ -104,10 +108,11 @@ export function createReportPanels(extension: vscode.Uri, log: vscode.LogOutputC
   };
 }
 
-/** The editor's, where it has texts for it; the page goes with what stands around it. */
-function language(): Language | undefined {
+/** The editor's, where it has texts for it: the page goes with what stands around it, and calls things as the palette does. */
+function language(inPaletteWords: (text: string) => string): Language {
   const { bundle } = vscode.l10n;
-  return bundle && { tag: vscode.env.language, say: interpreter(bundle) };
+  const say = interpreter(bundle);
+  return { tag: bundle ? vscode.env.language : 'en', say: (text) => inPaletteWords(say(text)) };
 }
 
 /** A folder's page. */

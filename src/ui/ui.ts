@@ -29,7 +29,8 @@ export interface Ui {
 export function createUi(context: Pick<vscode.ExtensionContext, 'subscriptions' | 'extension'>): Ui {
   const log = vscode.window.createOutputChannel('Container Linux Parity', { log: true });
   const documents = createDocuments();
-  const reports = createReportPanels(context.extension.extensionUri, log);
+  const inPaletteWords = paletteWords(context.extension.packageJSON, (key) => vscode.l10n.t('the setting {0}', key));
+  const reports = createReportPanels(context.extension.extensionUri, log, inPaletteWords);
   const running = new Set<RunningTask>();
   const changed = new vscode.EventEmitter<void>();
   context.subscriptions.push(log, documents, reports, changed);
@@ -49,7 +50,7 @@ export function createUi(context: Pick<vscode.ExtensionContext, 'subscriptions' 
         changed.fire();
       }
     },
-    inPaletteWords: paletteWords(context.extension.packageJSON, (key) => vscode.l10n.t('the setting {0}', key)),
+    inPaletteWords,
   };
 }
 
