@@ -18,7 +18,7 @@ function reportLine({ standingOf }: typeof Core, report: Core.ReportSummary): st
 
 /** A report's exit code. That of a mirror, in which nothing differs, isn't equal for want of packets, and no failure. */
 export function exitCodeOfReport(core: typeof Core, report: Core.Report): number {
-  return core.standingOf(core.reportSummary(report)) === 'differs' ? 1 : 0;
+  return core.reportStanding(report) === 'differs' ? 1 : 0;
 }
 
 /** The verbs that show what there is: reports that were kept, targets and clusters to choose from. */

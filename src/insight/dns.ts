@@ -1,5 +1,7 @@
 import type { CompiledModel } from '../policy/compile.ts';
+import { directionsOf } from '../policy/directions.ts';
 import { evaluator } from '../policy/evaluate.ts';
+import { workloadOf } from '../policy/groups.ts';
 import type { Policy } from '../policy/model.ts';
 import { selects } from '../policy/selection.ts';
 import type { Workload } from '../snapshot/model.ts';
@@ -29,13 +31,13 @@ export function isDns({ namespace, labels }: Pick<Workload, 'namespace' | 'label
 
 /** The workloads that a policy keeps from asking the cluster's DNS, in a note; nobody resolves a name there. */
 export function dnsNotes(compiled: CompiledModel, policy: Policy): PolicyNote[] {
-  if (!policy.isolates.includes('egress') && !policy.rules.some(({ direction }) => direction === 'egress')) return [];
+  if (!directionsOf(policy).includes('egress')) return [];
   const { pods } = compiled.model;
   const dns = pods.find(isDns);
   if (!dns) return [];
   const ask = evaluator(compiled.model);
   // One pod of a workload stands for all.
-  const byWorkload = new Map(pods.map((pod) => [`${pod.namespace}/${pod.workload}`, pod]));
+  const byWorkload = new Map(pods.map((pod) => [workloadOf(pod), pod]));
   const mute = [...byWorkload].flatMap(([name, pod]) => {
     if (pod.namespace === 'kube-system' || !selects(compiled, policy, pod)) return [];
     const { egress } = ask({ from: pod, to: dns, protocol: 'UDP', port: 53 });

@@ -3,10 +3,10 @@ import { localWorld, mirrored } from '../plan/mirrored.ts';
 import { scopeTarget } from '../plan/scope.ts';
 import { type CompiledModel, compile } from '../policy/compile.ts';
 import { originOf } from '../policy/dialect/origin.ts';
-import { DIRECTIONS } from '../policy/directions.ts';
+import { directionsOf } from '../policy/directions.ts';
 import { modelOf } from '../policy/endpoints.ts';
 import { semanticsOf } from '../policy/engine.ts';
-import { groupsOf, otherReplica } from '../policy/groups.ts';
+import { groupsOf, otherReplica, workloadsOf } from '../policy/groups.ts';
 import type { Direction, PodEndpoint, Policy } from '../policy/model.ts';
 import { formatPorts, PROTOCOLS } from '../policy/ports.ts';
 import { reachOf } from '../policy/reach.ts';
@@ -150,9 +150,9 @@ function inFile(compiled: CompiledModel, policy: Policy, objects: readonly Polic
     object: policy.source.object,
     line,
     lastLine: Math.max(line + 4, ...subjects.map(([, at]) => at)),
-    directions: DIRECTIONS.filter((d) => policy.isolates.includes(d) || policy.rules.some((r) => r.direction === d)),
+    directions: directionsOf(policy),
     pods: pods.length,
-    workloads: [...new Set(pods.map((p) => `${p.namespace}/${p.workload}`))].sort(),
+    workloads: workloadsOf(pods),
     reach: () => reachLines(compiled, pods),
   };
 }

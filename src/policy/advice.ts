@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
 import { type Decision, decide, isAbout, sideOf } from './decide.ts';
+import { workloadOf } from './groups.ts';
 import { newPolicy } from './isolation.ts';
 import { labelSteps, tellingLabels } from './labels.ts';
 import type { Connection, Direction, Endpoint, PodEndpoint, Policy, PolicyModel, SourceRef } from './model.ts';
@@ -96,10 +97,6 @@ function taking({ change, policies }: Step, before: CompiledModel, wish: Wish, c
   return after;
 }
 
-function isOfOneWorkload(a: PodEndpoint, b: PodEndpoint): boolean {
-  return a.namespace === b.namespace && a.workload === b.workload;
-}
-
 /** What a step does beyond what was asked: a policy's rules are for all pods that it selects. */
 function alsoTurned(before: CompiledModel, after: CompiledModel, wish: Wish): Pick<Change, 'also'> {
   const { connection, direction, allowed } = wish;
@@ -112,12 +109,12 @@ function alsoTurned(before: CompiledModel, after: CompiledModel, wish: Wish): Pi
   };
   const known = new Set(before.model.policies);
   const changed = after.model.policies.filter((policy) => !known.has(policy));
-  const isOwn = (pod: PodEndpoint) => own.type === 'pod' && isOfOneWorkload(pod, own);
+  const isOwn = (pod: PodEndpoint) => own.type === 'pod' && workloadOf(pod) === workloadOf(own);
   const selected = after.model.pods.filter(
     (pod) => changed.some((policy) => selects(after, policy, pod)) && !isOwn(pod),
   );
   // One pod of a workload stands for all: what it is asked costs more than all that is done here.
-  const more = [...Map.groupBy(selected, ({ namespace, workload }) => `${namespace}/${workload}`).values()]
+  const more = [...Map.groupBy(selected, workloadOf).values()]
     .filter(([pod]) => pod && isAllowed(before, pod) !== allowed && isAllowed(after, pod) === allowed)
     .reduce((sum, { length }) => sum + length, 0);
   if (more === 0) return {};

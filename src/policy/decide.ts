@@ -3,7 +3,7 @@ import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
 import type { Connection, Direction, Endpoint, PodEndpoint } from './model.ts';
 import { ALL_PORTS, difference, includes, intersection, NO_PORTS, type PortRange, rulePorts, union } from './ports.ts';
 import { isSame } from './select.ts';
-import { strayPasses, strayPorts } from './stray-passes.ts';
+import { mayStray, strayPasses, strayPorts } from './stray-passes.ts';
 
 /** Why one side doesn't ask the policies at all. */
 export type Exemption = 'no enforcement' | 'outside' | 'host network' | 'itself' | 'own node' | 'not selected';
@@ -79,16 +79,28 @@ export interface Decision {
   readonly passed: readonly CompiledRule[];
 }
 
+/** The rule that passes a connection on and denies it by that. Few engines have such: for others no rule is looked at. */
+function strayOf(
+  turns: readonly Turn[],
+  pod: PodEndpoint,
+  peer: Endpoint,
+  { to, protocol, port }: Connection,
+): CompiledRule | undefined {
+  if (!mayStray(turns)) return undefined;
+  const about = turns.map((turn) => turn.rules.filter((r) => isAbout(r, pod, peer)));
+  return strayPasses(turns, about, protocol, to).find(({ ports }) => includes(ports, port))?.rule;
+}
+
 /** Lets the tiers decide about one connection in their turn. */
 export function decide(turns: readonly Turn[], pod: PodEndpoint, peer: Endpoint, connection: Connection): Decision {
   const { to, protocol, port } = connection;
-  const about = turns.map((turn) => turn.rules.filter((r) => isAbout(r, pod, peer)));
-  const stray = strayPasses(turns, about, protocol, to).find(({ ports }) => includes(ports, port));
-  const turnOfStray = stray && turns.find((turn) => turn.rules.includes(stray.rule));
-  if (stray) return { allowed: false, turn: turnOfStray, rules: [stray.rule], passed: [] };
+  const stray = strayOf(turns, pod, peer, connection);
+  if (stray) {
+    return { allowed: false, turn: turns.find(({ rules }) => rules.includes(stray)), rules: [stray], passed: [] };
+  }
   const passed: CompiledRule[] = [];
-  for (const [i, turn] of turns.entries()) {
-    const matching = (about[i] ?? []).filter((r) => includes(rulePorts(r.rule, protocol, to), port));
+  for (const turn of turns) {
+    const matching = turn.rules.filter((r) => isAbout(r, pod, peer) && includes(rulePorts(r.rule, protocol, to), port));
     const rules = turn.tier.rules === 'ordered' ? matching.slice(0, 1) : winners(matching);
     const action = rules[0]?.rule.action;
     if (action === 'pass') passed.push(...rules);

@@ -101,8 +101,14 @@ function keptLabels(pod: PodEndpoint, ignored: ReadonlySet<string>): Record<stri
   return Object.fromEntries(Object.entries(pod.labels).filter(([key]) => !ignored.has(key)));
 }
 
-function workloadOf({ namespace, workload }: PodEndpoint): string {
+/** `namespace/Kind/name` of the workload that a pod is of. */
+export function workloadOf({ namespace, workload }: Pick<PodEndpoint, 'namespace' | 'workload'>): string {
   return `${namespace}/${workload}`;
+}
+
+/** The workloads that some pods are of, each once, sorted. */
+export function workloadsOf(pods: readonly PodEndpoint[]): string[] {
+  return [...new Set(pods.map(workloadOf))].sort();
 }
 
 function groupOf(

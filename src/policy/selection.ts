@@ -1,7 +1,8 @@
 import { inputError } from '../host/errors.ts';
 import { type CompiledModel, compile } from './compile.ts';
-import { DIRECTIONS, OTHER_END } from './directions.ts';
+import { directionsOf, OTHER_END } from './directions.ts';
 import { resolvePeer } from './endpoints.ts';
+import { workloadsOf } from './groups.ts';
 import type { Direction, Peer, PodEndpoint, Policy, PolicyModel, Rule, SourceRef } from './model.ts';
 import { nearest } from './near.ts';
 import { reasonText } from './reasons.ts';
@@ -49,8 +50,8 @@ function selectionOf(compiled: CompiledModel, policy: Policy, pods: readonly Pod
   const why = compiled.ignored.find((i) => i.policy === policy)?.why;
   return {
     policy: policy.source.object,
-    directions: DIRECTIONS.filter((d) => policy.isolates.includes(d) || policy.rules.some((r) => r.direction === d)),
-    workloads: [...new Set(selected.map((p) => `${p.namespace}/${p.workload}`))].sort(),
+    directions: directionsOf(policy),
+    workloads: workloadsOf(selected),
     ...(why !== undefined && { ignored: why }),
     source: policy.source,
   };

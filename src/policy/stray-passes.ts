@@ -39,7 +39,7 @@ export function strayPasses(
   protocol: Protocol,
   destination: Endpoint,
 ): readonly StrayPass[] {
-  if (!turns.some((turn) => turn.passesStray)) return [];
+  if (!mayStray(turns)) return [];
   const tables = turns.map((turn, i) => ({
     turn,
     entries: (matching[i] ?? []).flatMap((rule) => entriesOf(rule, protocol, destination)),
@@ -53,6 +53,11 @@ export function strayPasses(
     if (rule && next !== undefined) found.set(rule, [...(found.get(rule) ?? []), [Math.max(first, 1), next - 1]]);
   }
   return [...found].map(([rule, ports]) => ({ rule, ports: union(ports) }));
+}
+
+/** Whether there is a tier in which a rule that passes on may deny. */
+export function mayStray(turns: readonly Turn[]): boolean {
+  return turns.some((turn) => turn.passesStray);
 }
 
 /** The ports of all of them. */

@@ -36,6 +36,11 @@ export function standingOf({ equal, open }: Pick<ReportSummary, 'equal' | 'open'
   return open === 0 ? 'unproven' : 'differs';
 }
 
+/** The same of a report itself. */
+export function reportStanding(report: Report): Standing {
+  return standingOf(reportSummary(report));
+}
+
 /** Whether a report's verdict is about a part, for the user left something out. */
 export function isPartial({ findings }: Pick<Report, 'findings'>): boolean {
   return findings.some((f) => f.state === 'skipped');

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import type { FindingState, Report } from './model.ts';
-import { headline, reportSummary, type Standing, standingOf } from './summary.ts';
+import { headline, reportStanding, type Standing } from './summary.ts';
 
 const MARK: Readonly<Record<FindingState, string>> = {
   equal: '=',
@@ -48,6 +48,6 @@ export function renderText(report: Report, colour: boolean): string {
   for (const l of verify?.left ?? []) lines.push(paint('yellow', `- left in the cluster: ${l}`));
   lines.push('', report.changes.length === 0 ? 'No changes.' : `${report.changes.length} changes:`);
   for (const c of report.changes) lines.push(`  ${c}`);
-  lines.push('', paint(COLOUR[standingOf(reportSummary(report))], headline(report)));
+  lines.push('', paint(COLOUR[reportStanding(report)], headline(report)));
   return lines.join('\n');
 }

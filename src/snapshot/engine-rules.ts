@@ -1,3 +1,4 @@
+import { counted } from '../host/counted.ts';
 import type { KubeObject } from '../target/rest.ts';
 import type { Engine, EngineName, PolicyObject } from './model.ts';
 
@@ -89,7 +90,7 @@ const OWN_GROUPS: readonly (readonly [group: string, name: EngineName])[] = [
 function byPolicies(unread: string, policies: readonly PolicyObject[]): Engine {
   const meant = OWN_GROUPS.flatMap(([group, name]) => {
     const count = policies.filter((p) => p.apiVersion.startsWith(`${group}/`)).length;
-    return count > 0 ? [{ name, words: `${count} ${count === 1 ? 'object' : 'objects'} of ${group}` }] : [];
+    return count > 0 ? [{ name, words: `${counted(count, 'object')} of ${group}` }] : [];
   });
   const [name, ...others] = new Set(meant.map((m) => m.name));
   if (name !== undefined && others.length === 0) {

@@ -1,3 +1,4 @@
+import { counted } from '../host/counted.ts';
 import { DIALECTS } from '../policy/dialect/index.ts';
 import type { KubeObject, ReadClient, Resource } from '../target/rest.ts';
 import type { Snapshot } from './model.ts';
@@ -31,7 +32,7 @@ const OTHER_POLICY_KINDS: Readonly<Record<string, { readonly kinds: readonly str
 /** `CiliumEgressGatewayPolicy.cilium.io: not mirrored (why): 2 objects`. */
 export function notMirrored({ group, kind, count }: OtherPolicy): string {
   const why = isOtherPolicy(group, kind) ? ` (${OTHER_POLICY_KINDS[group]?.why})` : ' yet';
-  return `${kind}.${group}: not mirrored${why}: ${count} ${count === 1 ? 'object' : 'objects'}`;
+  return `${kind}.${group}: not mirrored${why}: ${counted(count, 'object')}`;
 }
 
 /** Objects that an engine makes by itself, so that every cluster has them. */

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { reportSummary, type Standing, standingOf } from '../report/summary.ts';
+import { reportStanding, type Standing } from '../report/summary.ts';
 import type { Place } from './place.ts';
 import { BACK, choose } from './quick-pick.ts';
 import { storeChoices } from './settings.ts';
@@ -19,7 +19,7 @@ export async function pickPair({ core, folder, project }: Place): Promise<boolea
     placeholder: vscode.l10n.t('Which pair should be shown, and be worked on?'),
     choices: async () =>
       (await core.keptPairs(project.folder)).map(({ report, choice }) => ({
-        label: `$(${SYMBOLS[standingOf(reportSummary(report))]}) ${report.target} → ${report.cluster}`,
+        label: `$(${SYMBOLS[reportStanding(report)]}) ${report.target} → ${report.cluster}`,
         description: vscode.l10n.t('Compared {0}', dateText(report.createdAt)),
         value: choice,
       })),

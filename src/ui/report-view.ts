@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Report } from '../report/model.ts';
-import { isPartial, openFindings, reportSummary, standingOf } from '../report/summary.ts';
+import { isPartial, openFindings, reportStanding } from '../report/summary.ts';
 import type { Place } from './place.ts';
 import { said } from './said.ts';
 import type { Ui } from './ui.ts';
@@ -16,14 +16,14 @@ async function announce(ui: Ui, place: Place, report: Report): Promise<void> {
   const text = headline(report);
   ui.log.info(text);
   const { showInformationMessage, showWarningMessage } = vscode.window;
-  const say = standingOf(reportSummary(report)) === 'differs' ? showWarningMessage : showInformationMessage;
+  const say = reportStanding(report) === 'differs' ? showWarningMessage : showInformationMessage;
   if ((await say(text, show)) === show) await ui.reports.open(place, report);
 }
 
 /** "kind:dev is equal to prod: …" or how many differences there are and the first of them. */
 export function headline(report: Report): string {
   const { cluster, target, findings, changes } = report;
-  const standing = standingOf(reportSummary(report));
+  const standing = reportStanding(report);
   if (standing === 'unproven') {
     return vscode.l10n.t(
       '{0} is as {1} as far as was compared; not proven: no packet was sent. Verify sends them.',

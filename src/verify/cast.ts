@@ -1,4 +1,3 @@
-import type { PodEndpoint } from '../policy/model.ts';
 import type { Snapshot, Workload } from '../snapshot/model.ts';
 import { NOT_FOR_LINUX, windowsWorkloads } from '../snapshot/platforms.ts';
 import { type LocalPod, type PodObject, runningPod } from './local-pods.ts';
@@ -17,11 +16,6 @@ export interface Cast {
 /** `namespace/Kind/name`, as results name a workload. */
 export function workloadId(workload: Pick<Workload, 'namespace' | 'kind' | 'name'>): string {
   return `${workload.namespace}/${workload.kind}/${workload.name}`;
-}
-
-/** The same, of a pod in a policy model. */
-export function endpointId(pod: Pick<PodEndpoint, 'namespace' | 'workload'>): string {
-  return `${pod.namespace}/${pod.workload}`;
 }
 
 /**

@@ -67,9 +67,7 @@ async function probeNode(
   for (const [source, ids] of bySource) {
     const own = new Map(ids.flatMap((id) => (probes[id] ? [[id, probes[id]] as const] : [])));
     const path = networks.get(source)?.path ?? '';
-    if (socat) lines.push(socatLine(source, path, own));
-    else lines.push(`N ${source} ${path}`);
-    if (!socat) for (const [id, probe] of own) lines.push(`${id} ${probe.protocol} ${probe.address} ${probe.port}`);
+    lines.push(...(socat ? [socatLine(source, path, own)] : perlLines(source, path, own)));
     count += own.size;
   }
   const timeout = options.timeoutMs / 1000;
@@ -82,6 +80,12 @@ async function probeNode(
   const result = await cluster.exec(node, argv, { stdin: `${lines.join('\n')}\n`, signal });
   if (result.exitCode === 0) return result.stdout;
   throw cantProbe(node, result);
+}
+
+/** A source's lines for DRIVER: its network, then its probes. */
+function perlLines(source: string, netns: string, probes: ReadonlyMap<number, Probe>): string[] {
+  const own = [...probes].map(([id, { protocol, address, port }]) => `${id} ${protocol} ${address} ${port}`);
+  return [`N ${source} ${netns}`, ...own];
 }
 
 /** Exit codes of a program that was ended from outside: a container that stops sends its programs SIGTERM, then SIGKILL. */

@@ -1,7 +1,8 @@
 import { evaluator } from '../policy/evaluate.ts';
+import { workloadOf } from '../policy/groups.ts';
 import type { Connection, Endpoint, PodEndpoint, PolicyModel, Verdict } from '../policy/model.ts';
 import type { Snapshot, Workload } from '../snapshot/model.ts';
-import { endpointId, workloadId } from './cast.ts';
+import { workloadId } from './cast.ts';
 import { type LocalPod, type PodObject, runningPod } from './local-pods.ts';
 
 /** The target's pods as the policies see them, and the local pods that play them. */
@@ -27,7 +28,7 @@ export function targetEndpoints(
   players: ReadonlyMap<string, LocalPod>,
   pods: readonly PodObject[],
 ): Endpoints {
-  const byWorkload = new Map(model.pods.toReversed().map((pod) => [endpointId(pod), pod]));
+  const byWorkload = new Map(model.pods.toReversed().map((pod) => [workloadOf(pod), pod]));
   const byEndpoint = new Map<string, LocalPod>();
   const sources: PodEndpoint[] = [];
   for (const workload of target.workloads) {
@@ -86,7 +87,7 @@ export function targetName(
   const back = new Map([...localNames].map(([there, here]) => [here, there]));
   return (pod) => {
     const namespace = back.get(pod.namespace) ?? pod.namespace;
-    return 'workload' in pod ? endpointId({ ...pod, namespace }) : workloadId({ ...pod, namespace });
+    return 'workload' in pod ? workloadOf({ ...pod, namespace }) : workloadId({ ...pod, namespace });
   };
 }
 

@@ -5,10 +5,11 @@ import { environmentError, isCancelled, messageOf, ParityError, whatEnded } from
 import { allOrStop, type Run } from '../host/run.ts';
 import type { ScopedTarget } from '../plan/model.ts';
 import { modelOf } from '../policy/endpoints.ts';
+import { workloadOf } from '../policy/groups.ts';
 import type { Connection, Endpoint, PolicyModel } from '../policy/model.ts';
 import type { Settings } from '../settings.ts';
 import type { Snapshot } from '../snapshot/model.ts';
-import { type Cast, castWorkloads, endpointId, workloadId } from './cast.ts';
+import { type Cast, castWorkloads, workloadId } from './cast.ts';
 import { compare } from './compare.ts';
 import { checkEnforcement, type Enforcement } from './enforcement.ts';
 import { listStandIns, removeStandIns } from './leftovers.ts';
@@ -59,8 +60,8 @@ export async function askPackets(
   run: Run,
 ): Promise<ReadonlyMap<Connection, Answer | undefined>> {
   const { result } = await onStage(input, run, async (stage, endpoints, networks) => {
-    const players = new Map(endpoints.destinations.map((pod) => [endpointId(pod), pod]));
-    const playerOf = (e: Endpoint) => (e.type === 'pod' ? players.get(endpointId(e)) : undefined);
+    const players = new Map(endpoints.destinations.map((pod) => [workloadOf(pod), pod]));
+    const playerOf = (e: Endpoint) => (e.type === 'pod' ? players.get(workloadOf(e)) : undefined);
     const played = connections.flatMap((asked) => {
       const [from, to] = [playerOf(asked.from), playerOf(asked.to)];
       return from && to && from !== to ? [{ asked, connection: { ...asked, from, to } }] : [];
