@@ -5,8 +5,8 @@ const SEEN = 'io.cri-containerd.image=managed';
 
 /**
  * What the scripts of node-scripts.ts ask a node's container runtime by: ctr as a function, and as an array for exec;
- * `snapshotter`, `kubelet_images` (as `crictl images -o json` prints them; those of $names at least) and
- * `kubelet_containers`, stopped ones too (what of `crictl ps -a -o json` is read here).
+ * `snapshotter`, `kubelet_images` (as `crictl images -o json` prints them; those of $names at least),
+ * `kubelet_containers`, stopped ones too (what of `crictl ps -a -o json` is read here), and `running_sandboxes`, an ID a line.
  */
 export function runtimeFunctions({ tools = USUAL_TOOLS }: Pick<LocalCluster, 'tools'>): string {
   return `
@@ -19,6 +19,19 @@ ${tools.crictl ? withCrictl(tools.crictl) : BY_LABELS}`;
 export function crictlFunction(crictl: NonNullable<NodeTools['crictl']>): string {
   return `crictl() { command ${crictl.map(quoted).join(' ')} --timeout 60s "$@"; }`;
 }
+
+/** `running_sandboxes`, for any shell, where there is crictl. */
+const RUNNING_BY_CRICTL = 'running_sandboxes() { crictl pods --state ready -q; }';
+
+/** The same by ctr alone: a sandbox runs for as long as its task does. */
+const RUNNING_BY_CTR = `
+running_sandboxes() {
+  local running id
+  running=" $(ctr -n k8s.io tasks ls | sed -n 's/^\\([^ ]*\\)  *[0-9][0-9]*  *RUNNING.*/\\1/p' | tr '\\n' ' ')" || return
+  for id in $(ctr -n k8s.io containers ls -q 'labels."io.cri-containerd.kind"==sandbox'); do
+    case $running in *" $id "*) echo "$id" ;; esac
+  done
+}`;
 
 /** kubelet's snapshotter, for any shell. */
 export const SNAPSHOTTER = `
@@ -37,6 +50,7 @@ ${crictlFunction(crictl)}
 ${SNAPSHOTTER}
 kubelet_images() { crictl images -o json; }
 kubelet_containers() { crictl ps -a -o json; }
+${RUNNING_BY_CRICTL}
 `;
 }
 
@@ -81,12 +95,14 @@ kubelet_containers() {
       case " $(ctr -n k8s.io containers ls -q | tr '\\n' ' ') " in *" $id "*) return 1 ;; esac
       continue
     fi
-    printf '%s{"imageRef":"%s","labels":{' "$comma" "$(value Image)"; comma=,
+    printf '%s{"imageRef":"%s",' "$comma" "$(value Image)"; comma=,
+    printf '"podSandboxId":"%s","labels":{' "$(value io.kubernetes.cri.sandbox-id)"
     printf '"io.kubernetes.pod.namespace":"%s",' "$(value io.kubernetes.pod.namespace)"
     printf '"io.kubernetes.pod.name":"%s"}}' "$(value io.kubernetes.pod.name)"
   done
   printf ']}'
 }
+${RUNNING_BY_CTR}
 `;
 
 const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
@@ -98,11 +114,11 @@ const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 export function sandboxScript({ tools = USUAL_TOOLS }: Pick<LocalCluster, 'tools'>): string {
   if (tools.crictl) {
     return `${crictlFunction(tools.crictl)}
-ids=$(crictl pods --state ready -q) && { [ -z "$ids" ] || crictl inspectp -o json $ids; }`;
+${RUNNING_BY_CRICTL}
+ids=$(running_sandboxes) && { [ -z "$ids" ] || crictl inspectp -o json $ids; }`;
   }
-  return `ctr() { ${tools.ctr.map(quoted).join(' ')} -n k8s.io "$@"; }
-running=" $(ctr tasks ls | sed -n 's/^\\([^ ]*\\)  *[0-9][0-9]*  *RUNNING.*/\\1/p' | tr '\\n' ' ')" || exit
-for id in $(ctr containers ls -q 'labels."io.cri-containerd.kind"==sandbox'); do
-  case $running in *" $id "*) ctr containers info "$id" || exit ;; esac
-done`;
+  return `ctr() { ${tools.ctr.map(quoted).join(' ')} "$@"; }
+${RUNNING_BY_CTR}
+ids=$(running_sandboxes) || exit
+for id in $ids; do ctr -n k8s.io containers info "$id" || exit; done`;
 }

@@ -32,17 +32,19 @@ echo ${SEPARATOR}
 
 /**
  * All that is known of a node's images and of what is made from them, in one go: the names with our mark, all names,
- * kubelet's containers and its images (those that we brought, and those of its containers, at least).
+ * kubelet's containers, the sandboxes that run, and its images (those that we brought, and those of its containers, at
+ * least).
  */
 export const EVERYTHING = `
 owned=$(ctr -n k8s.io images ls 'labels."${OWNED.replace('=', '"==')}')
 all=$(ctr -n k8s.io images ls)
 containers=$(kubelet_containers)
+running=$(running_sandboxes)
 names=$(
   while read -r ref _; do [ "$ref" = REF ] || echo "$ref"; done <<<"$owned"
   grep -o '"imageRef": *"[^"]*"' <<<"$containers" | cut -d'"' -f4 | sort -u || true
 )
-printf '%s\\n' "$owned" ${SEPARATOR} "$all" ${SEPARATOR} "$containers" ${SEPARATOR}
+printf '%s\\n' "$owned" ${SEPARATOR} "$all" ${SEPARATOR} "$containers" ${SEPARATOR} "$running" ${SEPARATOR}
 kubelet_images
 `;
 

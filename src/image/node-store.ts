@@ -35,7 +35,10 @@ export interface NodeImages {
   readonly owned: ReadonlySet<string>;
   /** As in NodeState, those with our mark and those of containers at least. */
   readonly kubelet: ReadonlyMap<string, string>;
-  /** Kubelet's containers, stopped ones too: a name or an ID of the image, and `namespace/name` of the pod. */
+  /**
+   * The containers of pods that run on the node, stopped ones too: a name or an ID of the image, and `namespace/name` of the
+   * pod. What kubelet has yet to clean up after a pod that is gone (a minute, at times) isn't among them.
+   */
   readonly containers: readonly { readonly image: string; readonly pod: string }[];
 }
 
@@ -119,12 +122,12 @@ export function openNodeStore(cluster: LocalCluster, node: string): NodeStore {
     },
     async everything(signal) {
       const output = await must(script(EVERYTHING), ASKING, signal);
-      const [owned = '', all = '', containers = '', images = ''] = output.split(`${SEPARATOR}\n`);
+      const [owned = '', all = '', containers = '', running = '', images = ''] = output.split(`${SEPARATOR}\n`);
       return {
         names: namesIn(all),
         owned: new Set(namesIn(owned).keys()),
         kubelet: kubeletImages(images, node),
-        containers: kubeletContainers(containers, node),
+        containers: kubeletContainers(containers, new Set(running.split('\n')), node),
       };
     },
     async visit(names, signal, feeder) {
@@ -239,14 +242,15 @@ function kubeletImages(json: string, node: string): ReadonlyMap<string, string> 
   );
 }
 
-function kubeletContainers(json: string, node: string): NodeImages['containers'] {
+function kubeletContainers(json: string, running: ReadonlySet<string>, node: string): NodeImages['containers'] {
   const { containers } = JSON.parse(json) as { containers?: unknown };
   // None at all may be printed as null.
   if (containers === undefined || containers === null) return [];
   if (!Array.isArray(containers)) {
     throw environmentError(`Node ${node} lists its containers in a form that is not understood`);
   }
-  return containers.filter(isRecord).map(({ imageRef, labels }) => {
+  const ofPods = containers.filter(isRecord).filter(({ podSandboxId }) => running.has(String(podSandboxId)));
+  return ofPods.map(({ imageRef, labels }) => {
     const label = (key: string) => String((isRecord(labels) ? labels[key] : undefined) ?? '?');
     return {
       image: String(imageRef),

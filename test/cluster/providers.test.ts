@@ -6,6 +6,7 @@ import { openNodes, type VouchedCluster } from '../../src/cluster/provider.ts';
 import type { Host } from '../../src/host/host.ts';
 import { localHost } from '../../src/host/local.ts';
 import { quietRun } from '../../src/host/run.ts';
+import { planUnload } from '../../src/image/unload.ts';
 import { openLocal } from '../../src/open.ts';
 import { mirror, type Project, plan, sync } from '../../src/pipeline.ts';
 import { DEFAULT_SETTINGS } from '../../src/settings.ts';
@@ -152,6 +153,15 @@ for (const [title, { skip, open }] of Object.entries(ROWS)) {
           const path = 'jsonpath={.status.containerStatuses[0].imageID}';
           const id = await api(['get', 'pod', pod, '-n', 'default', '-o', path]);
           assert.ok(id.endsWith(image.digest), `${pod} runs ${id}`);
+        }
+        const { stays } = await planUnload(cluster, AbortSignal.timeout(60_000));
+        for (const { pod, node } of pods) {
+          const inUse = stays.some((line) => line.includes(`node ${node}: in use by default/${pod}`));
+          assert.equal(
+            inUse,
+            openNodes(cluster).some(({ name }) => name === node),
+            stays.join('\n'),
+          );
         }
       } finally {
         const names = pods.map(({ pod }) => pod);

@@ -21,7 +21,10 @@ const KUBELET = {
   ],
 };
 
-/** Nodes with the same images, by what runs there: `namespace/pod` by the ID of the image. A string is why it won't tell. */
+/**
+ * Nodes with the same images, by what runs there: `namespace/pod` by the ID of the image, in brackets where the pod is gone
+ * and its container not yet cleaned up. A string is why it won't tell.
+ */
 function clusterOf(nodes: Readonly<Record<string, Readonly<Record<string, string>> | string>>) {
   const removed: Record<string, string[]> = {};
   const listing = (names: readonly string[]) =>
@@ -39,11 +42,13 @@ function clusterOf(nodes: Readonly<Record<string, Readonly<Record<string, string
       assert.ok(argv[2]?.endsWith(EVERYTHING), 'asked once');
       const containers = Object.entries(pods ?? {}).map(([imageRef, pod]) => {
         const [namespace, name] = pod.split('/');
-        return { imageRef, labels: { 'io.kubernetes.pod.namespace': namespace, 'io.kubernetes.pod.name': name } };
+        const labels = { 'io.kubernetes.pod.namespace': namespace, 'io.kubernetes.pod.name': name };
+        return { imageRef, podSandboxId: `sandbox of ${pod}`, labels };
       });
+      const running = containers.map(({ podSandboxId }) => podSandboxId).filter((id) => !id.endsWith(']'));
       const ours = Object.keys(NAMES).filter((name) => /base|web:/.test(name));
       const parts = [listing(ours), listing(Object.keys(NAMES)), JSON.stringify({ containers })];
-      const stdout = [...parts, JSON.stringify(KUBELET)].join(`\n${SEPARATOR}\n`);
+      const stdout = [...parts, running.join('\n'), JSON.stringify(KUBELET)].join(`\n${SEPARATOR}\n`);
       return { exitCode: 0, stdout, stderr: '' };
     },
   };
@@ -87,6 +92,12 @@ test('an image that a container uses stays, on that node', async () => {
     );
     assert.ok(!removed.a?.includes('docker.io/shop/web:dev') && removed.b?.includes('docker.io/shop/web:dev'));
   }
+});
+
+test('what is left of a pod that is gone keeps no image: kubelet tidies up once a minute', async () => {
+  const { cluster } = clusterOf({ a: { [digestOf('web config')]: '[team/web-0]' } });
+  const { images, stays } = await planUnload(cluster, quietRun().signal);
+  assert.deepEqual([images.length, stays], [2, []]);
 });
 
 test('a node that does not answer keeps its images, and the others are still listed', async () => {
