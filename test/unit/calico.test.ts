@@ -309,6 +309,15 @@ test('each policy once, however many forms of it are there', () => {
     policiesOf(stored).map((p) => p.name),
     ['db'],
   );
+  const filledIn = twice.replace(/^spec: \{/m, 'spec: { tier: default, types: [Ingress],');
+  assert.deepEqual(
+    [policiesOf(filledIn).length, policiesOf(twice.split('---').toReversed().join('---')).length],
+    [1, 1],
+  );
+  assert.throws(
+    () => policiesOf(`${onDb('[{ action: Allow }]')}---\n${stored}`),
+    /NetworkPolicy\.crd\S+ shop\/default\.db is the stored form of .* shop\/db, and they differ/,
+  );
   const copy = onDb('[]').replace('name: db', 'name: knp.default.db');
   const original = `apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
