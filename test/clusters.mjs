@@ -12,9 +12,10 @@ import {
   waitUntilReady,
 } from '../scripts/setup.mjs';
 
+const LOCAL = 'CLPARITY_TEST_CLUSTER';
 const CLUSTERS = {
   /** The local cluster under test: two nodes, enforces policies. */
-  CLPARITY_TEST_CLUSTER: { name: 'clparity-test', workers: 1, image: 'enforcing' },
+  [LOCAL]: { name: 'clparity-test', workers: 1, image: 'enforcing' },
   /** A live target, to be like; made by `clparity create --engine cilium` where there is a node image with the manifest. */
   CLPARITY_TEST_TARGET: { name: 'clparity-target', workers: 0, image: 'enforcing', engine: 'cilium' },
   /** Accepts policies and enforces none; only the recipe's node image can do that. */
@@ -23,26 +24,37 @@ const CLUSTERS = {
 
 const made = new Set();
 
-/** Makes the clusters that aren't there. Returns the variables for the tests; says which cluster can't be had, and why. */
-export async function testClusters(variables = Object.keys(CLUSTERS)) {
+/** The variable of the cluster that a test file names besides the local one. */
+export function furtherCluster(file) {
+  const text = readFileSync(file, 'utf8');
+  return Object.keys(CLUSTERS).find((variable) => variable !== LOCAL && text.includes(variable));
+}
+
+/**
+ * Makes what tests need, for one after another or for two at once (`lanes`): a local cluster for each lane, and each of the
+ * `further` ones in a lane of its own. Returns the variables of each lane; says which cluster can't be had, and why.
+ */
+export async function testClusters(lanes, further) {
   await ensureEngine();
   const images = await nodeImages();
-  const present = await kindClusters();
-  const env = {};
-  for (const variable of variables) {
-    const { name, workers, image, engine } = CLUSTERS[variable];
-    if (!present.includes(name)) {
-      if (!images[image]) {
-        console.log(`No ${name}: kind's own node image enforces policies, so there is no cluster that doesn't.`);
-        continue;
+  const envs = Array.from({ length: lanes }, () => ({}));
+  for (const [i, env] of envs.entries()) {
+    for (const variable of [LOCAL, ...further.filter((_, n) => n % lanes === i)]) {
+      const { workers, image, engine, ...base } = CLUSTERS[variable];
+      const name = variable === LOCAL && i > 0 ? `${base.name}-${i + 1}` : base.name;
+      if (!(await kindClusters()).includes(name)) {
+        if (!images[image]) {
+          console.log(`No ${name}: kind's own node image enforces policies, so there is no cluster that doesn't.`);
+          continue;
+        }
+        made.add(name);
+        if (engine && images.plain) await createWithEngine(name, images.plain, engine);
+        else await createCluster(name, images[image], workers);
       }
-      made.add(name);
-      if (engine && images.plain) await createWithEngine(name, images.plain, engine);
-      else await createCluster(name, images[image], workers);
+      env[variable] = name;
     }
-    env[variable] = name;
   }
-  return env;
+  return envs;
 }
 
 /** A cluster of one node made by the command line itself, which `npm test` has built by now. */
@@ -53,28 +65,8 @@ async function createWithEngine(name, image, engine) {
   await waitUntilReady(name);
 }
 
-/**
- * Groups test files by the clusters that they name, so that one which few files need is there for those alone: an idle
- * cluster costs a fifth of a core. All files get CLPARITY_TEST_CLUSTER.
- */
-export function filesByClusters(files) {
-  const groups = new Map();
-  for (const file of files) {
-    const text = readFileSync(file, 'utf8');
-    const variables = Object.keys(CLUSTERS).filter(
-      (variable) => variable === 'CLPARITY_TEST_CLUSTER' || text.includes(variable),
-    );
-    const key = variables.join();
-    groups.set(key, { variables, files: [...(groups.get(key)?.files ?? []), file] });
-  }
-  return groups.values();
-}
-
-/** Deletes the clusters of these variables that this run made, unless CLPARITY_KEEP is set. */
-export async function removeTestClusters(variables = Object.keys(CLUSTERS)) {
+/** Deletes the clusters of these names that this run made (all when absent), unless CLPARITY_KEEP is set. */
+export async function removeTestClusters(names = [...made]) {
   if (process.env.CLPARITY_KEEP) return;
-  for (const variable of variables) {
-    const { name } = CLUSTERS[variable];
-    if (made.delete(name)) await deleteCluster(name);
-  }
+  for (const name of names) if (made.delete(name)) await deleteCluster(name);
 }

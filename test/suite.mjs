@@ -15,13 +15,17 @@ export async function check(name, argv) {
 /**
  * A suite under node:test (argv `node --test …`) or one that takes `--tally FILE` as test/host/run.ts does. Its own
  * tally is the count; where it left none, or says that all is well and the exit code says otherwise, that is a failure.
+ * With `whole`, what it prints comes in one piece when it is over: another one runs beside it.
  */
-export async function suite(name, argv, { limitMs, env = {} }) {
-  console.log(`\n== ${name}`);
+export async function suite(name, argv, { limitMs, env = {}, whole = false }) {
+  if (whole) console.log(`\n-- ${name} begins`);
+  else console.log(`\n== ${name}`);
   const dir = mkdtempSync(join(tmpdir(), 'clparity-tally-'));
   const file = join(dir, 'tally.json');
   try {
-    const how = await finished([...argv.slice(0, 2), ...tallyOptions(argv, file), ...argv.slice(2)], { limitMs, env });
+    const title = whole ? `\n== ${name}` : undefined;
+    const program = [...argv.slice(0, 2), ...tallyOptions(argv, file), ...argv.slice(2)];
+    const how = await finished(program, { limitMs, env, title });
     const counts = existsSync(file) ? counted(readFileSync(file, 'utf8')) : undefined;
     if (!counts) console.log(`${name} left no count (${how})`);
     const { passed, failed, skipped, names } = counts ?? { passed: 0, failed: 1, skipped: 0 };
@@ -50,10 +54,14 @@ function counted(text) {
   return { passed: passed ?? passes, failed: failed ?? failures, skipped: skipped ?? pending, names };
 }
 
-/** Runs a program in its own process group, ended at the limit. Resolves with its exit code, or with what ended it. */
-async function finished([program, ...args], { limitMs, env = {} }) {
+/**
+ * Runs a program in its own process group, ended at the limit. With a `title`, what it prints is held until it ends and
+ * comes below that. Resolves with its exit code, or with what ended it.
+ */
+async function finished([program, ...args], { limitMs, env = {}, title }) {
+  const how = title === undefined ? 'inherit' : 'pipe';
   const child = spawn(program, args, {
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', how, how],
     env: { ...process.env, ...env },
     detached: true,
   });
@@ -64,6 +72,8 @@ async function finished([program, ...args], { limitMs, env = {} }) {
       if (error.code !== 'ESRCH') throw error; // ESRCH: already gone
     }
   };
+  const held = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (bytes) => held.push(bytes));
   const started = Date.now();
   let late = false;
   const timer = setTimeout(() => {
@@ -76,8 +86,11 @@ async function finished([program, ...args], { limitMs, env = {} }) {
   process.on('SIGTERM', forward);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('exit', (code, signal) => resolve(late ? `no end within ${limitMs / 60_000} min` : (code ?? signal)));
+    // Not 'exit': what it printed last is still to come then. What it has left running may hold its output for ever.
+    child.on('exit', () => setTimeout(() => child.stdout?.destroy() && child.stderr?.destroy(), 2000).unref());
+    child.on('close', (code, signal) => resolve(late ? `no end within ${limitMs / 60_000} min` : (code ?? signal)));
   }).finally(() => {
+    if (title !== undefined) console.log(`${title}\n${Buffer.concat(held).toString()}`);
     console.log(`== ${Math.round((Date.now() - started) / 1000)} s`);
     clearTimeout(timer);
     process.off('SIGINT', forward);

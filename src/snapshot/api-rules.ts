@@ -1,4 +1,4 @@
-import { API_VERSIONS, DIALECTS } from '../policy/dialect/index.ts';
+import { DIALECTS } from '../policy/dialect/index.ts';
 import type { PlacedObject } from './placed.ts';
 import { at, type Field, isAbsent, textOf } from './shape.ts';
 
@@ -13,10 +13,9 @@ const PORT_NAME = /^(?=.{1,15}$)(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?
  * none, a version of a policy kind that no dialect knows. Throws what the object's `fail` makes.
  */
 export function demandTakeable({ group, apiVersion, kind, object }: PlacedObject): void {
-  const versions = API_VERSIONS[group];
-  const isRead = DIALECTS.some((d) => d.kinds.some((k) => k.group === group && k.kind === kind));
-  if (isRead && versions && !versions.includes(apiVersion.slice(group.length + 1))) {
-    const known = versions.map((version) => `${group}/${version}`).join(', ');
+  const read = DIALECTS.flatMap((d) => d.kinds).find((k) => k.group === group && k.kind === kind);
+  if (read && !read.versions.includes(apiVersion.slice(group.length + 1))) {
+    const known = read.versions.map((version) => `${group}/${version}`).join(', ');
     throw object.fail(['apiVersion'], `is ${apiVersion}, which is no version of ${kind} that is known here: ${known}`);
   }
   const name = at(object, 'metadata', 'name');

@@ -12,6 +12,7 @@ import { mirror, type Project, plan, sync } from '../../src/pipeline.ts';
 import { DEFAULT_SETTINGS } from '../../src/settings.ts';
 import { dressMicrok8s, type Microk8sMachine } from '../standins/microk8s.ts';
 import { microk8sInWsl } from '../standins/microk8s-in-wsl.ts';
+import { kindInPodman } from './podman.ts';
 import { startRegistry, type TestRegistry } from './registry.ts';
 import { shopPart } from './shop-part.ts';
 import { pushStandInImage, type StandIn } from './standin-image.ts';
@@ -28,8 +29,8 @@ interface Row {
 
 let machine: Microk8sMachine | undefined;
 
-/** Every provider, by how its cluster is had here. The real MicroK8s runs the same. */
-const ROWS: Record<string, { skip: string | boolean; open(): Promise<Row> }> = {
+/** Every provider, by how its cluster is had here (`registry` is `HOST:PORT`). What is named "the real" runs where it is asked for. */
+const ROWS: Record<string, { skip: string | boolean; open(registry: string): Promise<Row> }> = {
   kind: {
     ...onCluster,
     open: async () => ({ id: (await openTestCluster()).id, host: localHost(), close: async () => {} }),
@@ -63,6 +64,11 @@ const ROWS: Record<string, { skip: string | boolean; open(): Promise<Row> }> = {
       close: async () => {},
     }),
   },
+  // Not in every test run: a node image in a second engine takes minutes and gigabytes.
+  'the real Podman, with kind in it': {
+    skip: process.env.CLPARITY_TEST_PODMAN ? onCluster.skip : 'CLPARITY_TEST_PODMAN is not set',
+    open: kindInPodman,
+  },
 };
 
 for (const [title, { skip, open }] of Object.entries(ROWS)) {
@@ -80,8 +86,8 @@ for (const [title, { skip, open }] of Object.entries(ROWS)) {
     const yes = async () => true;
 
     before(async () => {
-      row = await open();
       registry = await startRegistry();
+      row = await open(registry.host);
       image = await pushStandInImage(registry.host, 'providers/base', '3.0', { note: `${title} ${Date.now()}` });
       folder = await shopPart();
       const settings = { ...DEFAULT_SETTINGS, snapshot: 'part', image: image.reference, cluster: row.id };

@@ -361,8 +361,10 @@ test('what no API server takes, and would be read as something else or not at al
   for (const [version, kind, known] of [
     ['networking.k8s.io/v2', 'NetworkPolicy', 'networking.k8s.io/v1'],
     ['cilium.io/v3', 'CiliumNetworkPolicy', 'cilium.io/v2'],
+    ['cilium.io/v2alpha1', 'CiliumNetworkPolicy', 'cilium.io/v2$'],
     ['projectcalico.org/v1', 'GlobalNetworkPolicy', 'projectcalico.org/v3'],
     ['policy.networking.k8s.io/v9', 'AdminNetworkPolicy', 'policy.networking.k8s.io/v1alpha1'],
+    ['policy.networking.k8s.io/v1alpha2', 'AdminNetworkPolicy', 'policy.networking.k8s.io/v1alpha1$'],
   ] as const) {
     await refused(
       object(version, kind, 'spec: {}'),

@@ -13,6 +13,7 @@ const GROUP = 'policy.networking.k8s.io';
 
 /** In what the kinds differ; the rest is alike. */
 interface Kind {
+  readonly versions: readonly string[];
   readonly actions: Readonly<Record<string, Action>>;
   /** The most rules of a direction, and the most peers or ports of a rule. */
   readonly most: { readonly rules: number; readonly items: number };
@@ -21,6 +22,7 @@ interface Kind {
 }
 
 const ADMIN_KIND: Kind = {
+  versions: ['v1alpha1'],
   actions: { Allow: 'allow', Deny: 'deny', Pass: 'pass' },
   most: { rules: 100, items: 100 },
   portsKey: 'ports',
@@ -31,6 +33,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   AdminNetworkPolicy: ADMIN_KIND,
   BaselineAdminNetworkPolicy: { ...ADMIN_KIND, actions: { Allow: 'allow', Deny: 'deny' }, fields: [] },
   ClusterNetworkPolicy: {
+    versions: ['v1alpha2', 'v1beta1'],
     actions: { Accept: 'allow', Deny: 'deny', Pass: 'pass' },
     most: { rules: 25, items: 25 },
     portsKey: 'protocols',
@@ -45,7 +48,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
  */
 export const ADMIN: Dialect = {
   name: 'admin',
-  kinds: Object.keys(KINDS).map((kind) => ({ group: GROUP, kind })),
+  kinds: Object.entries(KINDS).map(([kind, { versions }]) => ({ group: GROUP, kind, versions })),
   parse: (objects) =>
     objects.flatMap((object) => {
       const kind = groupOf(object) === GROUP && Object.hasOwn(KINDS, object.kind) ? KINDS[object.kind] : undefined;

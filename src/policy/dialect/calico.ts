@@ -27,7 +27,10 @@ const REFERRED: readonly string[] = ['NetworkSet', 'GlobalNetworkSet', 'Tier', '
 export const CALICO: Dialect = {
   name: 'calico',
   kinds: CALICO_GROUPS.flatMap((group) =>
-    [...POLICIES, STAGED_KUBERNETES, ...REFERRED].map((kind) => ({ group, kind })),
+    [...POLICIES, STAGED_KUBERNETES, ...REFERRED].map((kind) => ({
+      ...{ group, kind },
+      versions: [group === 'projectcalico.org' ? 'v3' : 'v1'],
+    })),
   ),
   parse(objects, context) {
     const own = calicoObjects(objects);

@@ -27,7 +27,8 @@ export function canonicalPolicy(object: Pick<PolicyObject, 'apiVersion' | 'spec'
  */
 function calicoForm(spec: unknown): unknown {
   const clean = rebuilt(withoutEmpty(spec), (_, v) => v !== '') as Json;
-  const rules = (list: unknown) => (list as Json[]).map((rule) => ({ destination: {}, source: {}, ...rule }));
+  const rules = (list: unknown) =>
+    Array.isArray(list) ? list.map((rule: Json) => ({ destination: {}, source: {}, ...rule })) : list;
   return Object.fromEntries(
     Object.entries(clean).map(([key, v]) => [key, key === 'ingress' || key === 'egress' ? rules(v) : v]),
   );

@@ -19,7 +19,10 @@ const CIDR_GROUP = 'CiliumCIDRGroup';
 /** cilium.io/v2, and v2alpha1 of CiliumCIDRGroup: what Cilium 1.18 to 1.20 make of them. */
 export const CILIUM: Dialect = {
   name: 'cilium',
-  kinds: [NAMESPACED, CLUSTERWIDE, CIDR_GROUP].map((kind) => ({ group: GROUP, kind })),
+  kinds: [
+    ...[NAMESPACED, CLUSTERWIDE].map((kind) => ({ group: GROUP, kind, versions: ['v2'] })),
+    { group: GROUP, kind: CIDR_GROUP, versions: ['v2', 'v2alpha1'] },
+  ],
   parse(objects, context) {
     const own = objects.filter((o) => groupOf(o) === GROUP);
     const groups = own.filter((o) => o.kind === CIDR_GROUP).map(parseCidrGroup);

@@ -16,26 +16,24 @@ export interface ParseContext {
   readonly serviceAccounts?: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }
 
+/** A kind, and the versions of its group in which it has been served and is read. */
+export interface PolicyKind {
+  readonly group: string;
+  readonly kind: string;
+  readonly versions: readonly string[];
+}
+
 /** One family of policy kinds. */
 export interface Dialect {
   readonly name: DialectName;
   /** Kinds that it reads: its policies, and what they refer to. Capture lists them, the file reader keeps them. */
-  readonly kinds: readonly { readonly group: string; readonly kind: string }[];
+  readonly kinds: readonly PolicyKind[];
   /**
    * All of its policies among the objects. Throws an input error naming file, line, object and path for one that no API
    * server would take.
    */
   parse(objects: readonly PolicyObject[], context: ParseContext): Policy[];
 }
-
-/** The versions of each API group in which its policies are read. */
-export const API_VERSIONS: Readonly<Record<string, readonly string[]>> = {
-  'networking.k8s.io': ['v1'],
-  'cilium.io': ['v2', 'v2alpha1'],
-  'projectcalico.org': ['v3'],
-  'crd.projectcalico.org': ['v1'],
-  'policy.networking.k8s.io': ['v1alpha1', 'v1alpha2', 'v1beta1'],
-};
 
 /** One line a dialect. */
 export const DIALECTS: readonly Dialect[] = [KUBERNETES, ADMIN, CILIUM, CALICO];

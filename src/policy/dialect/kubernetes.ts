@@ -13,7 +13,7 @@ import { ANY, allOf, asksForNone, isAny, parseSelector } from './selector.ts';
 /** networking.k8s.io/v1. */
 export const KUBERNETES: Dialect = {
   name: 'kubernetes',
-  kinds: [{ group: 'networking.k8s.io', kind: 'NetworkPolicy' }],
+  kinds: [{ group: 'networking.k8s.io', kind: 'NetworkPolicy', versions: ['v1'] }],
   parse(objects, { engine }) {
     const own = objects.filter((o) => groupOf(o) === 'networking.k8s.io' && o.kind === 'NetworkPolicy');
     const policies = own.map(parseNetworkPolicy);
