@@ -28,6 +28,8 @@ describe('mirror on a real API server', onCluster, () => {
     cluster = await openTestCluster();
     client = writeClient(cluster);
     await removeAll();
+    // What another test file has deleted is not to go away in the middle of ours.
+    while ((await client.list(NAMESPACES, signal)).some(({ metadata }) => metadata.deletionTimestamp)) await sleep(500);
     // A namespace of the developer's own, with labels of their own.
     await kubectl(cluster, ['apply', '-f', '-'], {
       apiVersion: 'v1',
