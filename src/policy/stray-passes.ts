@@ -91,16 +91,29 @@ function heldAt(tables: readonly Table[], key: Key): 'verdict' | CompiledRule | 
   // An entry for anyone with the same key stands for the peer's own as well, but for one that was passed on.
   if (own.length > 0 && (passes.length > 0 || !own.some((e) => e.forAnyone))) return 'verdict';
   if (winners[0]?.action !== 'allow') return undefined;
-  const last = covering.slice(at + 1).find((_, i) => tables[at + 1 + i]?.turn.passesStray);
-  return last?.find((e) => e.action === 'pass' && e.bits === key.bits)?.rule;
+  const last = tables.findIndex(({ turn }, i) => i > at && turn.passesStray);
+  const first = coveringOf(tables[last]?.entries ?? [], key).find((e) => isWritten(tables.slice(0, last), e));
+  return first?.action === 'pass' && first.bits === key.bits ? first.rule : undefined;
+}
+
+/** Whether an entry is in its table at all: a verdict isn't where tiers before have decided all that its key holds. */
+function isWritten(before: readonly Table[], entry: Entry): boolean {
+  if (entry.action === 'pass') return true;
+  const decided = before.map(({ turn, entries }) => deciding(turn, entries, entry)).find((found) => found.length > 0);
+  if (decided === undefined || decided[0]?.action === 'pass') return true;
+  return entry.forAnyone && !decided.some(({ forAnyone }) => forAnyone);
 }
 
 /** The entries of a tier that decide what is within a key, of those that cover it whole. */
 function deciding({ tier }: Turn, entries: readonly Entry[], key: Key): readonly Entry[] {
-  const covering = entries.filter((e) => e.bits <= key.bits && e.first <= key.first && key.last <= e.last);
+  const covering = coveringOf(entries, key);
   if (tier.rules === 'ordered') return covering.filter((e) => e.rule === covering[0]?.rule);
   const denying = covering.filter((e) => e.action === 'deny');
   return denying.length > 0 ? denying : covering;
+}
+
+function coveringOf(entries: readonly Entry[], key: Key): readonly Entry[] {
+  return entries.filter((e) => e.bits <= key.bits && e.first <= key.first && key.last <= e.last);
 }
 
 const LAST_PORT = 0xffff;

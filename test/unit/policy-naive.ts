@@ -129,11 +129,16 @@ function stronger(a: readonly number[], b: readonly number[]): boolean {
 function isStray(claims: readonly Claim[]): boolean {
   const verdicts = (list: readonly Claim[]) => list.filter((c) => c.action !== 'pass');
   const tierOf = (c: Claim) => c.turn[0] ?? 0;
-  const lives = claims.filter(
-    (p) =>
-      p.action === 'pass' &&
-      !claims.some((c) => c !== p && tierOf(c) === tierOf(p) && c.bits <= p.bits && stronger(c.turn, p.turn)),
-  );
+  /** A verdict that was left out, for one of a tier before holds all of it, keeps no pass away either. */
+  const isLeftOut = (c: Claim) => {
+    const before = claims.filter((d) => tierOf(d) < tierOf(c) && d.bits <= c.bits);
+    const tier = before.filter((d) => before.every((e) => tierOf(d) <= tierOf(e)));
+    const best = tier.filter((d) => !tier.some((e) => stronger(e.turn, d.turn)));
+    return c.action !== 'pass' && best.some((d) => d.action !== 'pass' && (d.forAll || !c.forAll));
+  };
+  const keepsAway = (c: Claim, p: Claim) =>
+    c !== p && tierOf(c) === tierOf(p) && c.bits <= p.bits && stronger(c.turn, p.turn) && !isLeftOut(c);
+  const lives = claims.filter((p) => p.action === 'pass' && !claims.some((c) => keepsAway(c, p)));
   /** How strong a claim is at a width: raised by the strongest pass of each tier before it that holds it all. */
   const strength = (c: Claim, bits: number) => {
     const held = lives.filter((p) => tierOf(p) < tierOf(c) && p.bits <= bits);

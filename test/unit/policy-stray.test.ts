@@ -29,6 +29,11 @@ const cluster = (tier: string, action: string, ports = '') =>
 const tcp = (port: string) => `, protocols: [{tcp: {destinationPort: ${port}}}]`;
 const PASS_80 = cluster('Baseline', 'Pass', tcp('{number: 80}'));
 
+/** A policy of the last tier that allows everything before PASS_80 passes on. */
+const FIRST_ALLOWS = cluster('Baseline', 'Accept')
+  .replace('name: baseline', 'name: first')
+  .replace('priority: 5', 'priority: 4');
+
 function modelWith(engine: EngineName, ...policies: readonly string[]) {
   const options = { 'enable-k8s-cluster-network-policy': 'true' };
   const world = worldOf([PODS, ...policies].join('\n---\n'));
@@ -58,6 +63,12 @@ test('what passes on in the last tier denies where a tier before allows it by a 
     // Without isolation it isn't the default denial that denies.
     [[cluster('Admin', 'Accept')], [81, 443]],
     [[], all],
+    // A verdict of the last tier keeps what passes on after it away, unless it was left out itself.
+    [[FIRST_ALLOWS], all],
+    [
+      [FIRST_ALLOWS, cluster('Admin', 'Accept')],
+      [81, 443],
+    ],
     // Passed on by the first tier, a verdict is written where it stands.
     [[network(`[{${API}}]`), cluster('Admin', 'Pass', tcp('{number: 80}'))], all],
   ] as const) {
