@@ -238,7 +238,7 @@ async function conclude(
   const findings: Finding[] = [
     ...targetFindings(snapshot),
     ...windowsFindings(target),
-    ...leftOutFindings(verb, settings.image === 'none'),
+    ...leftOutFindings(verb, images.base === undefined),
     ...reported.findings,
     ...policyFindings(objects, target),
     ...foreignFindings(foreign),

@@ -8,9 +8,22 @@ import type { Register } from './verbs.ts';
 
 const MARK: Readonly<Record<Core.Standing, string>> = { equal: '=', unproven: '?', differs: '!' };
 
+/** A kept report, and whether something is known to have moved since. */
+interface KeptSummary extends Core.ReportSummary {
+  readonly moved: boolean;
+}
+
+async function hasMoved(core: typeof Core, folder: string, pair: Pick<Core.Report, 'target' | 'cluster'>) {
+  const drift = await core.lastDrift(folder, pair);
+  return drift !== undefined && core.hasMoved(drift);
+}
+
+const MOVED = 'something has moved since: "clparity drift" says what';
+
 /** A kept report in a line. */
-function reportLine({ standingOf }: typeof Core, report: Core.ReportSummary): string {
-  const { target, cluster, createdAt, open, first } = report;
+function reportLine({ standingOf }: typeof Core, report: KeptSummary): string {
+  const { target, cluster, createdAt, open, first, moved } = report;
+  if (moved) return `~ ${target} with ${cluster}, ${createdAt}: ${MOVED}`;
   const standing = standingOf(report);
   const how = { equal: '', unproven: ': not proven', differs: `: ${open} open, first ${first}` }[standing];
   return `${MARK[standing]} ${target} with ${cluster}, ${createdAt}${how}`;
@@ -43,6 +56,8 @@ export function registerKeptVerbs(verb: Register): void {
       if (document) {
         await document.write(await v.core.reportPage(value, await v.core.lastTarget(folder, value), v.run.signal));
       }
+      if (await hasMoved(v.core, folder, value))
+        v.run.log('warn', `This is how it was at ${value.createdAt}: ${MOVED}`);
       if (markdown) v.show(value, () => v.core.renderMarkdown(value));
       else v.show(value, (colour) => v.core.renderText(value, colour));
       return exitCodeOfReport(v.core, value);
@@ -56,7 +71,11 @@ export function registerKeptVerbs(verb: Register): void {
     ],
   );
   verb('reports', 'list the last report of each target and cluster that this folder compared', [], async (v) => {
-    const all = (await v.core.keptReports(v.project.folder)).map(v.core.reportSummary);
+    const { folder } = v.project;
+    const reports = await v.core.keptReports(folder);
+    const all: KeptSummary[] = await Promise.all(
+      reports.map(async (r) => ({ ...v.core.reportSummary(r), moved: await hasMoved(v.core, folder, r) })),
+    );
     v.show(all, () =>
       all.length === 0 ? 'There is no report here yet.' : all.map((report) => reportLine(v.core, report)).join('\n'),
     );

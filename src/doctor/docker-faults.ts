@@ -152,7 +152,10 @@ export function cgroupFault(info: DaemonInfo, distro?: string): Finding {
   }
   if (v2) return { detail: `cgroup v2${rootless ? ', delegated to rootless Docker' : ''}` };
   if (info.CgroupVersion === undefined) return { detail: "Docker doesn't say which cgroups it has" };
-  return fault(`cgroup v${info.CgroupVersion}: kubelets of Kubernetes 1.35 and newer don't start on it`, toV2);
+  return fault(
+    `cgroup v${info.CgroupVersion}: kubelets of Kubernetes 1.35 and newer don't start on it where nothing tells them to (failCgroupV1: false)`,
+    toV2,
+  );
 }
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,6 +1,6 @@
 import { inputError } from '../host/errors.ts';
 import { matchesLabels, NAMESPACE_NAME_LABEL } from '../policy/select.ts';
-import type { Settings } from '../settings.ts';
+import { type Settings, SYSTEM_NAMESPACES } from '../settings.ts';
 import { LABEL } from '../snapshot/api-rules.ts';
 import type { NamespaceFacts, Snapshot } from '../snapshot/model.ts';
 import { networkPolicies } from '../snapshot/policy-object.ts';
@@ -17,7 +17,7 @@ export type Scope = Pick<Settings, 'namespaces' | 'excludeNamespaces' | 'namespa
  * mention (by a selector that isn't empty) stays as a peer without policies; a system namespace then keeps only the
  * label keys that selectors use, and none of its workloads. Chosen by its exact name, a namespace is in, whatever
  * excludes it. Under a prefix what is left out keeps its name: it is the cluster's own, for all who share it. Pure. Throws
- * `input` where nothing matches the chosen names, the map merges namespaces, or a name can't be one.
+ * `input` where nothing matches the chosen names, one is chosen and excluded, the map merges namespaces, or a name can't be one.
  */
 export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
   const namespaces = allNamespaces(snapshot);
@@ -77,9 +77,17 @@ function allNamespaces(snapshot: Snapshot): NamespaceFacts[] {
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+const isSystem = (name: string) => (SYSTEM_NAMESPACES as readonly string[]).includes(name);
+
 function choose(namespaces: readonly NamespaceFacts[], scope: Scope): { chosen: Set<string>; system: Set<string> } {
   const wanted = globMatcher(scope.namespaces.length > 0 ? scope.namespaces : ['*']);
   const excluded = globMatcher(scope.excludeNamespaces);
+  const both = scope.namespaces.find((name) => scope.excludeNamespaces.includes(name) && !isSystem(name));
+  if (both !== undefined) {
+    throw inputError(`Namespace ${both} is both chosen and excluded`, {
+      action: 'Name it once: in "--namespace" or in "--exclude".',
+    });
+  }
   const byName = new Set(scope.namespaces);
   const chosen = new Set<string>();
   const system = new Set<string>();

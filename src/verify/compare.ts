@@ -35,6 +35,14 @@ export function isUnexplained({ connection, expected, answers }: Measurement, ju
 }
 
 /**
+ * Whether packets come through, as at the target, that a policy here is known to deny: it isn't in force yet. An engine may
+ * take half a minute to see another label of a namespace (seen in Cilium 1.20.2), and what it then does differs.
+ */
+export function isEarly({ connection, expected, answers }: Measurement, judge: LocalJudge): boolean {
+  return expected.allowed && answers.at(-1)?.verdict === 'allowed' && judge(connection)?.allowed === false;
+}
+
+/**
  * Compares measurements with expectations. `nameOf` names an endpoint as the target does; `judge` explains a difference,
  * or a silence: one without a reason is no proof, and isn't counted.
  */
@@ -52,6 +60,7 @@ export function compare(
   const byScope: ProbeResult[] = [];
   const swallowed = new Map<string, number>();
   const unexplained = new Map<string, number>();
+  const early = new Map<string, number>();
   const add = (to: Map<string, number>, port: string) => to.set(port, (to.get(port) ?? 0) + 1);
   for (const measurement of measurements) {
     const { connection, expected, answers } = measurement;
@@ -64,6 +73,10 @@ export function compare(
     }
     if (isUnexplained(measurement, judge)) {
       add(unexplained, port);
+      continue;
+    }
+    if (isEarly(measurement, judge)) {
+      add(early, port);
       continue;
     }
     const left = isByScope(measurement);
@@ -92,6 +105,10 @@ export function compare(
     ...[...unexplained].map(
       ([port, n]) =>
         `${counted(n, 'connection')} to ${port}: silent as the target denies them, but no policy here is known to deny them`,
+    ),
+    ...[...early].map(
+      ([port, n]) =>
+        `${counted(n, 'connection')} to ${port}: came through as at the target, but a policy here denies them and is not in force yet`,
     ),
   ];
   const key = (d: ProbeResult) => `${d.from} ${d.to} ${d.protocol} ${String(d.port).padStart(5)}`;

@@ -3,7 +3,7 @@ import type { LocalCluster } from '../cluster/provider.ts';
 import { counted } from '../host/counted.ts';
 import { evaluator } from '../policy/evaluate.ts';
 import type { Connection, PolicyModel } from '../policy/model.ts';
-import { agrees, isByScope, isUnexplained, type LocalJudge, type Measurement } from './compare.ts';
+import { agrees, isByScope, isEarly, isUnexplained, type LocalJudge, type Measurement } from './compare.ts';
 import { planConnections } from './connections.ts';
 import type { Enforcement } from './enforcement.ts';
 import type { PodNetwork } from './netns.ts';
@@ -16,6 +16,8 @@ const LIMIT = 20_000;
 const BATCH = 4000;
 /** Policies take 2 to 5 s to go live, so an answer that surprises is asked for again after these pauses. */
 const PAUSES_MS = [1000, 2000, 4000, 6000];
+/** And a policy of which nothing is to be seen yet, once more: see isEarly. */
+const LAST_PAUSE_MS = 12_000;
 
 export interface Measured {
   readonly measurements: readonly Measurement[];
@@ -71,14 +73,18 @@ export async function measure(
     }
   };
   await ask(measurements, (done) => onProgress(done, measurements.length));
-  for (const pause of PAUSES_MS) {
-    const doubtful = measurements.filter(
-      (m) => worthRepeating(m, enforcement.check.enforced) || (stage.judge && isUnexplained(m, stage.judge)),
-    );
-    if (doubtful.length === 0) break;
+  const { enforced } = enforcement.check;
+  const isAhead = (m: Measurement) => enforced && stage.judge !== undefined && isEarly(m, stage.judge);
+  const isDoubtful = (m: Measurement) =>
+    worthRepeating(m, enforced) || isAhead(m) || (stage.judge !== undefined && isUnexplained(m, stage.judge));
+  const again = async (pause: number, which: (m: Measurement) => boolean) => {
+    const some = measurements.filter(which);
+    if (some.length === 0) return;
     await sleep(pause, undefined, { signal: options.signal });
-    await ask(doubtful, () => {});
-  }
+    await ask(some, () => {});
+  };
+  for (const pause of PAUSES_MS) await again(pause, isDoubtful);
+  await again(LAST_PAUSE_MS, isAhead);
   return { measurements, notProbed: untested(plan.total, plan.connections, enforcement) };
 }
 

@@ -29,16 +29,20 @@ export interface TestPodman extends DockerDaemon {
 /**
  * Starts `podman system service` with images and containers in a temporary folder (as vfs: other drivers keep it mounted).
  * `registry` (`HOST:PORT`) serves without TLS: unlike Docker, Podman has to be told, on loopback too
- * (containers-registries.conf(5), containers-storage.conf(5)).
+ * (containers-registries.conf(5), containers-storage.conf(5), containers.conf(5)).
  */
 export async function startPodman(registry: string): Promise<TestPodman> {
   const folder = await mkdtemp(join(tmpdir(), 'clparity-podman-'));
-  const [registries, storage] = [join(folder, 'registries.conf'), join(folder, 'storage.conf')];
+  const [registries, storage, containers] = ['registries', 'storage', 'containers'].map((name) =>
+    join(folder, `${name}.conf`),
+  ) as [string, string, string];
   await writeFile(registries, `[[registry]]\nlocation = "${registry}"\ninsecure = true\n`);
   const roots = `graphroot = "${join(folder, 'root')}"\nrunroot = "${join(folder, 'run')}"\n`;
   await writeFile(storage, `[storage]\ndriver = "vfs"\n${roots}`);
+  // By itself it asks for more than a restricted root may give on.
+  await writeFile(containers, '[containers]\ndefault_ulimits = ["nofile=16384:16384", "nproc=16384:16384"]\n');
   const service = ['podman', 'system', 'service', '--time', '0', `unix://${socketIn(folder)}`];
-  const env = { CONTAINERS_REGISTRIES_CONF: registries, CONTAINERS_STORAGE_CONF: storage };
+  const env = { CONTAINERS_REGISTRIES_CONF: registries, CONTAINERS_STORAGE_CONF: storage, CONTAINERS_CONF: containers };
   const daemon = startDaemon('env', [...Object.entries(env).map(([key, value]) => `${key}=${value}`), ...service]);
   const answers = await answering(daemon, folder);
   return { ...answers, env: { ...env, DOCKER_HOST: `unix://${answers.socket}` } };

@@ -7,8 +7,9 @@ import { after, before, test } from 'node:test';
 import { nodeTooOld } from '../../src/cli/node-version.ts';
 import { settingsOf } from '../../src/cli/options.ts';
 import { printable } from '../../src/cli/printable.ts';
+import type { Drift } from '../../src/drift/model.ts';
 import { makeReport } from '../../src/report/findings.ts';
-import { saveReport } from '../../src/report/store.ts';
+import { saveDrift, saveReport } from '../../src/report/store.ts';
 import { clparityIn } from './in-process.ts';
 
 /** A project folder with a target and a check file, which is not where the tests run. */
@@ -62,6 +63,15 @@ test('reports are listed by target and cluster, and shown by either', async () =
   // Nothing differs in them, and nobody has sent a packet.
   const lines = (await clparityIn(own, 'reports', '--format', 'text')).stdout;
   assert.equal(lines, '? prod with remote:b, remote:b: not proven\n? prod with kind:a, kind:a: not proven\n');
+  const side = { state: 'moved' } as const;
+  const moved = { schema: 'clparity/drift/v1', checkedAt: '', target: { state: 'same' }, local: side };
+  await saveDrift(own, report('kind:a'), moved as unknown as Drift);
+  const marked = (await clparityIn(own, 'reports', '--format', 'text')).stdout;
+  assert.match(marked, /\n~ prod with kind:a, kind:a: something has moved since: "clparity drift"/);
+  assert.match(
+    (await clparityIn(own, 'report', '--with', 'kind:a')).stderr,
+    /how it was at kind:a: something has moved/,
+  );
   const shown = await clparityIn(own, 'report', '--format', 'text');
   assert.deepEqual([shown.code, /not proven: no packet was sent/.test(shown.stdout)], [0, true]);
   const { code, stderr } = await clparityIn(own, 'report', '--target', 'other');

@@ -43,6 +43,13 @@ test('names that match nothing are an input error that says what there is', () =
   assert.throws(() => scoped(snapshotOf({ shop: {} }), { namespaces: ['shp'] }), isInput(/No namespace.*shp/));
 });
 
+test('a namespace can be chosen or excluded, not both; a system namespace is excluded by nobody', () => {
+  const both = { namespaces: ['shop'], excludeNamespaces: ['shop'] };
+  assert.throws(() => scoped(snapshotOf({ shop: {} }), both), isInput(/shop is both chosen and excluded/));
+  const system = { namespaces: ['kube-system'], excludeNamespaces: ['kube-system'] };
+  assert.doesNotThrow(() => scoped(snapshotOf({ 'kube-system': {} }), system));
+});
+
 test('globs match whole names, and a dot is a dot', () => {
   const snapshot = snapshotOf({ 'shop-a': {}, 'shop-b': {}, 'my-shop-a': {}, 'shop.a': {} });
   assert.deepEqual(names(scoped(snapshot, { namespaces: ['shop-?'] }).namespaces), ['shop-a', 'shop-b']);

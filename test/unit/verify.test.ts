@@ -514,6 +514,18 @@ describe('the comparison', () => {
     );
   });
 
+  it('takes nothing for proof that comes through a policy here which is known to deny it', () => {
+    const through = { connection, ...says(verdict(true, true)), answers: [answer('allowed')] };
+    const early = compare([through], name, () => verdict(true, false));
+    assert.deepEqual([early.counts.TCP, early.differences], [{ probed: 0, agreed: 0 }, []]);
+    assert.match(early.notProbed.join(), /1 connection to prod\/Deployment\/b TCP 80: came through .*not in force yet/);
+    // In force by now, it is a difference.
+    const late = compare([{ ...through, answers: [answer('allowed'), answer('denied')] }], name, () =>
+      verdict(true, false),
+    );
+    assert.equal(late.differences.length, 1);
+  });
+
   it('neither counts nor blames a datagram that a listener swallowed', () => {
     const answers = [{ ...answer('unreachable'), swallowed: true as const }];
     const udp: Connection = { ...connection, protocol: 'UDP' };
