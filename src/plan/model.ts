@@ -72,6 +72,8 @@ export interface ObjectChange extends ObjectRef {
 export interface Conflict extends ObjectRef {
   readonly owner: string;
   readonly message: string;
+  /** It says the same as ours would. */
+  readonly alike?: true;
 }
 
 export interface ImageChange {

@@ -22,12 +22,16 @@ export function planPolicy(
   const after = policyToWrite(policy, mirror, signature);
   const id = refOf(after);
   if (!live) return { change: { ...id, action: 'create', after } };
+  const before = managedPart(live, signature);
   if (!isOurs(live, signature)) {
     const owner = ownerOf(live);
+    if (isDeepStrictEqual(said(before), said(after))) {
+      const message = `${titleOf(id)} is here already, says the same and belongs to ${owner}; it is left alone`;
+      return { conflict: { ...id, owner, message, alike: true } };
+    }
     const message = `${titleOf(id)} is here already and belongs to ${owner}; it is left alone`;
     return { conflict: { ...id, owner, message } };
   }
-  const before = managedPart(live, signature);
   if (isDeepStrictEqual(before, after)) return {};
   const edited = editedFields(live, before, after, signature);
   if (edited) {
@@ -46,6 +50,8 @@ export function dropPolicy(live: KubeObject, signature: Signature): ObjectChange
   const { uid } = live.metadata;
   return { ...refOf(before), action: 'delete', ...(uid !== undefined && { uid }), before };
 }
+
+const said = ({ spec, specs }: KubeObject) => ({ spec, specs });
 
 /** Which object it is. */
 export function refOf({

@@ -7,7 +7,7 @@ import { globMatcher } from './glob.ts';
 import { NAMESPACE } from './managed.ts';
 import type { Conflict, LocalState, Mirrored, ObjectChange, ObjectPlan, Plan, ScopedTarget } from './model.ts';
 import { withNotApplied } from './not-applied.ts';
-import { isOurs, mirroredFrom, mirrorName, otherPrefixes } from './ownership.ts';
+import { editorsOf, isOurs, mirroredFrom, mirrorName, otherPrefixes, type Signature } from './ownership.ts';
 import { dropNamespace, planNamespace } from './plan-namespaces.ts';
 import { allowsAnything, dropPolicy, planPolicy, refOf } from './plan-policies.ts';
 import { foreignPolicies, otherMirrors, selectorsWithoutNamespace } from './warnings.ts';
@@ -44,7 +44,10 @@ export function planObjects(
   const policyPlans = target.policies
     .filter((policy) => !isLeaving(policy))
     .map((policy) => planPolicy(policy, policies.get(idOf(policy)), mirror, local.signature));
-  const refused = [...target.policies.filter(isLeaving).map(refOf), ...policyPlans.flatMap((p) => p.conflict ?? [])];
+  const refused = [
+    ...target.policies.filter(isLeaving).map(refOf),
+    ...policyPlans.flatMap(({ conflict }) => (conflict && !conflict.alike ? conflict : [])),
+  ];
   const stale = unreadable(target) ? { changes: [], warnings: [noPruning] } : prune(target, local, mirror);
   const labels = new Map([
     ...local.namespaces.map(({ metadata }) => [metadata.name, metadata.labels ?? {}] as const),
@@ -81,15 +84,27 @@ export function planRemoval(local: LocalState): ObjectPlan {
   const { signature } = local;
   const ours = (live: KubeObject) => isOurs(live, signature);
   const dropped = local.namespaces.filter(ours).map((namespace) => dropNamespace(namespace, local));
-  const policies = local.policies.filter(ours).map((live) => dropPolicy(live, signature));
+  const mirrored = local.policies.filter(ours);
+  const policies = mirrored.map((live) => dropPolicy(live, signature));
   return {
     objects: inOrder([...policies, ...dropped.map(({ change }) => change)]),
     conflicts: [],
     unchanged: 0,
     fidelity: [],
-    warnings: [...dropped.flatMap(({ warning }) => warning ?? []), ...mirrorsThatStay(local)],
+    warnings: [
+      ...dropped.flatMap(({ warning }) => warning ?? []),
+      ...mirrored.flatMap((live) => editsThatGo(live, signature)),
+      ...mirrorsThatStay(local),
+    ],
     notMirrored: [],
   };
+}
+
+/** What others have written into a policy of ours, which a removal takes along. */
+function editsThatGo(live: KubeObject, signature: Signature): string[] {
+  const editors = editorsOf(live, signature);
+  const text = `${titleOf(refOf(live))} is removed with what ${editors.join(', ')} changed in it`;
+  return editors.length > 0 ? [text] : [];
 }
 
 /** Mirrors of other prefixes, which a removal doesn't touch. */

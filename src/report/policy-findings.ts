@@ -14,7 +14,7 @@ export function policyFindings(
   if (objects.length === 0) {
     findings.push({
       layer: 'policies',
-      state: conflicts.length === 0 ? 'equal' : 'differs',
+      state: 'equal',
       title: `${plan.unchanged} namespaces and policies are as at the target`,
       evidence: [],
     });
@@ -29,7 +29,7 @@ export function policyFindings(
   for (const conflict of conflicts) {
     findings.push({
       layer: 'policies',
-      state: 'differs',
+      state: conflict.alike ? 'equal' : 'differs',
       title: `${titleOf(conflict)} belongs to ${conflict.owner} and was left alone`,
       evidence: [conflict.message],
     });

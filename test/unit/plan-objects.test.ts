@@ -131,7 +131,9 @@ test('a foreign policy of the same name is a conflict with its owner, equal or n
 
 test('nothing is claimed of a policy in whose place something else is, or that was not chosen', () => {
   const target = scoped(snapshotOf({ shop: {} }, [policy('shop', 'web'), policy('shop', 'db')]));
-  const local = localOf([namespace('shop'), live('NetworkPolicy', { name: 'web', namespace: 'shop' })]);
+  const there = (spec: object) =>
+    localOf([namespace('shop'), live('NetworkPolicy', { name: 'web', namespace: 'shop' }, 'kubectl', spec)]);
+  const local = there({ podSelector: {}, ingress: [{}] });
   const fidelity = ['web', 'db'].map((name) => ({
     ...{ policy: `NetworkPolicy shop/${name}`, fidelity: 'exact' as const, objects: [`NetworkPolicy shop/${name}`] },
     ...{ verbatim: true, differences: [], differing: 0, notes: [] },
@@ -146,6 +148,15 @@ test('nothing is claimed of a policy in whose place something else is, or that w
     ['not applied', 0],
     ['not applied', 0],
   ]);
+  // Somebody else's that says the same is left alone, and does what ours would.
+  const alike = planObjects(target, there(target.policies[0]?.spec as object), { objects: target.policies, fidelity });
+  assert.deepEqual(counted(alike), [
+    ['exact', 1],
+    ['exact', 1],
+  ]);
+  assert.match(alike.conflicts[0]?.message ?? '', /shop\/web is here already, says the same and belongs to kubectl/);
+  const [found] = policyFindings({ ...alike, objects: [] }, { otherPolicies: [], leftOut: [] }).slice(1);
+  assert.deepEqual([found?.state, /belongs to kubectl and was left alone/.test(found?.title ?? '')], ['equal', true]);
   const [, , , ...lines] = policyFindings(asItIs(plan), { otherPolicies: [], leftOut: [] });
   assert.match(lines.map(({ title }) => title).join(), /shop\/web is not applied here.*shop\/db is not applied here/);
 });
@@ -170,6 +181,9 @@ test('a policy of ours that someone edited is left alone, with the editor named'
   assert.deepEqual(shown(plan), []);
   assert.equal(plan.conflicts[0]?.owner, 'kubectl-edit');
   assert.match(plan.conflicts[0]?.message ?? '', /changed spec\.ingress.*kubectl delete networkpolicy -n shop web/);
+  const removal = planRemoval({ ...first, policies: [edited] });
+  assert.match(removal.warnings.join(), /^NetworkPolicy shop\/web is removed with what kubectl-edit changed in it$/);
+  assert.deepEqual(planRemoval(first).warnings, []);
 });
 
 test('an existing namespace gets the labels that it lacks, and only those that may be copied', () => {

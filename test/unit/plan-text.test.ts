@@ -50,7 +50,7 @@ test('every change shows: creations whole, updates as a diff, deletions, conflic
     ),
     EMPTY,
   );
-  const foreign = live('NetworkPolicy', { name: 'api', namespace: 'shop' }, 'kubectl', {});
+  const foreign = live('NetworkPolicy', { name: 'api', namespace: 'shop' }, 'kubectl', { ingress: [{}] });
   const target = scoped(
     snapshotOf({ shop: {} }, [
       ingressFrom('shop', 'web', { namespaceSelector: {} }),
