@@ -6,6 +6,12 @@ import type { Program } from './host.ts';
 /** How long a program that has closed its output may take to say how it ended. */
 const LAST_WORDS_MS = 500;
 
+/** Whether what comes first is of HTTP or TLS, and not a program's words, which some say on standard output (wsl.exe). */
+export function isServer(first: Buffer): boolean {
+  const [type = 0, version] = first;
+  return first.toString('latin1', 0, 5) === 'HTTP/' || (type >= 20 && type <= 23 && version === 3);
+}
+
 /**
  * A program's input and output as one stream, with half-close: what HTTP and TLS take for a socket. Where the program
  * fails, the stream fails with what it said on stderr; `failure` makes an error of that. Destroying it ends the program.
@@ -15,7 +21,13 @@ export class ProgramStream extends Duplex {
   readonly #said: Buffer[] = [];
   readonly #failure: (exitCode: number, stderr: Buffer) => Error;
 
-  constructor(program: Program, what: string, failure?: (exitCode: number, stderr: Buffer) => Error) {
+  /** `isServer` tells by the first bytes whether a server speaks; others wait a moment, for they may be why the program failed. */
+  constructor(
+    program: Program,
+    what: string,
+    failure?: (exitCode: number, stderr: Buffer) => Error,
+    isServer: (first: Buffer) => boolean = () => true,
+  ) {
     super({ allowHalfOpen: true });
     this.#program = program;
     this.#failure =
@@ -24,8 +36,14 @@ export class ProgramStream extends Duplex {
     program.stderr.on('data', (d: Buffer) => {
       if (this.#said.length < 64) this.#said.push(d);
     });
+    program.stdout.once('data', (first: Buffer) => {
+      if (isServer(first)) return;
+      this.#held = [];
+      setTimeout(() => this.#letGo(), LAST_WORDS_MS).unref();
+    });
     program.stdout.on('data', (d: Buffer) => {
-      if (!this.push(d)) program.stdout.pause();
+      if (this.#held) this.#held.push(d);
+      else if (!this.push(d)) program.stdout.pause();
     });
     program.stdout.once('end', () => void this.#over(LAST_WORDS_MS));
     program.ended.then(
@@ -42,13 +60,21 @@ export class ProgramStream extends Duplex {
     ]);
     wait.abort();
     if (this.destroyed || this.readableEnded) return;
-    if (exitCode) this.destroy(this.#failure(exitCode, Buffer.concat(this.#said)));
+    if (exitCode) this.destroy(this.#failure(exitCode, Buffer.concat([...this.#said, ...(this.#held ?? [])])));
     else if (!this.#closed) {
+      this.#letGo();
       this.#closed = true;
       this.push(null);
     }
   }
   #closed = false;
+  #held: Buffer[] | undefined;
+
+  #letGo(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    if (!this.destroyed && !this.readableEnded) for (const bytes of held) this.push(bytes);
+  }
 
   override _read(): void {
     this.#program.stdout.resume();

@@ -1,4 +1,4 @@
-import { ProgramStream } from './duplex.ts';
+import { isServer, ProgramStream } from './duplex.ts';
 import { environmentError, inputError, isCancelled } from './errors.ts';
 import type { Address, ExecOptions, ExecResult, Host, Program, SpawnOptions } from './host.ts';
 import { finished, missingProgram, type RawResult, startProgram, textResult } from './program.ts';
@@ -141,8 +141,12 @@ function hostIn(way: Way, env: Env & { readonly HOME: string }, programs: Readon
       if (!relay) throw noRelay(way.distro);
       const where = 'path' in address ? address.path : `${address.host}:${address.port}`;
       const program = spawn(relayCommand(relay, address), signal ? { signal } : {});
-      return new ProgramStream(program, `The way to ${where} in ${way.distro}`, (code, stderr) =>
-        environmentError(`Can't connect to ${where} in the WSL distro ${way.distro}: ${lastLine(stderr, code)}`),
+      return new ProgramStream(
+        program,
+        `The way to ${where} in ${way.distro}`,
+        (code, said) =>
+          environmentError(`Can't connect to ${where} in the WSL distro ${way.distro}: ${lastLine(said, code)}`),
+        isServer,
       );
     },
   };

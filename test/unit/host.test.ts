@@ -9,6 +9,7 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isServer, ProgramStream } from '../../src/host/duplex.ts';
 import { environmentError, isCancelled, ParityError } from '../../src/host/errors.ts';
 import { localHost } from '../../src/host/local.ts';
 import { besides, quietRun } from '../../src/host/run.ts';
@@ -131,4 +132,30 @@ test('what a run is whole without fails in the log alone; a cancel and a fault o
   assert.deepEqual(log, ["error: Shown but not kept: Can't write x: ENOSPC. Make room."]);
   await assert.rejects(fail(new ParityError('cancelled', 'Cancelled.')), { kind: 'cancelled' });
   await assert.rejects(fail(new TypeError('undefined is no function')), TypeError);
+});
+
+test('what a program says where a server should is why its stream fails, not what the stream holds', async () => {
+  const through = (script: string) =>
+    new ProgramStream(
+      localHost().spawn(['sh', '-c', script]),
+      'x',
+      (code, said) => new Error(`${code}: ${said}`),
+      isServer,
+    );
+  await assert.rejects(
+    text(through('echo Catastrophic failure; sleep 0.1; exit 255')),
+    /^Error: 255: Catastrophic failure/,
+  );
+  // Of what isn't known nothing is lost.
+  assert.equal(await text(through('printf SSH-2; sleep 0.6; printf .0')), 'SSH-2.0');
+  assert.equal(await text(through('printf SSH-2')), 'SSH-2');
+  assert.equal(await text(through("printf 'HTTP/1.1 200 OK'")), 'HTTP/1.1 200 OK');
+  assert.deepEqual(
+    [
+      [22, 3, 3],
+      [23, 3, 4],
+      [67, 97, 116],
+    ].map((b) => isServer(Buffer.from(b))),
+    [true, true, false],
+  );
 });
