@@ -14,25 +14,19 @@ export function isServer(first: Buffer): boolean {
 
 /**
  * A program's input and output as one stream, with half-close: what HTTP and TLS take for a socket. Where the program
- * fails, the stream fails with what it said on stderr; `failure` makes an error of that. Destroying it ends the program.
+ * fails, the stream fails with what it said; `failure` makes an error of that. What is neither HTTP nor TLS waits a moment,
+ * for it may be why the program fails. Destroying it ends the program.
  */
 export class ProgramStream extends Duplex {
   readonly #program: Program;
   readonly #said: Buffer[] = [];
-  readonly #failure: (exitCode: number, stderr: Buffer) => Error;
+  readonly #failure: (exitCode: number, said: Buffer) => Error;
 
-  /** `isServer` tells by the first bytes whether a server speaks; others wait a moment, for they may be why the program failed. */
-  constructor(
-    program: Program,
-    what: string,
-    failure?: (exitCode: number, stderr: Buffer) => Error,
-    isServer: (first: Buffer) => boolean = () => true,
-  ) {
+  constructor(program: Program, what: string, failure?: (exitCode: number, said: Buffer) => Error) {
     super({ allowHalfOpen: true });
     this.#program = program;
     this.#failure =
-      failure ??
-      ((exitCode, stderr) => environmentError(`${what} ended (${exitCode}): ${stderr.toString('utf8').trim()}`));
+      failure ?? ((exitCode, said) => environmentError(`${what} ended (${exitCode}): ${said.toString('utf8').trim()}`));
     program.stderr.on('data', (d: Buffer) => {
       if (this.#said.length < 64) this.#said.push(d);
     });
@@ -60,7 +54,7 @@ export class ProgramStream extends Duplex {
     ]);
     wait.abort();
     if (this.destroyed || this.readableEnded) return;
-    if (exitCode) this.destroy(this.#failure(exitCode, Buffer.concat([...this.#said, ...(this.#held ?? [])])));
+    if (exitCode) this.destroy(this.#failure(exitCode, Buffer.concat([...(this.#held ?? []), ...this.#said])));
     else if (!this.#closed) {
       this.#letGo();
       this.#closed = true;

@@ -1,4 +1,4 @@
-import { isServer, ProgramStream } from './duplex.ts';
+import { ProgramStream } from './duplex.ts';
 import { environmentError, inputError, isCancelled } from './errors.ts';
 import type { Address, ExecOptions, ExecResult, Host, Program, SpawnOptions } from './host.ts';
 import { finished, missingProgram, type RawResult, startProgram, textResult } from './program.ts';
@@ -141,12 +141,8 @@ function hostIn(way: Way, env: Env & { readonly HOME: string }, programs: Readon
       if (!relay) throw noRelay(way.distro);
       const where = 'path' in address ? address.path : `${address.host}:${address.port}`;
       const program = spawn(relayCommand(relay, address), signal ? { signal } : {});
-      return new ProgramStream(
-        program,
-        `The way to ${where} in ${way.distro}`,
-        (code, said) =>
-          environmentError(`Can't connect to ${where} in the WSL distro ${way.distro}: ${lastLine(said, code)}`),
-        isServer,
+      return new ProgramStream(program, `The way to ${where} in ${way.distro}`, (code, said) =>
+        environmentError(`Can't connect to ${where} in the WSL distro ${way.distro}: ${lastLine(said, code)}`),
       );
     },
   };
@@ -157,7 +153,7 @@ const noRelay = (distro: string) =>
     action: `Install one of ${RELAYS.join(', ')} there, for example "sudo apt-get install socat".`,
   });
 
-const lastLine = (stderr: Buffer, code: number) => decodeWsl(stderr).trim().split('\n').at(-1) || `exit code ${code}`;
+const lastLine = (said: Buffer, code: number) => decodeWsl(said).trim().split('\n').at(-1) || `exit code ${code}`;
 
 /** The way into a distro. */
 interface Way {

@@ -1,6 +1,6 @@
 import { Agent as HttpsAgent } from 'node:https';
 import Docker from 'dockerode';
-import { isServer, ProgramStream } from '../host/duplex.ts';
+import { ProgramStream } from '../host/duplex.ts';
 import { environmentError, inputError, messageOf, ParityError } from '../host/errors.ts';
 import type { Address, Host } from '../host/host.ts';
 import type { WslHost } from '../host/wsl.ts';
@@ -73,13 +73,7 @@ async function defaultSocket(host: Host): Promise<string> {
 /** `docker system dial-stdio` joins its input and output to the daemon, as the docker command itself does over ssh. */
 function dialStdio(host: WslHost): DaemonWay {
   return {
-    open: async () =>
-      new ProgramStream(
-        host.spawn(['docker', 'system', 'dial-stdio']),
-        `Docker in ${host.distro}`,
-        undefined,
-        isServer,
-      ),
+    open: async () => new ProgramStream(host.spawn(['docker', 'system', 'dial-stdio']), `Docker in ${host.distro}`),
     dial: (address, signal) => host.connect(address, signal),
   };
 }

@@ -136,12 +136,7 @@ test('what a run is whole without fails in the log alone; a cancel and a fault o
 
 test('what a program says where a server should is why its stream fails, not what the stream holds', async () => {
   const through = (script: string) =>
-    new ProgramStream(
-      localHost().spawn(['sh', '-c', script]),
-      'x',
-      (code, said) => new Error(`${code}: ${said}`),
-      isServer,
-    );
+    new ProgramStream(localHost().spawn(['sh', '-c', script]), 'x', (code, said) => new Error(`${code}: ${said}`));
   await assert.rejects(
     text(through('echo Catastrophic failure; sleep 0.1; exit 255')),
     /^Error: 255: Catastrophic failure/,
