@@ -111,5 +111,12 @@ export function localJudge(
     return found;
   };
   const judge = evaluator({ ...local, namespaces });
-  return (connection) => judge({ ...connection, from: here(connection.from), to: here(connection.to) });
+  // Asked after every answer, of thousands of connections.
+  const verdicts = new WeakMap<Connection, Verdict>();
+  return (connection) => {
+    const verdict =
+      verdicts.get(connection) ?? judge({ ...connection, from: here(connection.from), to: here(connection.to) });
+    verdicts.set(connection, verdict);
+    return verdict;
+  };
 }
