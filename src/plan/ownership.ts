@@ -148,12 +148,6 @@ export function otherManagers(object: KubeObject, path: readonly string[], signa
   return [...new Set(managers.map(({ manager = 'an unnamed manager' }) => manager))];
 }
 
-/** The other managers that own a part of what a policy says. */
-export function editorsOf(policy: KubeObject, signature: Signature): string[] {
-  const paths = [...Object.keys(policy.spec ?? {}).map((key) => ['spec', key]), ['specs']];
-  return [...new Set(paths.flatMap((path) => otherManagers(policy, path, signature)))];
-}
-
 /** Who owns a whole object, in words: what deployed it if that shows, else the tools that wrote it. */
 export function ownerOf({ metadata }: KubeObject): string {
   const of = (labels: Labels | undefined, key: string) => labels?.[key];

@@ -25,7 +25,7 @@ export function planPolicy(
   const before = managedPart(live, signature);
   if (!isOurs(live, signature)) {
     const owner = ownerOf(live);
-    if (isDeepStrictEqual(said(before), said(after))) {
+    if (isDeepStrictEqual(partsOf(before), partsOf(after))) {
       const message = `${titleOf(id)} is here already, says the same and belongs to ${owner}; it is left alone`;
       return { conflict: { ...id, owner, message, alike: true } };
     }
@@ -51,8 +51,6 @@ export function dropPolicy(live: KubeObject, signature: Signature): ObjectChange
   return { ...refOf(before), action: 'delete', ...(uid !== undefined && { uid }), before };
 }
 
-const said = ({ spec, specs }: KubeObject) => ({ spec, specs });
-
 /** Which object it is. */
 export function refOf({
   apiVersion = '',
@@ -71,12 +69,7 @@ function deletion({ apiVersion, kind, namespace, name }: ObjectRef): string {
 
 /** The parts of a policy of ours that differ from what we want because someone else wrote them. */
 function editedFields(live: KubeObject, before: KubeObject, after: KubeObject, signature: Signature) {
-  const parts = (object: KubeObject) =>
-    new Map<string, unknown>([
-      ...Object.entries(object.spec ?? {}).map(([key, value]): [string, unknown] => [`spec.${key}`, value]),
-      ...(object.specs === undefined ? [] : [['specs', object.specs] as const]),
-    ]);
-  const [here, wanted] = [parts(before), parts(after)];
+  const [here, wanted] = [partsOf(before), partsOf(after)];
   const differing = [...new Set([...here.keys(), ...wanted.keys()])].filter(
     (path) => !isDeepStrictEqual(here.get(path), wanted.get(path)),
   );
@@ -89,6 +82,20 @@ function editedFields(live: KubeObject, before: KubeObject, after: KubeObject, s
     fields: edited.map(({ path }) => path),
     owner: [...new Set(edited.flatMap(({ managers }) => managers))].join(', '),
   };
+}
+
+/** What a policy says, by the paths of its parts. */
+function partsOf({ spec, specs }: KubeObject): Map<string, unknown> {
+  return new Map<string, unknown>([
+    ...Object.entries(spec ?? {}).map(([key, value]): [string, unknown] => [`spec.${key}`, value]),
+    ...(specs === undefined ? [] : [['specs', specs] as const]),
+  ]);
+}
+
+/** The other managers that own a part of what a policy says. */
+export function editorsOf(live: KubeObject, signature: Signature): string[] {
+  const paths = [...partsOf(live).keys()];
+  return [...new Set(paths.flatMap((path) => otherManagers(live, path.split('.'), signature)))];
 }
 
 /** Whether a policy allows anything; one that doesn't only isolates. */

@@ -7,9 +7,9 @@ import { globMatcher } from './glob.ts';
 import { NAMESPACE } from './managed.ts';
 import type { Conflict, LocalState, Mirrored, ObjectChange, ObjectPlan, Plan, ScopedTarget } from './model.ts';
 import { withNotApplied } from './not-applied.ts';
-import { editorsOf, isOurs, mirroredFrom, mirrorName, otherPrefixes, type Signature } from './ownership.ts';
+import { isOurs, mirroredFrom, mirrorName, otherPrefixes, type Signature } from './ownership.ts';
 import { dropNamespace, planNamespace } from './plan-namespaces.ts';
-import { allowsAnything, dropPolicy, planPolicy, refOf } from './plan-policies.ts';
+import { allowsAnything, dropPolicy, editorsOf, planPolicy, refOf } from './plan-policies.ts';
 import { foreignPolicies, otherMirrors, selectorsWithoutNamespace } from './warnings.ts';
 
 /**

@@ -16,11 +16,12 @@ export type Scope = Pick<Settings, 'namespaces' | 'excludeNamespaces' | 'namespa
  * Cuts a target down to the chosen namespaces and puts it in local names. A namespace that the rules of their policies
  * mention (by a selector that isn't empty) stays as a peer without policies; a system namespace then keeps only the
  * label keys that selectors use, and none of its workloads. Chosen by its exact name, a namespace is in, whatever
- * excludes it. Under a prefix what is left out keeps its name: it is the cluster's own, for all who share it. Pure. Throws
+ * pattern excludes it. Under a prefix what is left out keeps its name: it is the cluster's own, for all who share it. Pure. Throws
  * `input` where nothing matches the chosen names, one is chosen and excluded, the map merges namespaces, or a name can't be one.
  */
 export function scopeTarget(snapshot: Snapshot, scope: Scope): ScopedTarget {
   const namespaces = allNamespaces(snapshot);
+  refuseContradiction(scope);
   const { chosen, system } = choose(namespaces, scope);
   const inScope = snapshot.policies.filter(({ metadata: { namespace } }) => !namespace || chosen.has(namespace));
   const selectors = networkPolicies(inScope).flatMap((policy) =>
@@ -77,17 +78,19 @@ function allNamespaces(snapshot: Snapshot): NamespaceFacts[] {
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-const isSystem = (name: string) => (SYSTEM_NAMESPACES as readonly string[]).includes(name);
+/** System namespaces are excluded by nobody in particular. */
+function refuseContradiction({ namespaces, excludeNamespaces }: Scope): void {
+  const system = new Set<string>(SYSTEM_NAMESPACES);
+  const both = namespaces.find((name) => excludeNamespaces.includes(name) && !system.has(name));
+  if (both === undefined) return;
+  throw inputError(`Namespace ${both} is both chosen and excluded`, {
+    action: 'Name it once: in "--namespace" or in "--exclude".',
+  });
+}
 
 function choose(namespaces: readonly NamespaceFacts[], scope: Scope): { chosen: Set<string>; system: Set<string> } {
   const wanted = globMatcher(scope.namespaces.length > 0 ? scope.namespaces : ['*']);
   const excluded = globMatcher(scope.excludeNamespaces);
-  const both = scope.namespaces.find((name) => scope.excludeNamespaces.includes(name) && !isSystem(name));
-  if (both !== undefined) {
-    throw inputError(`Namespace ${both} is both chosen and excluded`, {
-      action: 'Name it once: in "--namespace" or in "--exclude".',
-    });
-  }
   const byName = new Set(scope.namespaces);
   const chosen = new Set<string>();
   const system = new Set<string>();
