@@ -37,24 +37,28 @@ export function furtherCluster(file) {
 export async function testClusters(lanes, further) {
   await ensureEngine();
   const images = await nodeImages();
+  const present = await kindClusters();
   const envs = Array.from({ length: lanes }, () => ({}));
   for (const [i, env] of envs.entries()) {
     for (const variable of [LOCAL, ...further.filter((_, n) => n % lanes === i)]) {
-      const { workers, image, engine, ...base } = CLUSTERS[variable];
-      const name = variable === LOCAL && i > 0 ? `${base.name}-${i + 1}` : base.name;
-      if (!(await kindClusters()).includes(name)) {
-        if (!images[image]) {
-          console.log(`No ${name}: kind's own node image enforces policies, so there is no cluster that doesn't.`);
-          continue;
-        }
-        made.add(name);
-        if (engine && images.plain) await createWithEngine(name, images.plain, engine);
-        else await createCluster(name, images[image], workers);
-      }
-      env[variable] = name;
+      const cluster = CLUSTERS[variable];
+      const name = variable === LOCAL && i > 0 ? `${cluster.name}-${i + 1}` : cluster.name;
+      if (present.includes(name) || (await makeCluster(name, cluster, images))) env[variable] = name;
     }
   }
   return envs;
+}
+
+/** Whether there is a node image for such a cluster, which is then made. */
+async function makeCluster(name, { workers, image, engine }, images) {
+  if (!images[image]) {
+    console.log(`No ${name}: kind's own node image enforces policies, so there is no cluster that doesn't.`);
+    return false;
+  }
+  made.add(name);
+  if (engine && images.plain) await createWithEngine(name, images.plain, engine);
+  else await createCluster(name, images[image], workers);
+  return true;
 }
 
 /** A cluster of one node made by the command line itself, which `npm test` has built by now. */

@@ -1,4 +1,4 @@
-// Test programs side by side: most of what a cluster test does is to wait, and each lane has clusters of its own.
+// Test programs side by side, for a cluster test waits much; each lane has clusters of its own.
 
 /**
  * Runs jobs in as many lanes as there are `envs` (each lane's variables). A job that needs a further cluster (`further`, its

@@ -24,7 +24,7 @@ const sum = { passed: 0, failed: 0, skipped: 0 };
 const started = Date.now();
 const NODE_TEST = ['node', '--test'];
 const minutes = (n) => n * 60_000;
-/** Test programs at once, each with a local cluster of its own: a second one takes a third off the time of two cores. */
+/** Cluster tests at once, each with a local cluster of its own: a second one takes a third off the time of two cores. */
 const LANES = 2;
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
@@ -83,7 +83,7 @@ const further = [...new Set(jobs.flatMap((job) => job.further ?? []))];
 const clusters =
   wanted('cluster') || wanted('host') || wanted('ui')
     ? begin(async () => {
-        const envs = await testClusters(LANES, further);
+        const envs = await testClusters(wanted('cluster') ? LANES : 1, further);
         if (wanted('cluster')) await ensurePodman();
         return envs;
       })

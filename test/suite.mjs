@@ -18,14 +18,13 @@ export async function check(name, argv) {
  * With `whole`, what it prints comes in one piece when it is over: another one runs beside it.
  */
 export async function suite(name, argv, { limitMs, env = {}, whole = false }) {
-  if (whole) console.log(`\n-- ${name} begins`);
-  else console.log(`\n== ${name}`);
+  const title = `\n== ${name}`;
+  console.log(whole ? `\n-- ${name} begins` : title);
   const dir = mkdtempSync(join(tmpdir(), 'clparity-tally-'));
   const file = join(dir, 'tally.json');
   try {
-    const title = whole ? `\n== ${name}` : undefined;
     const program = [...argv.slice(0, 2), ...tallyOptions(argv, file), ...argv.slice(2)];
-    const how = await finished(program, { limitMs, env, title });
+    const how = await finished(program, { limitMs, env, ...(whole && { title }) });
     const counts = existsSync(file) ? counted(readFileSync(file, 'utf8')) : undefined;
     if (!counts) console.log(`${name} left no count (${how})`);
     const { passed, failed, skipped, names } = counts ?? { passed: 0, failed: 1, skipped: 0 };
@@ -73,7 +72,8 @@ async function finished([program, ...args], { limitMs, env = {}, title }) {
     }
   };
   const held = [];
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (bytes) => held.push(bytes));
+  const streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
+  for (const stream of streams) stream.on('data', (bytes) => held.push(bytes));
   const started = Date.now();
   let late = false;
   const timer = setTimeout(() => {
@@ -87,7 +87,10 @@ async function finished([program, ...args], { limitMs, env = {}, title }) {
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     // Not 'exit': what it printed last is still to come then. What it has left running may hold its output for ever.
-    child.on('exit', () => setTimeout(() => child.stdout?.destroy() && child.stderr?.destroy(), 2000).unref());
+    const letGo = () => {
+      for (const stream of streams) stream.destroy();
+    };
+    child.on('exit', () => setTimeout(letGo, 2000).unref());
     child.on('close', (code, signal) => resolve(late ? `no end within ${limitMs / 60_000} min` : (code ?? signal)));
   }).finally(() => {
     if (title !== undefined) console.log(`${title}\n${Buffer.concat(held).toString()}`);

@@ -33,9 +33,8 @@ export interface TestPodman extends DockerDaemon {
  */
 export async function startPodman(registry: string): Promise<TestPodman> {
   const folder = await mkdtemp(join(tmpdir(), 'clparity-podman-'));
-  const [registries, storage, containers] = ['registries', 'storage', 'containers'].map((name) =>
-    join(folder, `${name}.conf`),
-  ) as [string, string, string];
+  const fileOf = (name: string) => join(folder, `${name}.conf`);
+  const [registries, storage, containers] = [fileOf('registries'), fileOf('storage'), fileOf('containers')];
   await writeFile(registries, `[[registry]]\nlocation = "${registry}"\ninsecure = true\n`);
   const roots = `graphroot = "${join(folder, 'root')}"\nrunroot = "${join(folder, 'run')}"\n`;
   await writeFile(storage, `[storage]\ndriver = "vfs"\n${roots}`);
