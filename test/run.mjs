@@ -21,6 +21,7 @@ if (unknown.length > 0) {
 }
 const wanted = (part) => asked.length === 0 || asked.includes(part);
 const sum = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
 const started = Date.now();
 const NODE_TEST = ['node', '--test'];
 const minutes = (n) => n * 60_000;
@@ -35,11 +36,12 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 
 /** Adds a result of suite.mjs to the sum; in CI, what must not be skipped has failed. */
-function add({ passed, failed, skipped }, { maySkip = false } = {}) {
+function add({ passed, failed, skipped, failures: named = [] }, { maySkip = false } = {}) {
   const red = process.env.CI && !maySkip;
   sum.passed += passed;
   sum.failed += failed + (red ? skipped : 0);
   sum.skipped += red ? 0 : skipped;
+  failures.push(...named);
   return failed === 0;
 }
 
@@ -120,6 +122,8 @@ if (envs) {
 }
 
 await removeTestClusters();
+// Once more where it is looked for: the suites print thousands of lines.
+if (failures.length > 0) console.log(`\nWhat failed:\n\n${failures.join('\n\n')}\n`);
 console.log(`${Math.round((Date.now() - started) / 1000)} s`);
 console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
 process.exitCode = sum.failed === 0 && sum.passed > 0 ? 0 : 1;

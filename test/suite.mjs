@@ -15,7 +15,8 @@ export async function check(name, argv) {
 /**
  * A suite under node:test (argv `node --test …`) or one that takes `--tally FILE` as test/host/run.ts does. Its own
  * tally is the count; where it left none, or says that all is well and the exit code says otherwise, that is a failure.
- * With `whole`, what it prints comes in one piece when it is over: another one runs beside it.
+ * With `whole`, what it prints comes in one piece when it is over: another one runs beside it. `failures` of what is
+ * returned are the tests that failed by name, with what each said.
  */
 export async function suite(name, argv, { limitMs, env = {}, whole = false }) {
   const title = `\n== ${name}`;
@@ -32,7 +33,8 @@ export async function suite(name, argv, { limitMs, env = {}, whole = false }) {
     if (failed === 0 && how !== 0) console.log(`${name} ended with ${how} though no test failed`);
     if (passed + failed + skipped === 0) console.log(`${name} ran no tests`);
     const unsaid = failed === 0 && (how !== 0 || passed + skipped === 0);
-    return { passed, failed: unsaid ? 1 : failed, skipped };
+    const failures = (names?.failed ?? []).map((failure) => `${name}: ${failure}`);
+    return { passed, failed: unsaid ? 1 : failed, skipped, failures };
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

@@ -88,9 +88,11 @@ async function open(target: Snapshot, theme = 'light'): Promise<{ page: Page; to
     await page.evaluate(`window.postMessage(${JSON.stringify({ type: 'explained', html })}, '*')`);
   });
   await page.addInitScript(() => {
-    const to = globalThis as unknown as { tellEditor(message: unknown): void };
-    const acquireVsCodeApi = () => ({ postMessage: (message: unknown) => to.tellEditor(message), setState: () => {} });
-    Object.assign(globalThis, { acquireVsCodeApi });
+    const { tellEditor } = globalThis as unknown as { tellEditor(message: unknown): Promise<void> };
+    const onTheWay: Promise<void>[] = [];
+    const postMessage = (message: unknown) => void onTheWay.push(tellEditor(message));
+    const acquireVsCodeApi = () => ({ postMessage, setState: () => {} });
+    Object.assign(globalThis, { acquireVsCodeApi, allTold: () => Promise.all(onTheWay) });
   });
   const css = Object.entries(THEMES[theme] ?? {}).map(([name, value]) => `--vscode-${name}:${value}`);
   const html = view
@@ -101,6 +103,8 @@ async function open(target: Snapshot, theme = 'light'): Promise<{ page: Page; to
   return {
     page,
     told: async () => {
+      // A key has been handled before its message has arrived here.
+      await page.evaluate('allTold()');
       assert.deepEqual(problems, []);
       return heard;
     },
