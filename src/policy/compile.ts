@@ -1,7 +1,16 @@
 import { type AddressBook, addressBook } from './blocks.ts';
 import { type EngineSemantics, semanticsOf, whyIgnored } from './engine.ts';
 import type { Direction, Endpoint, Peer, PodEndpoint, Policy, PolicyModel, Rule, Tier } from './model.ts';
-import { apiServerFinder, isRelative, matchesOne, type PeerContext, peerMatcher, relationOf } from './peers.ts';
+import {
+  apiServerFinder,
+  isRelative,
+  matchesOne,
+  type PeerContext,
+  type PeerKey,
+  peerKeys,
+  peerMatcher,
+  relationOf,
+} from './peers.ts';
 import { holds, knowing, type Truth } from './select.ts';
 import { BASELINE_TIER, bySide, byTurn, placed } from './tiers.ts';
 
@@ -11,6 +20,8 @@ export interface CompiledRule {
   readonly policy: Policy;
   /** Whether `peer` is one of its peers, as seen from a pod that the policy selects. One value for equal peers. */
   matchesPeer(peer: Endpoint, own: PodEndpoint): Truth;
+  /** In which keys of Cilium's table it is where `peer` is surely one of its peers. */
+  keysOf(peer: Endpoint, own: PodEndpoint): readonly PeerKey[];
   /** Whether the pod is what the rule asks of its own side. */
   matchesSelf(own: PodEndpoint): Truth;
 }
@@ -24,7 +35,9 @@ export interface Turn {
   readonly isolating: readonly Policy[];
   /** Their rules, in their order. */
   readonly rules: readonly CompiledRule[];
-  /** Set where rules that pass on may deny: see strayPasses. */
+  /** The place of each of them, where some stand side by side: see EngineSemantics.rulesTakeTurns. */
+  readonly places?: ReadonlyMap<CompiledRule, number>;
+  /** Set where what passes on may come to something else: see stray-passes.ts. */
   readonly passesStray?: true;
 }
 
@@ -63,7 +76,7 @@ export function compile(model: PolicyModel): CompiledModel {
   const known = knowing(model);
   const isApiServer = apiServerFinder(model, addresses);
   const peerContext: PeerContext = { model, semantics, addresses, known, isApiServer };
-  const context: RuleContext = { semantics, matcherOf: matchers(peerContext) };
+  const context: RuleContext = { semantics, askersOf: askers(peerContext) };
   const { engine } = model;
   return underPolicies(model, {
     semantics,
@@ -137,8 +150,9 @@ function turnsIn(
       tier,
       policies: own.map((p) => p.policy),
       isolating: own.filter((p) => p.isolates.includes(direction)).map((p) => p.policy),
-      rules:
-        tier.rules === 'ordered' && rulesTakeTurns ? inTurn(own, direction) : own.flatMap((p) => p.rules[direction]),
+      ...(tier.rules === 'ordered' && rulesTakeTurns
+        ? inTurn(own, direction)
+        : { rules: own.flatMap((p) => p.rules[direction]) }),
       ...(passesStray && tier.name === BASELINE_TIER.name && { passesStray }),
     };
   });
@@ -156,17 +170,23 @@ function endingInDenial(turns: readonly Turn[]): Turn[] {
 }
 
 /** See EngineSemantics.rulesTakeTurns. */
-function inTurn(policies: readonly CompiledPolicy[], direction: Direction): CompiledRule[] {
-  return policies
+function inTurn(policies: readonly CompiledPolicy[], direction: Direction): Pick<Turn, 'rules' | 'places'> {
+  const sorted = policies
     .flatMap(({ policy, rules }) => placed(policy, rules[direction], ({ rule }) => rule))
-    .sort(bySide)
-    .map(({ item }) => item);
+    .sort(bySide);
+  const names = [...new Set(sorted.map(({ policy, place }) => `${policy.order} ${place}`))];
+  const order = new Map(names.map((name, i) => [name, i]));
+  const places = sorted.map(({ item, policy, place }) => [item, order.get(`${policy.order} ${place}`) ?? 0] as const);
+  return { rules: sorted.map(({ item }) => item), places: new Map(places) };
 }
 
 interface RuleContext {
   readonly semantics: EngineSemantics;
-  matcherOf(peers: readonly Peer[], policy: Policy): Matcher;
+  askersOf(peers: readonly Peer[], policy: Policy): Askers;
 }
+
+/** What can be asked of a rule's peers. */
+type Askers = Pick<CompiledRule, 'matchesPeer' | 'keysOf'>;
 
 function compilePolicy(policy: Policy, context: RuleContext): CompiledPolicy {
   const isNetworkPolicy = policy.dialect === 'kubernetes';
@@ -180,29 +200,37 @@ function compilePolicy(policy: Policy, context: RuleContext): CompiledPolicy {
   return { policy, isolates, rules: { ingress: rulesOf('ingress'), egress: rulesOf('egress') } };
 }
 
-function compileRule(rule: Rule, policy: Policy, { matcherOf }: RuleContext): CompiledRule {
-  const self = rule.self === undefined ? ANYONE : matcherOf([rule.self], policy);
-  const matchesPeer = rule.peers === undefined ? ANYONE : matcherOf(rule.peers, policy);
-  return { rule, policy, matchesPeer, matchesSelf: (own) => self(own, own) };
+function compileRule(rule: Rule, policy: Policy, { askersOf }: RuleContext): CompiledRule {
+  const self = rule.self === undefined ? ANYONE : askersOf([rule.self], policy);
+  const peers = rule.peers === undefined ? ANYONE : askersOf(rule.peers, policy);
+  return { rule, policy, ...peers, matchesSelf: (own) => self.matchesPeer(own, own) };
 }
 
-type Matcher = CompiledRule['matchesPeer'];
-const ANYONE: Matcher = () => true;
+const ANYONE: Askers = { matchesPeer: () => true, keysOf: () => [{ selector: '', forAnyone: true }] };
 
-/** Rules with the same peers share one matcher, so that what it matches can be remembered for all of them. */
-function matchers(context: PeerContext): RuleContext['matcherOf'] {
-  const known = new Map<string, Matcher>();
+/** Rules with the same peers share what is asked of them, so that its answers can be remembered for all of them. */
+function askers(context: PeerContext): RuleContext['askersOf'] {
+  const known = new Map<string, Askers>();
   return (peers, policy) => {
     const key = `${policy.dialect} ${JSON.stringify(peers)}`;
     const found = known.get(key);
     if (found) return found;
-    const made = matcherOf(peers, policy, context);
+    const made = { matchesPeer: matcherOf(peers, policy, context), keysOf: keysOf(peers, policy, context) };
     known.set(key, made);
     return made;
   };
 }
 
-function matcherOf(peers: readonly Peer[], policy: Policy, context: PeerContext): Matcher {
+function keysOf(peers: readonly Peer[], policy: Policy, context: PeerContext): CompiledRule['keysOf'] {
+  let keys: readonly ReturnType<typeof peerKeys>[] | undefined;
+  return (endpoint, own) => {
+    keys ??= peers.map((peer) => peerKeys(peer, policy, context));
+    const relation = relationOf(context.addresses, own, endpoint) ?? 'other node';
+    return keys.flatMap((of) => of(endpoint, relation));
+  };
+}
+
+function matcherOf(peers: readonly Peer[], policy: Policy, context: PeerContext): CompiledRule['matchesPeer'] {
   const all = peers.map((peer) => peerMatcher(peer, policy, context));
   if (!peers.some(isRelative)) return (endpoint) => matchesOne(all, endpoint, 'other node');
   return (endpoint, own) => {

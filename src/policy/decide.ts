@@ -1,9 +1,8 @@
-import type { Protocol } from '../snapshot/model.ts';
 import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
 import type { Connection, Direction, Endpoint, PodEndpoint } from './model.ts';
 import { ALL_PORTS, difference, includes, intersection, NO_PORTS, type PortRange, rulePorts, union } from './ports.ts';
 import { isSame } from './select.ts';
-import { mayStray, strayPasses, strayPorts } from './stray-passes.ts';
+import { type Sided, strayPass, strayPorts } from './stray-passes.ts';
 
 /** Why one side doesn't ask the policies at all. */
 export type Exemption = 'no enforcement' | 'outside' | 'host network' | 'itself' | 'own node' | 'not selected';
@@ -73,35 +72,33 @@ export interface Decision {
   readonly allowed: boolean;
   /** Where it was decided; undefined where every tier left it undecided, and so it is allowed. */
   readonly turn: Turn | undefined;
-  /** The rules that decided it; none where the tier's `otherwise` did. One that passes on denies: see strayPasses. */
+  /** The rules that decided it; none where the tier's `otherwise` did. One that passes on only by a stray: see stray-passes.ts. */
   readonly rules: readonly CompiledRule[];
   /** The rules that passed it on from the tiers before. */
   readonly passed: readonly CompiledRule[];
 }
 
-/** The rule that passes a connection on and denies it by that. Few engines have such: for others no rule is looked at. */
-function strayOf(
-  turns: readonly Turn[],
-  pod: PodEndpoint,
-  peer: Endpoint,
-  { to, protocol, port }: Connection,
-): CompiledRule | undefined {
-  if (!mayStray(turns)) return undefined;
-  const about = turns.map((turn) => turn.rules.filter((r) => isAbout(r, pod, peer)));
-  return strayPasses(turns, about, protocol, to).find(({ ports }) => includes(ports, port))?.rule;
-}
-
 /** Lets the tiers decide about one connection in their turn. */
 export function decide(turns: readonly Turn[], pod: PodEndpoint, peer: Endpoint, connection: Connection): Decision {
   const { to, protocol, port } = connection;
-  const stray = strayOf(turns, pod, peer, connection);
-  if (stray) {
-    return { allowed: false, turn: turns.find(({ rules }) => rules.includes(stray)), rules: [stray], passed: [] };
-  }
+  const matching = turns.map((turn) => turn.rules.filter((r) => isAbout(r, pod, peer)));
+  const meant = meantDecision(turns, matching, connection);
+  const stray = strayPass({ turns, matching, pod, peer, protocol, destination: to }, port, meant.allowed);
+  if (!stray) return meant;
+  const turn = turns.find(({ rules }) => rules.includes(stray));
+  return { allowed: !meant.allowed, turn, rules: [stray], passed: [] };
+}
+
+/** What the tiers say by themselves. */
+function meantDecision(
+  turns: readonly Turn[],
+  matching: readonly (readonly CompiledRule[])[],
+  { to, protocol, port }: Connection,
+): Decision {
   const passed: CompiledRule[] = [];
-  for (const turn of turns) {
-    const matching = turn.rules.filter((r) => isAbout(r, pod, peer) && includes(rulePorts(r.rule, protocol, to), port));
-    const rules = turn.tier.rules === 'ordered' ? matching.slice(0, 1) : winners(matching);
+  for (const [i, turn] of turns.entries()) {
+    const here = (matching[i] ?? []).filter((r) => includes(rulePorts(r.rule, protocol, to), port));
+    const rules = turn.tier.rules === 'ordered' ? here.slice(0, 1) : winners(here);
     const action = rules[0]?.rule.action;
     if (action === 'pass') passed.push(...rules);
     else if (action !== undefined) return { allowed: action === 'allow', turn, rules, passed };
@@ -121,27 +118,15 @@ export function denies({ tier, isolating }: Turn): boolean {
   return tier.otherwise === 'deny' && isolating.length > 0;
 }
 
-/**
- * The ports of a protocol that stay allowed, exactly: the same as `decide` for all ports at once. `matching` holds for
- * each turn those of its rules that are about the two, in order.
- */
-export function allowedPorts(
-  turns: readonly Turn[],
-  matching: readonly (readonly CompiledRule[])[],
-  protocol: Protocol,
-  destination: Endpoint,
-): readonly PortRange[] {
-  const meant = meantPorts(turns, matching, protocol, destination);
-  return difference(meant, strayPorts(strayPasses(turns, matching, protocol, destination)));
+/** The ports of a side's protocol that stay allowed, exactly: the same as `decide` for all ports at once. */
+export function allowedPorts(side: Sided): readonly PortRange[] {
+  const meant = meantPorts(side);
+  const stray = strayPorts(side, meant);
+  return stray.length === 0 ? meant : union([...difference(meant, stray), ...difference(stray, meant)]);
 }
 
 /** Those that the tiers leave allowed as they are meant. */
-function meantPorts(
-  turns: readonly Turn[],
-  matching: readonly (readonly CompiledRule[])[],
-  protocol: Protocol,
-  destination: Endpoint,
-): readonly PortRange[] {
+function meantPorts({ turns, matching, protocol, destination }: Sided): readonly PortRange[] {
   let undecided = ALL_PORTS;
   let allowed = NO_PORTS;
   for (const [i, turn] of turns.entries()) {

@@ -25,7 +25,7 @@ export interface EngineSemantics {
   readonly rulesTakeTurns: boolean;
   /** Whether a pod that is isolated is denied the rest only after the baseline tier, whose rules may still allow it. */
   readonly denialsLast: boolean;
-  /** Set where what passes on in the last tier may be denied instead: see strayPasses. */
+  /** Set where what a rule passes on in the last tier may come to something else: see stray-passes.ts. */
   readonly passesStray?: true;
   /** Whether `endPort` of a NetworkPolicy counts; where not, its `port` alone does. */
   readonly portRanges: boolean;

@@ -227,7 +227,7 @@ function sidePorts(
   const name = PROTOCOLS[protocol];
   if (side.exempt !== undefined || name === undefined) return ALL_PORTS;
   const matching = side.turns.map((turn) => turn.rules.filter((rule) => isAbout(rule, side.pod, side.peer)));
-  return allowedPorts(side.turns, matching, name, to);
+  return allowedPorts({ ...side, matching, protocol: name, destination: to });
 }
 
 function unscheduled({ node: _, ...pod }: PodEndpoint): PodEndpoint {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { type AddressBook, compileBlock } from './blocks.ts';
+import { type AddressBook, type AddressKind, compileBlock } from './blocks.ts';
 import { cidrMatches, type EngineSemantics, type Strangers } from './engine.ts';
 import { matchesName } from './fqdn.ts';
 import type { Endpoint, Entity, Peer, PodEndpoint, Policy, PolicyModel, Selector } from './model.ts';
@@ -16,6 +16,8 @@ export interface PeerContext {
   isApiServer(endpoint: Endpoint): Truth;
 }
 
+type PodsPeer = Extract<Peer, { type: 'pods' }>;
+
 /** How an endpoint that is a node stands to the pod that a policy speaks for. */
 export type Relation = 'same node' | 'other node';
 
@@ -27,13 +29,7 @@ export function peerMatcher(peer: Peer, policy: Policy, context: PeerContext): P
   const { addresses, semantics } = context;
   switch (peer.type) {
     case 'pods':
-      if (besidesPods(peer, semantics) === 'everyone') return () => true;
-      // Selectors never match hostNetwork pods: engines see them as their node's address, "the most common
-      // implementation" (Kubernetes' documentation, NetworkPolicy and hostNetwork pods).
-      return (e) => {
-        if (e.type === 'pod' && !e.hostNetwork) return holds(peer.match, context.known(e));
-        return besidesPods(peer, semantics) === 'strangers';
-      };
+      return besidesPods(peer, semantics) === 'everyone' ? () => true : selectedMatcher(peer, context);
     case 'nodes':
       return (e) =>
         addresses.kindOf(e) === 'node' && holds(peer.match, knownOfNode(context.model, addresses.nodeOf(e)));
@@ -62,13 +58,48 @@ export function peerMatcher(peer: Peer, policy: Policy, context: PeerContext): P
   }
 }
 
+/** Whether an endpoint is what a peer selects by itself: a pod, or a stranger where those are meant too. */
+function selectedMatcher(peer: PodsPeer, { semantics, known }: PeerContext): PeerMatcher {
+  const besides = besidesPods(peer, semantics);
+  // Selectors never match hostNetwork pods: engines see them as their node's address, "the most common implementation"
+  // (Kubernetes' documentation, NetworkPolicy and hostNetwork pods).
+  return (e) => (e.type === 'pod' && !e.hostNetwork ? holds(peer.match, known(e)) : besides !== 'nobody');
+}
+
+/** A selector as Cilium keeps it, and whether it is there for an endpoint alone or for all of its kind. */
+export interface PeerKey {
+  readonly selector: string;
+  readonly forAnyone: boolean;
+}
+
+/**
+ * By which selectors an endpoint is meant, as Cilium's tables have it: all pods of the cluster have an identity together,
+ * and so has all that is outside, which some selectors mean beside those that they select or instead of them (pkg/policy/
+ * aggregate.go and api/entity.go of v1.20.2).
+ */
+export function peerKeys(peer: Peer, policy: Policy, context: PeerContext) {
+  const { addresses, semantics } = context;
+  const selector = JSON.stringify(peer);
+  const isAll = peer.type === 'entity' && peer.entity === 'all';
+  const selects = peer.type === 'pods' ? selectedMatcher(peer, context) : peerMatcher(peer, policy, context);
+  const isEveryone = peer.type === 'pods' && besidesPods(peer, semantics) === 'everyone';
+  const isOfKind = (kind: AddressKind) =>
+    (isEveryone && kind !== 'node') ||
+    (peer.type === 'entity' &&
+      ((peer.entity === 'cluster' && kind === 'pod') || (peer.entity === 'world' && kind === 'outside')));
+  return (endpoint: Endpoint, relation: Relation): PeerKey[] => [
+    ...(isAll || isOfKind(addresses.kindOf(endpoint)) ? [{ selector, forAnyone: true }] : []),
+    ...(!isAll && selects(endpoint, relation) === true ? [{ selector, forAnyone: false }] : []),
+  ];
+}
+
 /**
  * What Cilium takes for a peer besides the pods that it selects, where it asks for no label to be there: the reserved
  * identities, the world and nodes among them, and where it has `aggregate-cluster` (1.20) with that all pods. It adds the
  * own cluster's name to selectors, which none of them has, by an option, but never to the `namespaces` of a
  * ClusterNetworkPolicy (seen in v1.20.2; pkg/k8s/cluster_network_policy.go, parseNetworkPolicyPeer in network_policy.go).
  */
-export function besidesPods(peer: Extract<Peer, { type: 'pods' }>, { name, strangers }: EngineSemantics): Strangers {
+export function besidesPods(peer: PodsPeer, { name, strangers }: EngineSemantics): Strangers {
   if (name !== 'cilium' || peer.strangers === undefined) return 'nobody';
   return peer.strangers === 'always' ? 'everyone' : strangers;
 }

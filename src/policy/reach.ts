@@ -2,6 +2,7 @@ import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
 import { allowedPorts, isAbout, isFor, sideOf } from './decide.ts';
 import type { Direction, Endpoint, PodEndpoint } from './model.ts';
 import { ALL_PORTS, intersection, type PortRange, PROTOCOLS } from './ports.ts';
+import { mayStray } from './stray-passes.ts';
 
 /** What is allowed between two pods: by protocol, in the order of PROTOCOLS. */
 export type Reach = readonly (readonly PortRange[])[];
@@ -15,7 +16,7 @@ export function reachOf(compiled: CompiledModel, from: PodEndpoint, to: PodEndpo
     if (decided.exempt !== undefined) return EVERYTHING;
     const { turns, pod, peer } = decided;
     const matching = turns.map((turn) => turn.rules.filter((rule) => isAbout(rule, pod, peer)));
-    return PROTOCOLS.map((protocol) => allowedPorts(turns, matching, protocol, to));
+    return PROTOCOLS.map((protocol) => allowedPorts({ turns, matching, pod, peer, protocol, destination: to }));
   };
   return both(side('egress'), side('ingress'));
 }
@@ -77,18 +78,26 @@ function sideAmong(
   if (turns.length === 0) return [];
   const { paths, leaves } = matchedRules(turns, pod, ends.length, peersOf);
   const byNames = direction === 'egress' && turns.some((t) => t.rules.some(hasNames));
+  // The same rules may mean two peers by different keys, which counts where passes stray.
+  const byKeys = mayStray({ turns, matching: turns.map(({ rules }) => rules) });
   const known = new Map<string, Reach>();
   return ends.map((peer, i) => {
     const end = leaves[i] ?? 0;
     const destination = direction === 'egress' ? peer : pod;
-    const key = byNames ? `${end} ${portNames(destination)}` : `${end}`;
+    const key = [end, byNames ? portNames(destination) : '', byKeys ? peerKeysOf(paths(end), peer, pod) : ''].join(' ');
     const found = known.get(key);
     if (found) return found;
     const matching = paths(end);
-    const made = intern(PROTOCOLS.map((protocol) => allowedPorts(turns, matching, protocol, destination)));
+    const made = intern(
+      PROTOCOLS.map((protocol) => allowedPorts({ turns, matching, pod, peer, protocol, destination })),
+    );
     known.set(key, made);
     return made;
   });
+}
+
+function peerKeysOf(matching: readonly (readonly CompiledRule[])[], peer: Endpoint, pod: PodEndpoint): string {
+  return JSON.stringify(matching.map((rules) => rules.map((rule) => rule.keysOf(peer, pod))));
 }
 
 /** What names of ports may mean at a destination. */

@@ -18,6 +18,7 @@ import type {
 } from './model.ts';
 import { isRelative, peersIn } from './peers.ts';
 import { includes, portMatchText, rangesOf, rulePorts } from './ports.ts';
+import { strayChance } from './stray-passes.ts';
 import { DEFAULT_TIER } from './tiers.ts';
 import { rivalsOf } from './ties.ts';
 
@@ -66,7 +67,8 @@ export function decisionReasons(
   const before = turn === undefined ? turns : turns.slice(0, turns.indexOf(turn) + 1);
   return [
     ...passed.map((rule) => because(`passed on to the next tier by ${placeOf(rule)}`, rule)),
-    ...rules.map((rule) => decided(rule)),
+    ...rules.map((rule) => decided(rule, allowed)),
+    ...strayDoubt(turns, allowed, asked),
     ...[...passed, ...rules].flatMap((rule) => undefinedTurns(turns, rule, asked)),
     ...(turn && rules.length === 0 ? defaultReasons(compiled, turn, direction, asked) : []),
     ...(turn === undefined ? [undecided(turns, direction, asked)] : []),
@@ -116,14 +118,27 @@ function doubtful(text: string, rule: CompiledRule): Reason {
   return { ...because(text, rule), doubt: true };
 }
 
-function decided(rule: CompiledRule): Reason {
+function decided(rule: CompiledRule, allowed: boolean): Reason {
   if (rule.rule.action === 'pass') {
-    const why =
-      'another policy allows it by a rule for more ports, or for anyone, and there Cilium takes this for a denial';
-    return because(`denied by ${placeOf(rule)}, which passes on in the last tier: ${why}`, rule);
+    const why = allowed
+      ? 'a rule after it allows it, and Cilium leaves that in its tables where another denies it'
+      : 'another policy allows it by a rule for more ports, or for anyone, and there Cilium takes this for a denial';
+    const text = `${allowed ? 'allowed' : 'denied'} by ${placeOf(rule)}, which passes on in the last tier: ${why}`;
+    return because(text, rule);
   }
   const text = DECIDED[rule.rule.action](`${placeOf(rule)}${condition(rule)}`);
   return isNarrowed(rule.rule.narrowedBy) ? doubtful(text, rule) : because(text, rule);
+}
+
+/** Where an agent of Cilium may come to the opposite. */
+function strayDoubt(turns: readonly Turn[], allowed: boolean, { pod, peer, connection }: Asked): Reason[] {
+  const { protocol, port, to } = connection;
+  const matching = turns.map((turn) => turn.rules.filter((r) => isAbout(r, pod, peer)));
+  const rule = strayChance({ turns, matching, pod, peer, protocol, destination: to }, port, allowed);
+  if (!rule) return [];
+  const verb = allowed ? 'denied' : 'allowed';
+  const why = "which of its entries Cilium's agent writes first is left to chance, and decides it for each pod";
+  return [doubtful(`may also be ${verb} by ${placeOf(rule)}, which passes on in the last tier: ${why}`, rule)];
 }
 
 function placeOf({ rule }: CompiledRule): string {

@@ -67,7 +67,8 @@ function placesOf(rules: readonly Pick<Rule, 'source'>[]): number[] {
   return paths.map((path) => distinct.indexOf(path));
 }
 
-const RANK: Readonly<Record<Rule['action'], number>> = { deny: 0, allow: 1, pass: 2 };
+/** Which action counts first among rules that stand side by side. */
+export const RANK: Readonly<Record<Rule['action'], number>> = { deny: 0, allow: 1, pass: 2 };
 
 /** Rules of policies of one order side by side, the first ones first; of those in the same place one that denies. */
 export function bySide(a: Placed, b: Placed): number {

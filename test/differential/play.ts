@@ -2,7 +2,7 @@
 //   --seed=N (where to begin; the day by default), --worlds=N, --rounds=N (sets of policies a world), --only=N (that
 //   round alone), --policies=N (at most in a set), --least=N (at least in a set), --pods=N (8 by default), --kinds=NetworkPolicy,…, --no-admin (the agent's options stay as they
 //   are: no ClusterNetworkPolicy, no SCTP), --options=enable-policy=always,… (of Cilium's agent, besides; they stay),
-//   --ties (ClusterNetworkPolicies of equal priority)
+//   --ties (ClusterNetworkPolicies of equal priority), --record=FILE (keeps each round as FILE-SEED-ROUND.json.br)
 // Prints a JSON object a round, and what disagrees with its policies as YAML. Exit code 1 where something did.
 import fc from 'fast-check';
 import { stringify } from 'yaml';
@@ -10,6 +10,7 @@ import { withClient } from '../../src/apply/client.ts';
 import { openTestCluster } from '../cluster/test-cluster.ts';
 import { type Kind, policies } from './arbitraries.ts';
 import { ADMIN_OPTIONS, serveAdminPolicies, setOptions } from './engine.ts';
+import { writeRecording } from './recording.ts';
 import { playRound } from './round.ts';
 import { openWorld } from './world.ts';
 
@@ -47,10 +48,16 @@ for (let seed = first; seed < first + Number(option('worlds', '1')); seed++) {
       if (only !== '' && Number(only) !== round) continue;
       const started = Date.now();
       const protocols = admin ? (['TCP', 'UDP', 'SCTP'] as const) : (['TCP', 'UDP'] as const);
-      const { disagreements, ...counts } = await playRound(world, set, { protocols, timeoutMs: 700, signal });
+      const { disagreements, recording, ...counts } = await playRound(world, set, {
+        protocols,
+        timeoutMs: 700,
+        signal,
+      });
       console.log(
         JSON.stringify({ seed, round, ...counts, disagreements: disagreements.length, ms: Date.now() - started }),
       );
+      const record = option('record', '');
+      if (record !== '') writeRecording(`${record}-${seed}-${round}.json.br`, recording);
       if (disagreements.length > 0) {
         console.log(disagreements.slice(0, 6).join('\n'));
         console.log(set.map((p) => stringify(p, { lineWidth: 0 })).join('---\n'));

@@ -13,6 +13,7 @@ import { ApiError, type KubeObject } from '../../src/target/rest.ts';
 import { type Answer, sendProbes } from '../../src/verify/prober.ts';
 import { PORTS } from './arbitraries.ts';
 import { untilLive } from './engine.ts';
+import type { Recording } from './recording.ts';
 import { playerOf, type World } from './world.ts';
 
 /** What one round of policies came to. */
@@ -24,6 +25,7 @@ export interface RoundResult {
   readonly undecided: number;
   /** Where the engine and the evaluator disagree, each with the reasons. */
   readonly disagreements: readonly string[];
+  readonly recording: Recording;
 }
 
 /** After these pauses a packet that disagrees is sent again. */
@@ -59,7 +61,11 @@ export async function playRound(
     ];
     disagreements.push(...refusals(model, untaken, made));
     const played = await compare(world, model, options);
-    return { policies: made.length, ...played, disagreements: [...disagreements, ...played.disagreements] };
+    const { packets, ...counts } = played;
+    return {
+      ...{ policies: made.length, ...counts, disagreements: [...disagreements, ...played.disagreements] },
+      recording: { snapshot, packets },
+    };
   } finally {
     await someAtOnce(made, (object) => client.delete(object, { signal: AbortSignal.timeout(60_000) }));
     await untilLive(cluster, [], made.map(uidOf), AbortSignal.timeout(90_000 + 1000 * made.length));
@@ -150,6 +156,9 @@ async function compare(
     allowed: decided.filter((a) => a.verdict.allowed).length,
     undecided: asked.length - decided.length + swallowed,
     disagreements: decided.filter(disagrees).map(described),
+    packets: decided
+      .filter(({ answer }) => answer && !answer.swallowed)
+      .map(({ connection, answer }) => ({ connection, allowed: answer?.verdict === 'allowed' })),
   };
 }
 

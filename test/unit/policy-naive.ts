@@ -11,7 +11,8 @@ import type {
 
 /**
  * A second evaluator, of its own words: one connection, one port, every policy and rule looked at, nothing remembered.
- * It shares no code with the first one and is what that is held against.
+ * It shares no code with the first one and is what that is held against. Undefined where a rule of the last tier passes
+ * on under Cilium, which the tiers alone don't tell: for that there are recordings (policy-recorded.test.ts).
  */
 type Answer = 'yes' | 'no' | 'maybe';
 
@@ -21,8 +22,13 @@ const allOf = (answers: Answer[]): Answer =>
   answers.includes('no') ? 'no' : answers.includes('maybe') ? 'maybe' : 'yes';
 const anyOf = (answers: Answer[]): Answer => opposite(allOf(answers.map(opposite)));
 
-export function naive(model: PolicyModel, { from, to, protocol, port }: Connection): boolean {
-  return side(model, 'egress', from, to, to, protocol, port) && side(model, 'ingress', to, from, to, protocol, port);
+export function naive(model: PolicyModel, { from, to, protocol, port }: Connection): boolean | undefined {
+  const sides = [
+    side(model, 'egress', from, to, to, protocol, port),
+    side(model, 'ingress', to, from, to, protocol, port),
+  ];
+  if (sides.includes(undefined)) return undefined;
+  return !sides.includes(false);
 }
 
 function side(
@@ -33,7 +39,7 @@ function side(
   to: Endpoint,
   protocol: string,
   port: number,
-): boolean {
+): boolean | undefined {
   const engine = model.engine.name;
   if (own.type === 'address' || own.hostNetwork || engine === 'none' || own === peer) return true;
   const chosen = model.policies.filter((p) => enforced(p, model) && subjectOf(p, own, model));
@@ -46,8 +52,7 @@ function side(
   const strict = ['deny', 'allow', 'pass'];
   let isDenied = false;
   let answer: boolean | undefined;
-  const claims: Claim[] = [];
-  for (const [turn, tier] of [...model.tiers].sort((a, b) => (a.order < b.order ? -1 : 1)).entries()) {
+  for (const tier of [...model.tiers].sort((a, b) => (a.order < b.order ? -1 : 1))) {
     const here = chosen
       .filter((p) => p.tier === tier.name && heard(p))
       .sort((a, b) => (a.order ?? 1e9) - (b.order ?? 1e9) || (last(a) < last(b) ? -1 : 1));
@@ -65,13 +70,9 @@ function side(
           a.place - b.place ||
           strict.indexOf(a.rule.action) - strict.indexOf(b.rule.action),
       );
-    for (const [i, { rule, p }] of all.entries()) {
-      if (!isAbout(rule, p, model, own, peer)) continue;
-      const rank = tier.rules === 'ordered' ? i : strict.indexOf(rule.action);
-      const forAll = rule.peers === undefined || rule.peers.some((x) => x.type === 'entity' && x.entity === 'all');
-      for (const bits of widths(rule, to, protocol, port))
-        claims.push({ turn: [turn, rank], action: rule.action, last: tier.name === 'baseline', forAll, bits });
-    }
+    const isPass = ({ rule, p }: (typeof all)[number]) =>
+      rule.action === 'pass' && matches(rule, p, model, own, peer, to, protocol, port);
+    if (engine === 'cilium' && tier.name === 'baseline' && all.some(isPass)) return undefined;
     if (answer !== undefined) continue;
     const rules = all.filter(({ rule, p }) => matches(rule, p, model, own, peer, to, protocol, port));
     const actions = rules.map(({ rule }) => rule.action);
@@ -88,83 +89,7 @@ function side(
     if (engine !== 'cilium') return false;
     isDenied = true;
   }
-  return (answer ?? !isDenied) && !(engine === 'cilium' && isStray(claims));
-}
-
-/** What a rule writes into Cilium's table at the port asked for: how many bits it looks at, -1 for no protocol even. */
-interface Claim {
-  /** Smaller is stronger, place by place; what was passed on has the places of those that passed before its own. */
-  readonly turn: readonly number[];
-  readonly action: Rule['action'];
-  readonly last: boolean;
-  readonly forAll: boolean;
-  readonly bits: number;
-}
-
-/** One entry a way to write the rule's ports, for one port. */
-function widths(rule: Rule, to: Endpoint, protocol: string, port: number): number[] {
-  if (rule.ports === undefined) return [-1];
-  const found = rule.ports.flatMap((m) => {
-    if (m.protocol !== protocol) return [];
-    if (m.port === undefined) return [0];
-    if (typeof m.port === 'string') return listed([m], to, protocol, port) ? [16] : [];
-    const [first, last] = [m.port, m.endPort ?? m.port];
-    // The largest aligned block of ports around this one that the range holds whole.
-    const widest = Array.from({ length: 17 }, (_, bits) => bits).find((bits) => {
-      const size = 2 ** (16 - bits);
-      const start = Math.floor(port / size) * size;
-      return start >= first && start + size - 1 <= last;
-    });
-    return widest === undefined ? [] : [widest];
-  });
-  return rule.action === 'pass' ? found.sort((a, b) => a - b).slice(0, 1) : found;
-}
-
-function stronger(a: readonly number[], b: readonly number[]): boolean {
-  for (let i = 0; i < Math.max(a.length, b.length); i++) if (a[i] !== b[i]) return (a[i] ?? -1) < (b[i] ?? -1);
-  return false;
-}
-
-/** Whether the narrowest thing in the peer's own table is a pass of the last tier to which nobody gave a verdict. */
-function isStray(claims: readonly Claim[]): boolean {
-  const verdicts = (list: readonly Claim[]) => list.filter((c) => c.action !== 'pass');
-  const tierOf = (c: Claim) => c.turn[0] ?? 0;
-  /** A verdict that was left out, for one of a tier before holds all of it, keeps no pass away either. */
-  const isLeftOut = (c: Claim) => {
-    const before = claims.filter((d) => tierOf(d) < tierOf(c) && d.bits <= c.bits);
-    const tier = before.filter((d) => before.every((e) => tierOf(d) <= tierOf(e)));
-    const best = tier.filter((d) => !tier.some((e) => stronger(e.turn, d.turn)));
-    return c.action !== 'pass' && best.some((d) => d.action !== 'pass' && (d.forAll || !c.forAll));
-  };
-  const keepsAway = (c: Claim, p: Claim) =>
-    c !== p && tierOf(c) === tierOf(p) && c.bits <= p.bits && stronger(c.turn, p.turn) && !isLeftOut(c);
-  const lives = claims.filter((p) => p.action === 'pass' && !claims.some((c) => keepsAway(c, p)));
-  /** How strong a claim is at a width: raised by the strongest pass of each tier before it that holds it all. */
-  const strength = (c: Claim, bits: number) => {
-    const held = lives.filter((p) => tierOf(p) < tierOf(c) && p.bits <= bits);
-    const best = [...new Set(held.map(tierOf))].flatMap(
-      (t) => held.filter((p) => tierOf(p) === t).sort((a, b) => (stronger(a.turn, b.turn) ? -1 : 1))[0]?.turn ?? [],
-    );
-    return { turn: [...best, ...c.turn], raised: held.length > 0 };
-  };
-  const denial: Claim = { turn: [99], action: 'deny', last: false, forAll: true, bits: -1 };
-  for (let bits = 16; bits >= -1; bits--) {
-    const all = [...verdicts(claims), denial].filter((c) => c.bits <= bits);
-    const written = all.filter((c) => {
-      const { raised } = strength(c, bits);
-      const ownKey = c.bits === bits && (!c.forAll || raised);
-      return ownKey || lives.some((p) => p.bits === bits && tierOf(p) < tierOf(c));
-    });
-    const kept = written.filter((c) => {
-      const mine = strength(c, bits);
-      if (all.some((d) => stronger(strength(d, bits).turn, mine.turn))) return false;
-      const twin = (d: Claim) => d.forAll && d.bits === bits && d.turn.join() === c.turn.join();
-      return mine.raised || c.forAll || !all.some(twin);
-    });
-    if (kept.length > 0) return false;
-    if (lives.some((p) => p.last && p.bits === bits)) return all.some((c) => c.action === 'allow');
-  }
-  return false;
+  return answer ?? !isDenied;
 }
 
 function enforced(p: Policy, { engine }: PolicyModel): boolean {
