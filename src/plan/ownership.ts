@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../target/rest.ts';
+import type { ObjectChange } from './model.ts';
 
 /** Who we are, whatever the mirror: in labels, and as a field manager where there is no prefix. */
 export const FIELD_MANAGER = 'clparity';
@@ -126,6 +128,17 @@ export function markField({ kind = '' }: Pick<KubeObject, 'kind'>): 'labels' | '
 }
 
 const LABELS_SELECTED: readonly string[] = ['Namespace', 'CiliumCIDRGroup', 'NetworkSet', 'GlobalNetworkSet'];
+
+/** Whether a change is of the target's name alone, with which an object of ours is marked. */
+export function isMarkAlone({ before, after }: Pick<ObjectChange, 'before' | 'after'>): boolean {
+  return before !== undefined && after !== undefined && isDeepStrictEqual(unmarked(before), unmarked(after));
+}
+
+function unmarked({ metadata, ...object }: KubeObject): unknown {
+  const without = (keys: Labels = {}) => Object.entries(keys).filter(([key]) => !key.endsWith('/mirror'));
+  const { labels, annotations, ...rest } = metadata;
+  return { ...object, metadata: { ...rest, labels: without(labels), annotations: without(annotations) } };
+}
 
 /** Which target an object of ours was mirrored from. */
 export function mirroredFrom(object: KubeObject, { mirror }: Signature): string | undefined {

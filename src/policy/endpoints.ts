@@ -200,7 +200,7 @@ function namedOutside(name: string): Endpoint {
   if (!/^[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$/i.test(name)) {
     throw inputError(`"${name}" is not a DNS name`, { action: `Write it as in dns:example.com. ${FORMS}` });
   }
-  return named(name);
+  return named(name.replace(/\.$/, ''));
 }
 
 function suggestion(model: PolicyModel, text: string): string {

@@ -27,13 +27,27 @@ export function serviceOf({ services }: PolicyModel, peer: string): ServiceFacts
   const [name = '', namespace, svc, ...domain] = peer.slice('dns:'.length).toLowerCase().replace(/\.$/, '').split('.');
   if (svc !== undefined && svc !== 'svc') return undefined;
   const found = services.find((s) => s.name === name && s.namespace === namespace);
-  if (found || svc === undefined || namespace === undefined) return found;
+  if (found || namespace === undefined) return found;
+  if (svc === undefined) {
+    if (!peer.endsWith('.')) mustNotBeMistyped(services, name, namespace);
+    return undefined;
+  }
   // Names of the world may have such a label as well, but not as their last, nor in a cluster's own domain.
   if (domain.length > 0 && domain.at(-1) !== 'local') return undefined;
   const names = services.map((s) => `dns:${s.name}.${s.namespace}`);
   const near = nearest(`dns:${name}.${namespace}`, names);
   throw inputError(`There is no Service ${namespace}/${name}`, {
     action: near.length > 0 ? `Did you mean ${near.join(', ')}?` : 'Name a Service of the target, a pod or a workload.',
+  });
+}
+
+/** A name of two labels may be one of the world, but hardly where a Service's name goes before nearly its namespace. */
+function mustNotBeMistyped(services: PolicyModel['services'], name: string, namespace: string): void {
+  const namespaces = services.filter((s) => s.name === name).map((s) => s.namespace);
+  const near = nearest(namespace, namespaces).map((n) => `dns:${name}.${n}`);
+  if (near.length === 0) return;
+  throw inputError(`There is no Service ${namespace}/${name}`, {
+    action: `Did you mean ${near.join(', ')}? For a name outside the cluster end it with a dot: dns:${name}.${namespace}.`,
   });
 }
 

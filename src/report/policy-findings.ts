@@ -1,6 +1,7 @@
 import { titleOf } from '../plan/documents.ts';
 import { fidelityLines, formText } from '../plan/fidelity-text.ts';
 import type { ObjectPlan, ScopedTarget } from '../plan/model.ts';
+import { isMarkAlone } from '../plan/ownership.ts';
 import { notMirrored } from '../snapshot/other-policies.ts';
 import type { Finding } from './model.ts';
 
@@ -10,13 +11,16 @@ export function policyFindings(
   target: Pick<ScopedTarget, 'otherPolicies' | 'leftOut'>,
 ): Finding[] {
   const findings: Finding[] = [];
-  const { objects, conflicts } = plan;
+  const { conflicts } = plan;
+  // Of the same target under another name only the mark is to change.
+  const [marks = [], objects = []] = [true, false].map((is) => plan.objects.filter((o) => isMarkAlone(o) === is));
+  const asThere = plan.unchanged + marks.length;
   if (objects.length === 0) {
     findings.push({
       layer: 'policies',
       state: 'equal',
-      title: `${plan.unchanged} namespaces and policies are as at the target`,
-      evidence: [],
+      title: `${asThere} namespaces and policies are as at the target`,
+      evidence: marks.map((o) => `${titleOf(o)} is marked as mirrored under another name of a target`),
     });
   } else {
     findings.push({

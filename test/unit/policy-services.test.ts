@@ -150,6 +150,8 @@ test('where a Service leads nowhere, or nobody knows where, that is said', () =>
   says('dns:web.shop', 8080, /Service shop\/web has no port TCP 8080/, /It has TCP 80, TCP 81/);
   says('dns:web.shop', 82, /no pod behind it has a port named absent/, /targetPort/);
   says('dns:wbe.shop.svc.cluster.local', 80, /There is no Service shop\/wbe/, /Did you mean dns:web.shop/);
+  says('dns:web.shpo', 80, /There is no Service shpo\/web/, /Did you mean dns:web.shop\? .* dns:web.shpo\.$/);
+  assert.deepEqual(reached('dns:web.shpo.', 80), ['dns:web.shpo 80']);
   says('ip:10.96.0.11', 80, /shop\/legacy has no selector/, /ip:ADDRESS/);
   says('ip:10.96.0.12', 80, /shop\/gone leads to no pod: none has the labels app=gone/, /selector/);
   assert.throws(

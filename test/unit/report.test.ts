@@ -35,6 +35,7 @@ import { reportSummary, standingOf } from '../../src/report/summary.ts';
 import { renderText } from '../../src/report/text.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../../src/settings.ts';
 import type { Snapshot } from '../../src/snapshot/model.ts';
+import type { KubeObject } from '../../src/target/rest.ts';
 import type { VerifyResult } from '../../src/verify/model.ts';
 import { snapshotOf } from './plan-world.ts';
 
@@ -206,6 +207,24 @@ test('conflicts and kinds that are not mirrored are differences, what the user l
   assert.ok(refused.some((f) => f.state === 'differs' && f.title.includes('helm')));
   const other = { otherPolicies: [{ group: 'cilium.io', kind: 'CiliumNetworkPolicy', count: 3 }], leftOut: [] };
   assert.ok(policyFindings(plan, other).some((f) => f.state === 'differs' && f.title.includes('3 objects')));
+});
+
+test('what only another name of the target would change is as at the target', () => {
+  const marked = (mirror: string, spec = {}) => ({
+    ...{ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', spec },
+    metadata: { name: 'b', namespace: 'a', labels: { 'clparity.dev/mirror': mirror } },
+  });
+  const ref = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', namespace: 'a', name: 'b' };
+  const findings = (after: KubeObject) =>
+    policyFindings(
+      {
+        ...{ conflicts: [], unchanged: 3, fidelity: [] },
+        objects: [{ ...ref, action: 'update', before: marked('prod'), after }],
+      },
+      { otherPolicies: [], leftOut: [] },
+    ).map(({ state, title }) => `${state} ${title}`);
+  assert.deepEqual(findings(marked('prod-1')), ['equal 4 namespaces and policies are as at the target']);
+  assert.match(findings(marked('prod-1', { ingress: [] })).join(), /^differs 1 /);
 });
 
 test('node architectures that this cluster lacks are named', () => {
