@@ -124,11 +124,15 @@ type Entry = TableEntry<CompiledRule | undefined>;
 function entriesOf({ turns, matching, pod, peer, protocol, destination }: Sided): readonly Written[] {
   return turns.flatMap(({ places }, tier) => {
     const filters = (matching[tier] ?? []).flatMap((rule) =>
-      rule.keysOf(peer, pod).flatMap(({ selector, forAnyone }) =>
-        portKeys(rule, protocol, destination).map(({ name, ...ports }) => ({
-          ...{ rule, tier, place: places?.get(rule) ?? 0, action: rule.rule.action, forAnyone, ...ports },
-          name: `${name} ${forAnyone} ${selector}`,
-        })),
+      rule.keysOf(peer, pod).flatMap((key) =>
+        portKeys(rule, protocol, destination).map(({ name, ...ports }) => {
+          // A name of egress is looked up on each peer, so that what it comes to is there for that one alone.
+          const forAnyone = key.forAnyone && !(ports.isNamed && destination !== pod);
+          return {
+            ...{ rule, tier, place: places?.get(rule) ?? 0, action: rule.rule.action, forAnyone, ...ports },
+            name: `${name} ${forAnyone} ${key.selector}`,
+          };
+        }),
       ),
     );
     // Of rules with the same ports and selector the agent keeps the first.
