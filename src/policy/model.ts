@@ -58,7 +58,8 @@ export type Peer =
   | { readonly type: 'pods'; readonly match: Selector; readonly strangers?: 'always' | 'unlessLocal' }
   | { readonly type: 'nodes'; readonly match: Selector }
   | { readonly type: 'cidr'; readonly cidr: string; readonly except: readonly string[] }
-  | { readonly type: 'entity'; readonly entity: Entity }
+  /** `byLabel`: named by its reserved label, for which Cilium has each identity that bears it and no common one. */
+  | { readonly type: 'entity'; readonly entity: Entity; readonly byLabel?: true }
   /** Names whose addresses only DNS knows at run time; `*` as the dialect defines it. Never a pod or a node. */
   | { readonly type: 'fqdn'; readonly pattern: string }
   | { readonly type: 'every'; readonly of: readonly Peer[] }

@@ -83,10 +83,11 @@ export function peerKeys(peer: Peer, policy: Policy, context: PeerContext) {
   const isAll = peer.type === 'entity' && peer.entity === 'all';
   const selects = peer.type === 'pods' ? selectedMatcher(peer, context) : peerMatcher(peer, policy, context);
   const isEveryone = peer.type === 'pods' && besidesPods(peer, semantics) === 'everyone';
+  const entity = peer.type === 'entity' && !peer.byLabel ? peer.entity : undefined;
   const isOfKind = (kind: AddressKind) =>
     (isEveryone && kind !== 'node') ||
-    (peer.type === 'entity' &&
-      ((peer.entity === 'cluster' && kind === 'pod') || (peer.entity === 'world' && kind === 'outside')));
+    (entity === 'cluster' && kind === 'pod') ||
+    (entity === 'world' && kind === 'outside');
   return (endpoint: Endpoint, relation: Relation): PeerKey[] => [
     ...(isAll || isOfKind(addresses.kindOf(endpoint)) ? [{ selector, forAnyone: true }] : []),
     ...(!isAll && selects(endpoint, relation) === true ? [{ selector, forAnyone: false }] : []),

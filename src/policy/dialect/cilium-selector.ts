@@ -107,7 +107,9 @@ function peer(requirement: Requirement, scope: Scope): Peer {
 function reservedPeer({ key, values, path }: Requirement, scope: Scope): Peer {
   const entity = RESERVED.find((e) => e === key);
   if (entity === undefined) scope.caveat(path, `names reserved:${key}, which isn't known: taken to be nobody`);
-  return entity !== undefined && (values === undefined || values.includes('')) ? { type: 'entity', entity } : NOBODY;
+  return entity !== undefined && (values === undefined || values.includes(''))
+    ? { type: 'entity', entity, byLabel: true }
+    : NOBODY;
 }
 
 function podSelector(requirement: Requirement, scope: Scope): Selector {
