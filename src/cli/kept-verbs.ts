@@ -52,6 +52,7 @@ export function registerKeptVerbs(verb: Register): void {
       if (markdown && v.flags.format === 'json') throw inputError('--markdown and --format json contradict each other');
       const { folder } = v.project;
       const value = await v.core.lastReport(folder, { ...(target && { target }), ...(cluster && { cluster }) });
+      if (html === undefined) refuseGiven(v, ['force'], 'no file is written that could replace one');
       const document = await outputFile(v, 'html', html);
       if (document) {
         await document.write(await v.core.reportPage(value, await v.core.lastTarget(folder, value), v.run.signal));
