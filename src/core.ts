@@ -52,7 +52,7 @@ export { renderMarkdown } from './report/markdown.ts';
 export type { Report } from './report/model.ts';
 export { keptPairs } from './report/pairs.ts';
 export { matrixSvg } from './report/picture.ts';
-export { keptReports, lastDrift, lastLocal, lastReport, lastTarget } from './report/store.ts';
+export { keptReports, lastDrift, lastLocal, lastReport, lastTarget, readKept } from './report/store.ts';
 export { type ReportSummary, reportStanding, reportSummary, type Standing, standingOf } from './report/summary.ts';
 export { renderText } from './report/text.ts';
 export { type ReportView, reportView } from './report/view.ts';

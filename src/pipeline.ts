@@ -269,7 +269,7 @@ async function conclude(
   // What was measured is worth more than its file.
   await besides(run, 'The report is shown but not kept whole', async () => {
     await saveReport(project.folder, report, snapshot, here);
-    await noteOthers(project, report, here);
+    await noteOthers(run, project, report, here);
   });
   return report;
 }

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import type * as Core from '../core.ts';
 import { counted } from '../host/counted.ts';
-import { inputError } from '../host/errors.ts';
+import { inputError, withAction } from '../host/errors.ts';
 import { LOCAL, refuseGiven } from './options.ts';
 import { outputFile } from './output-file.ts';
 import type { Register } from './verbs.ts';
@@ -74,13 +74,16 @@ export function registerKeptVerbs(verb: Register): void {
   verb('reports', 'list the last report of each target and cluster that this folder compared', [], async (v) => {
     const { folder } = v.project;
     const reports = await v.core.keptReports(folder);
-    const all: KeptSummary[] = await Promise.all(
-      reports.map(async (r) => ({ ...v.core.reportSummary(r), moved: await hasMoved(v.core, folder, r) })),
+    const moved = reports.values.map(
+      async (r): Promise<KeptSummary> => ({ ...v.core.reportSummary(r), moved: await hasMoved(v.core, folder, r) }),
     );
-    v.show(all, () =>
-      all.length === 0 ? 'There is no report here yet.' : all.map((report) => reportLine(v.core, report)).join('\n'),
-    );
-    return 0;
+    const summaries = await v.core.readKept(moved);
+    const damaged = [...reports.damaged, ...summaries.damaged];
+    const all = summaries.values;
+    const none = damaged.length > 0 ? 'There is no report here that can be read.' : 'There is no report here yet.';
+    v.show(all, () => (all.length === 0 ? none : all.map((report) => reportLine(v.core, report)).join('\n')));
+    for (const error of damaged) v.run.log('error', withAction(error));
+    return damaged.length > 0 ? 2 : 0;
   });
   verb(
     'clusters',
