@@ -34,6 +34,12 @@ export function exitCodeOfReport(core: typeof Core, report: Core.Report): number
   return core.reportStanding(report) === 'differs' ? 1 : 0;
 }
 
+/** A local cluster in a line. */
+function clusterLine({ id, nodes, fault, action }: Core.ClusterInfo): string {
+  if (fault !== undefined) return `! ${id}: ${withAction({ message: fault, action })}`;
+  return `= ${id}: ${nodes > 0 ? counted(nodes, 'node') : 'found by its context'}`;
+}
+
 /** The verbs that show what there is: reports that were kept, targets and clusters to choose from. */
 export function registerKeptVerbs(verb: Register): void {
   verb(
@@ -96,12 +102,7 @@ export function registerKeptVerbs(verb: Register): void {
       v.show(all, () =>
         all.length === 0
           ? 'There is no local cluster here: make one with "clparity create".'
-          : all
-              .map(
-                (c) =>
-                  `${c.fault ? '!' : '='} ${c.id}: ${c.fault ?? (c.nodes > 0 ? counted(c.nodes, 'node') : 'found by its context')}`,
-              )
-              .join('\n'),
+          : all.map(clusterLine).join('\n'),
       );
       return 0;
     },

@@ -8,10 +8,12 @@ import { after, before, test } from 'node:test';
 import { K3D, KIND } from '../../src/cluster/container-kinds.ts';
 import { clparityIn } from './in-process.ts';
 
-/** What a Docker daemon lists: two nodes of kind's, one stopped node of k3d's. */
+/** What a Docker daemon lists: two nodes of kind's, two of another one of which one is stopped, a stopped node of k3d's. */
 const CONTAINERS = [
   { Names: ['/dev-control-plane'], State: 'running', Labels: kindLabels('dev', 'control-plane') },
   { Names: ['/dev-worker'], State: 'running', Labels: kindLabels('dev', 'worker') },
+  { Names: ['/half-control-plane'], State: 'running', Labels: kindLabels('half', 'control-plane') },
+  { Names: ['/half-worker'], State: 'exited', Labels: kindLabels('half', 'worker') },
   { Names: ['/k3d-old-server-0'], State: 'exited', Labels: { app: 'k3d', [K3D.label]: 'old', 'k3d.role': 'server' } },
 ];
 function kindLabels(cluster: string, role: string) {
@@ -50,13 +52,20 @@ test('clusters lists what every provider finds, with its nodes or what is wrong'
   assert.equal(code, 0);
   assert.deepEqual(JSON.parse(stdout), [
     { id: 'kind:dev', nodes: 2 },
-    { id: 'k3d:old', nodes: 0, fault: 'k3d:old is stopped' },
+    {
+      ...{ id: 'kind:half', nodes: 1, fault: 'node half-worker is stopped' },
+      action: 'Start it with "docker start half-worker".',
+    },
+    {
+      ...{ id: 'k3d:old', nodes: 0, fault: 'k3d:old is stopped' },
+      action: 'Start it with "docker start k3d-old-server-0".',
+    },
     { id: 'desktop:colima', nodes: 0 },
   ]);
   const text = await clparityIn(folder, 'clusters', '--format', 'text');
   assert.match(
     text.stdout,
-    /^= kind:dev: 2 nodes\n! k3d:old: k3d:old is stopped\n= desktop:colima: found by its context\n/,
+    /^= kind:dev: 2 nodes\n! kind:half: node half-worker is stopped\. Start it with "docker start half-worker"\.\n! k3d:old: k3d:old is stopped\. Start it .*\n= desktop:colima: found by its context\n/,
   );
 });
 
