@@ -7,7 +7,8 @@ import { isFull, removeFile, replaceFile } from '../host/replace-file.ts';
 import type { Snapshot } from '../snapshot/model.ts';
 import type { Report } from './model.ts';
 
-const FOLDER = '.clparity';
+/** Holds what is kept of a project folder, in it. */
+export const FOLDER = '.clparity';
 const REPORT = 'report.json';
 const TARGET = 'target.json';
 const LOCAL = 'local.json';

@@ -5,6 +5,8 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { recorded } from '../../src/apply/history.ts';
 import { K3D, KIND } from '../../src/cluster/container-kinds.ts';
 import { clparityIn } from './in-process.ts';
 
@@ -78,4 +80,18 @@ test('clusters says where one is made when there is none, and why Docker does no
   const { code, stderr } = await clparityIn(folder, 'clusters');
   assert.equal(code, 3);
   assert.match(stderr, /the daemon is ill/);
+});
+
+test('undo takes the cluster of the last apply from the folder, and asks where that is gone', async () => {
+  containers = CONTAINERS;
+  await writeFile(join(folder, 'kubeconfig'), '');
+  const undo = async () => (await clparityIn(folder, 'undo', '--dry-run')).stderr;
+  assert.match(await undo(), /Which cluster is meant has to be said: there is kind:dev, kind:half, k3d:old/);
+  const object = { action: 'create', kind: 'Namespace', name: 'shop', reason: '' };
+  const record = { target: 'prod', objects: [object] as unknown as Parameters<typeof recorded>[1]['objects'] };
+  await recorded(folder, { ...record, cluster: 'kind:half' }, async () => {});
+  assert.match(await undo(), /error: kind:half can't be used as it is: node half-worker is stopped\n {2}Start it with/);
+  await setTimeout(2);
+  await recorded(folder, { ...record, cluster: 'kind:gone' }, async () => {});
+  assert.match(await undo(), /Which cluster is meant has to be said/);
 });
