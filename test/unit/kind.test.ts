@@ -67,6 +67,29 @@ test('without an image of the minor, the newest public one; without that, a way 
   );
 });
 
+test('what looks like the path of a node image and is not there is no reference to pull', async () => {
+  const choose = (nodeImage: string) => chooseNodeImage(daemon([]), { name: 'x', nodeImage }, none, quietRun());
+  for (const path of [
+    '/no/node',
+    './node',
+    '../node',
+    '~/node',
+    'C:\\images\\node',
+    'node.tar',
+    'no/node.tar.gz',
+    'n.tgz',
+  ]) {
+    await assert.rejects(choose(path), (error: ParityError) => {
+      assert.ok(error.message.startsWith(`There is no node image ${path}: it looks like a path`), error.message);
+      assert.match(error.action ?? '', /path of the archive/);
+      return error.kind === 'input';
+    });
+  }
+  for (const reference of ['kindest/node:v1.34.2', 'localhost:5000/a/node@sha256:0']) {
+    assert.equal(await choose(reference), reference);
+  }
+});
+
 test('an archive is loaded, whole or in parts, named by its base or its first part', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'kind-image-'));
   try {
