@@ -56,6 +56,6 @@ export { keptReports, lastDrift, lastLocal, lastReport, lastTarget, readKept } f
 export { type ReportSummary, reportStanding, reportSummary, type Standing, standingOf } from './report/summary.ts';
 export { renderText } from './report/text.ts';
 export { type ReportView, reportView } from './report/view.ts';
-export { snapshotCounts } from './snapshot/counts.ts';
+export { countsText, snapshotCounts } from './snapshot/counts.ts';
 export { formatSnapshot } from './snapshot/write.ts';
 export { listContexts } from './target/contexts.ts';

@@ -101,12 +101,7 @@ export function registerVerbs(verb: Register): void {
         await file.write(v.core.formatSnapshot(snapshot, path));
         const counts = v.core.snapshotCounts(snapshot);
         v.show({ path, ...counts, gaps: snapshot.gaps }, () =>
-          [
-            `${path}: ${Object.entries(counts)
-              .map(([k, n]) => `${n} ${k}`)
-              .join(', ')}`,
-            ...snapshot.gaps.map((g) => `! ${g.message}`),
-          ].join('\n'),
+          [`${path}: ${v.core.countsText(counts)}`, ...snapshot.gaps.map((g) => `! ${g.message}`)].join('\n'),
         );
       }
       return 0;
