@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -90,6 +92,24 @@ test('what is no file, or has no folder, is named', async () => {
     assert.deepEqual([nothing.code, /It is empty/.test(nothing.stderr)], [2, true], nothing.stderr);
   }
   assert.deepEqual(await readdir(join(folder, 'empty')), []);
+});
+
+test('a folder that takes no files is told as that, and not as missing', {
+  skip: !existsSync('/proc/self'),
+}, async () => {
+  const { code, stderr } = await clparity('capture', ...SHOP, '-o', '/proc/x');
+  assert.equal(code, 3, stderr);
+  assert.match(
+    stderr,
+    /error: Can't write \/proc\/x: no file can be made in \/proc\n {2}Name a file in another folder\./,
+  );
+});
+
+test('whoever reads may have had enough', { skip: process.platform === 'win32' }, () => {
+  // Gone before the first line is written, as `head` is before the last.
+  const line = `"${process.execPath}" src/cli.ts matrix --snapshot test/fixtures/shop --format text | true`;
+  const { stderr } = spawnSync('sh', ['-c', line], { encoding: 'utf8' });
+  assert.match(stderr, /^Read the target \S+ …\nRead the target \S+: done in [^\n]*\n$/);
 });
 
 test('a file is replaced in one go, behind its link and with its mode; a pipe is written to', async () => {
