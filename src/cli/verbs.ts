@@ -145,7 +145,14 @@ export function registerVerbs(verb: Register): void {
     async (v) => {
       const list = await v.core.images(v.run, v.project);
       v.show(list, () => v.core.imagesText(list));
-      return 0;
+      // The base image may be among what runs.
+      const left = [...new Set(list.gaps.flatMap((gap) => (gap.unanswered ? [gap.reference] : [])))];
+      if (left.length === 0) return 0;
+      v.run.log(
+        'error',
+        `${counted(left.length, 'image')} could not be looked up; the list says why: ${left.join(', ')}`,
+      );
+      return 3;
     },
   );
   verb(
