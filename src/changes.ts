@@ -1,7 +1,8 @@
 import { applyPlan, settle } from './apply/apply.ts';
 import { withClient } from './apply/client.ts';
-import { forgetApply, lastApply, recorded } from './apply/history.ts';
+import { forgetApply, lastApply, newestApply, recorded } from './apply/history.ts';
 import { alone } from './apply/lease.ts';
+import type { VouchedCluster } from './cluster/provider.ts';
 import { checkSides, SIDES } from './drift/check.ts';
 import { noteDrift } from './drift/local.ts';
 import type { Drift } from './drift/model.ts';
@@ -16,19 +17,20 @@ import { type Approve, approved, type Project } from './pipeline.ts';
 import { readLocalState } from './plan/local-state.ts';
 import type { LocalState, Plan } from './plan/model.ts';
 import { isOthersToo } from './plan/ownership.ts';
-import { placeOf, whereOf } from './plan/place.ts';
+import { placeOf, whatIsAt, whereOf } from './plan/place.ts';
 import { planRemoval } from './plan/plan.ts';
 import { planUndo } from './plan/undo.ts';
 import { listStandIns, removeStandIns } from './verify/leftovers.ts';
 
 /**
- * Takes the last apply's namespaces and policies back; images are as they are, which a warning of the plan says. All or none:
+ * Takes the last apply's namespaces and policies back; images are as they are, which a warning of the plan says. Where no
+ * cluster is named, it is the one of the last apply from this folder, with its prefix. All or none:
  * refused where an object was changed since, rolled back where it fails or is cancelled. Undefined when not approved.
  * Throws `input` where there is nothing to undo.
  */
-export async function undo(run: Run, project: Project, approve: Approve): Promise<Plan | undefined> {
+export async function undo(run: Run, asked: Project, approve: Approve): Promise<Plan | undefined> {
   const { stage, changed } = startStages(run);
-  const cluster = await stage('finding the local cluster', () => openLocal(run, project));
+  const { cluster, project } = await stage('finding the local cluster', () => openLast(run, asked));
   const prefix = project.settings.namespacePrefix;
   const place = placeOf(cluster.id, project.settings);
   const last = await lastApply(project.folder, place);
@@ -56,6 +58,18 @@ export async function undo(run: Run, project: Project, approve: Approve): Promis
     await stage('looking at what is there now', () => noteDrift(held, project, cluster, client));
   });
   return chosen;
+}
+
+/** The cluster that is named, else that of the last apply from the folder; and the project with the prefix of that apply. */
+async function openLast(run: Run, project: Project): Promise<{ cluster: VouchedCluster; project: Project }> {
+  const { folder, settings } = project;
+  if (settings.cluster !== undefined) return { cluster: await openLocal(run, project), project };
+  const last = await newestApply(folder, settings.namespacePrefix);
+  const at = last && whatIsAt(last.cluster);
+  const cluster = await openLocal(run, project, at?.cluster);
+  if (!last || at?.cluster !== cluster.id) return { cluster, project };
+  run.log('info', `The last apply from ${folder} was to ${last.cluster}, at ${last.appliedAt}`);
+  return { cluster, project: { ...project, settings: { ...settings, namespacePrefix: at.namespacePrefix } } };
 }
 
 /**

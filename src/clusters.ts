@@ -17,6 +17,8 @@ export interface ClusterInfo {
   readonly nodes: number;
   /** Why it can't be used as it is. */
   readonly fault?: string;
+  /** What to do about that. */
+  readonly action?: string;
 }
 
 /** Every local cluster that a provider finds here. */
@@ -24,7 +26,11 @@ export async function listClusters(run: Run, { host, settings }: Project): Promi
   const { all, askDocker } = await openProviders(host, run, settings.remoteClusters);
   const found = await listAll(all, run);
   if (found.every(({ provider }) => provider === DESKTOP)) await askDocker();
-  return found.map(({ id, nodes, fault }) => ({ id, nodes: nodes.length, ...(fault && { fault: fault.message }) }));
+  return found.map(({ id, nodes, fault }) => ({
+    id,
+    nodes: nodes.length,
+    ...(fault && { fault: fault.message, action: fault.action }),
+  }));
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { VouchedCluster } from './cluster/provider.ts';
+import { withAction } from './host/errors.ts';
 import type { Run } from './host/run.ts';
 import type { Stages } from './host/stages.ts';
 import { loadPinned, type Pinned, pullPinned, type Source } from './image/base-image.ts';
@@ -15,7 +16,7 @@ import type { ImageChange, Plan, ScopedTarget } from './plan/model.ts';
 import { imageFindings } from './report/findings.ts';
 import { dockerfileFindings, productionFindings } from './report/image-findings.ts';
 import type { Finding, ReportedImage } from './report/model.ts';
-import { keptReports, lastTarget } from './report/store.ts';
+import { type Kept, keptReports, lastTarget, readKept } from './report/store.ts';
 import type { Settings } from './settings.ts';
 import type { Workload } from './snapshot/model.ts';
 import { windowsWorkloads } from './snapshot/platforms.ts';
@@ -107,17 +108,23 @@ export async function forgetLeft(
     reference,
     pinned?.lock.reference ?? reference,
   ]);
-  const others = runningImages(await workloadsOfOthers(folder, target)).images.map(({ reference }) => reference);
+  const { values, damaged } = await workloadsOfOthers(folder, target);
+  for (const error of damaged) {
+    run.log('warn', `Pins that no workload needs stay, for one may be another target's: ${withAction(error)}`);
+  }
+  if (damaged.length > 0) return;
+  const others = runningImages(values.flat()).images.map(({ reference }) => reference);
   const stays = new Set([...running, ...others, ...wanted.map(({ lock }) => lock.reference)]);
   const left = await pruneLock(folder, stays);
   for (const reference of left) run.log('info', `${reference} is pinned no more: no workload runs it`);
 }
 
 /** As other targets were when they were last read. */
-async function workloadsOfOthers(folder: string, target: string): Promise<Workload[]> {
-  const pairs = (await keptReports(folder)).filter((pair) => pair.target !== target);
-  const snapshots = await Promise.all(pairs.map((pair) => lastTarget(folder, pair)));
-  return snapshots.flatMap((snapshot) => snapshot?.workloads ?? []);
+async function workloadsOfOthers(folder: string, target: string): Promise<Kept<readonly Workload[]>> {
+  const reports = await keptReports(folder);
+  const others = reports.values.filter((pair) => pair.target !== target);
+  const snapshots = await readKept(others.map(async (pair) => (await lastTarget(folder, pair))?.workloads ?? []));
+  return { values: snapshots.values, damaged: [...reports.damaged, ...snapshots.damaged] };
 }
 
 /** Loads them all, one after the other: what they share the nodes have from the first one on, so it goes there once. */

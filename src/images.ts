@@ -98,7 +98,7 @@ async function findBase(run: Run, from: Source): Promise<{ pinned?: Pinned; gaps
     run.signal.throwIfAborted();
     // A wrong option or file is not a registry's refusal.
     if (!(error instanceof ParityError) || error.kind !== 'environment') throw error;
-    return { gaps: [{ reference, reason: messageOf(error) }] };
+    return { gaps: [{ reference, reason: messageOf(error), unanswered: true }] };
   }
 }
 

@@ -48,11 +48,14 @@ export async function openTarget(run: Run, project: Project): Promise<Target> {
   return { ...target, snapshot: { ...target.snapshot, engine } };
 }
 
-/** The local cluster that the settings mean, checked by its own provider: only then may anything be written to it. */
-export async function openLocal(run: Run, project: Project): Promise<VouchedCluster> {
+/**
+ * The local cluster that the settings mean, checked by its own provider: only then may anything be written to it. `last`:
+ * as in chooseCluster.
+ */
+export async function openLocal(run: Run, project: Project, last?: string): Promise<VouchedCluster> {
   return run.step(`Find the local cluster ${project.settings.cluster ?? ''}`.trimEnd(), async () => {
     const { all, askDocker } = await openProviders(project.host, run, project.settings.remoteClusters);
-    const cluster = await findCluster(project.settings.cluster, all, run).catch(async (notFound) => {
+    const cluster = await findCluster(project.settings.cluster, all, run, last).catch(async (notFound) => {
       await askDocker();
       throw notFound;
     });

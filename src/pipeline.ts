@@ -22,6 +22,7 @@ import {
   reportImages,
 } from './image-stages.ts';
 import { openLocal, openTarget } from './open.ts';
+import { refuseIdleDns, refuseUnknownPolicies } from './plan/given.ts';
 import { readLocalState } from './plan/local-state.ts';
 import { localWorld, mirrored } from './plan/mirrored.ts';
 import type { ObjectPlan, Plan, ScopedTarget } from './plan/model.ts';
@@ -61,6 +62,11 @@ export interface Project {
   /** Absolute path of the workspace folder (VS Code) or the current directory (CLI). */
   readonly folder: string;
   readonly settings: Settings;
+  /**
+   * Which of them were named for this very run, as on a command line: one without an effect is an input error then. What
+   * an editor keeps is for other targets and clusters as well.
+   */
+  readonly given?: ReadonlySet<string>;
 }
 
 /**
@@ -125,7 +131,9 @@ async function prepare(run: Run, project: Project, stage: Stages['stage']): Prom
   const { settings } = project;
   const { snapshot, connection } = await stage('reading the target', () => openTarget(run, project));
   const target = scopeTarget(snapshot, settings);
+  refuseUnknownPolicies(project, target);
   const cluster = await stage('finding the local cluster', () => openLocal(run, project));
+  refuseIdleDns(project, cluster);
   assertNotListed(snapshot.source.clusterUid, settings.remoteClusters);
   assertNotTarget(cluster, snapshot.source, connection);
   const base =
@@ -261,7 +269,7 @@ async function conclude(
   // What was measured is worth more than its file.
   await besides(run, 'The report is shown but not kept whole', async () => {
     await saveReport(project.folder, report, snapshot, here);
-    await noteOthers(project, report, here);
+    await noteOthers(run, project, report, here);
   });
   return report;
 }

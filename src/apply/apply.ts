@@ -108,7 +108,8 @@ export async function settle(client: WriteClient, { objects }: Pick<Plan, 'objec
       try {
         if (!(await waitUntilGone(client, change, run.signal))) late.push(`${titleOf(change)} is still being deleted`);
       } catch (error) {
-        const what = `All ${objects.length} changes were made; ${titleOf(change)} may still be going`;
+        const made = objects.length === 1 ? 'The change was made' : `All ${objects.length} changes were made`;
+        const what = `${made}; ${titleOf(change)} may still be going`;
         const cause = whatEnded(run.signal, error);
         if (isCancelled(cause)) throw new ParityError('cancelled', `Cancelled. ${what}.`, { cause });
         throw environmentError(`${what}: ${messageOf(cause)}`, { cause });

@@ -1,12 +1,15 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inputError, isParityError, messageOf, ParityError } from '../host/errors.ts';
 import { removeFile, replaceFile } from '../host/replace-file.ts';
 import type { ObjectChange, Plan } from '../plan/model.ts';
-import { projectFolder } from '../report/store.ts';
+import { whatIsAt } from '../plan/place.ts';
+import { FOLDER, projectFolder, readKept } from '../report/store.ts';
 
 const SCHEMA = 'clparity/applied/v1';
 const RECORDS = 'applied';
+/** Of a record's file, which is called by its place. */
+const ENDING = '.json';
 
 /** What an apply changed in a cluster: enough to take it back. */
 export interface Applied {
@@ -80,6 +83,32 @@ export async function lastApply(folder: string, cluster: string): Promise<Applie
   throw inputError(`${file} is not a record of this version`, { action: 'Delete it; "clparity plan" helps on.' });
 }
 
+/**
+ * The last apply to any cluster, of a prefix where one is named. Undefined where there is none, or where it isn't clear
+ * which it is: of the same moment as another, or beside a record that can't be read.
+ */
+export async function newestApply(folder: string, prefix: string): Promise<Applied | undefined> {
+  const places = (await recordsIn(folder)).filter(
+    (place) => prefix === '' || whatIsAt(place).namespacePrefix === prefix,
+  );
+  const { values, damaged } = await readKept(places.map((place) => lastApply(folder, place)));
+  const all = values.filter((applied) => applied !== undefined);
+  const [first, second] = all.sort((a, b) => (a.appliedAt < b.appliedAt ? 1 : -1));
+  return damaged.length > 0 || first?.appliedAt === second?.appliedAt ? undefined : first;
+}
+
+/** The places that have a record. */
+async function recordsIn(folder: string): Promise<string[]> {
+  const dir = join(folder, FOLDER, RECORDS);
+  try {
+    const names = await readdir(dir);
+    return names.flatMap((name) => (name.endsWith(ENDING) ? [decodeURIComponent(name.slice(0, -ENDING.length))] : []));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw inputError(`${dir} can't be read: ${messageOf(cause)}`, { cause, action: 'Check its permissions.' });
+  }
+}
+
 /** Nothing is left to undo. */
 export async function forgetApply(folder: string, cluster: string): Promise<void> {
   await removeFile(fileOf(folder, cluster));
@@ -91,7 +120,7 @@ async function store(folder: string, cluster: string, text: string): Promise<voi
 }
 
 function fileOf(folder: string, cluster: string): string {
-  return join(folder, '.clparity', RECORDS, `${encodeURIComponent(cluster)}.json`);
+  return join(folder, FOLDER, RECORDS, `${encodeURIComponent(cluster)}${ENDING}`);
 }
 
 async function readText(file: string): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import type * as Core from '../core.ts';
 import { counted } from '../host/counted.ts';
-import { inputError } from '../host/errors.ts';
+import { inputError, withAction } from '../host/errors.ts';
 import { LOCAL, refuseGiven } from './options.ts';
 import { outputFile } from './output-file.ts';
 import type { Register } from './verbs.ts';
@@ -34,6 +34,12 @@ export function exitCodeOfReport(core: typeof Core, report: Core.Report): number
   return core.reportStanding(report) === 'differs' ? 1 : 0;
 }
 
+/** A local cluster in a line. */
+function clusterLine({ id, nodes, fault, action }: Core.ClusterInfo): string {
+  if (fault !== undefined) return `! ${id}: ${withAction({ message: fault, action })}`;
+  return `= ${id}: ${nodes > 0 ? counted(nodes, 'node') : 'found by its context'}`;
+}
+
 /** The verbs that show what there is: reports that were kept, targets and clusters to choose from. */
 export function registerKeptVerbs(verb: Register): void {
   verb(
@@ -52,6 +58,7 @@ export function registerKeptVerbs(verb: Register): void {
       if (markdown && v.flags.format === 'json') throw inputError('--markdown and --format json contradict each other');
       const { folder } = v.project;
       const value = await v.core.lastReport(folder, { ...(target && { target }), ...(cluster && { cluster }) });
+      if (html === undefined) refuseGiven(v, ['force'], 'no file is written that could replace one');
       const document = await outputFile(v, 'html', html);
       if (document) {
         await document.write(await v.core.reportPage(value, await v.core.lastTarget(folder, value), v.run.signal));
@@ -73,13 +80,16 @@ export function registerKeptVerbs(verb: Register): void {
   verb('reports', 'list the last report of each target and cluster that this folder compared', [], async (v) => {
     const { folder } = v.project;
     const reports = await v.core.keptReports(folder);
-    const all: KeptSummary[] = await Promise.all(
-      reports.map(async (r) => ({ ...v.core.reportSummary(r), moved: await hasMoved(v.core, folder, r) })),
+    const moved = reports.values.map(
+      async (r): Promise<KeptSummary> => ({ ...v.core.reportSummary(r), moved: await hasMoved(v.core, folder, r) }),
     );
-    v.show(all, () =>
-      all.length === 0 ? 'There is no report here yet.' : all.map((report) => reportLine(v.core, report)).join('\n'),
-    );
-    return 0;
+    const summaries = await v.core.readKept(moved);
+    const damaged = [...reports.damaged, ...summaries.damaged];
+    const all = summaries.values;
+    const none = damaged.length > 0 ? 'There is no report here that can be read.' : 'There is no report here yet.';
+    v.show(all, () => (all.length === 0 ? none : all.map((report) => reportLine(v.core, report)).join('\n')));
+    for (const error of damaged) v.run.log('error', withAction(error));
+    return damaged.length > 0 ? 2 : 0;
   });
   verb(
     'clusters',
@@ -92,12 +102,7 @@ export function registerKeptVerbs(verb: Register): void {
       v.show(all, () =>
         all.length === 0
           ? 'There is no local cluster here: make one with "clparity create".'
-          : all
-              .map(
-                (c) =>
-                  `${c.fault ? '!' : '='} ${c.id}: ${c.fault ?? (c.nodes > 0 ? counted(c.nodes, 'node') : 'found by its context')}`,
-              )
-              .join('\n'),
+          : all.map(clusterLine).join('\n'),
       );
       return 0;
     },

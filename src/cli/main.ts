@@ -44,6 +44,7 @@ export async function main(
       const owner = `clparity ${command.name()} in ${folder}`;
       const run = { ...terminalRun(terminal, signal, flags.verbose === true), owner };
       const settings = settingsOf(flags);
+      const given = new Set(Object.keys(flags).filter((name) => command.getOptionValueSource(name) === 'cli'));
       const host = await core.openHost(settings.host, signal);
       const json = (flags.format ?? (terminal.stdout.isTTY ? 'text' : 'json')) === 'json';
       // One result after the other.
@@ -60,8 +61,8 @@ export async function main(
             core,
             run,
             flags,
-            given: new Set(Object.keys(flags).filter((name) => command.getOptionValueSource(name) === 'cli')),
-            project: { host, folder, settings },
+            given,
+            project: { host, folder, settings, given },
             show: (value, text) => {
               printed = printed.then(() => emit(terminal, json, value, text, signal));
             },

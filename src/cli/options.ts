@@ -117,14 +117,38 @@ export const TARGET: readonly OptionName[] = ['context', 'snapshot', 'engine', '
 export const SCOPE: readonly OptionName[] = ['namespace', 'exclude', 'map', 'namespacePrefix'];
 export const LOCAL: readonly OptionName[] = ['cluster', 'remoteUid', 'remoteRegistry', 'host'];
 
-/** Throws an input error where an option was given that would have no effect; `why` says when it has none. */
+/**
+ * Throws an input error where an option was given that would have no effect; `why` says when it has none, `instead` what
+ * else could be meant than to leave it out.
+ */
 export function refuseGiven(
   { given }: { readonly given: ReadonlySet<string> },
   names: readonly OptionName[],
   why: string,
+  instead?: string,
 ): void {
   const idle = names.filter((name) => given.has(name)).map((name) => OPTIONS[name]().long);
-  if (idle.length > 0) throw inputError(`${idle.join(', ')} would have no effect: ${why}`);
+  if (idle.length === 0) return;
+  const leave = `Leave ${idle.length === 1 ? 'it' : 'them'} out`;
+  throw inputError(`${idle.join(', ')} would have no effect: ${why}`, {
+    action: instead === undefined ? `${leave}.` : `${leave}, or ${instead}.`,
+  });
+}
+
+/** Throws an input error for options about images where none is to be had: `--image none`, and no workload's either. */
+export function refuseWithoutImage({
+  given,
+  project: { settings },
+}: {
+  readonly given: ReadonlySet<string>;
+  readonly project: { readonly settings: Pick<Settings, 'image' | 'images'> };
+}): void {
+  if (settings.image !== 'none') return;
+  const named = 'name the base image with --image';
+  refuseGiven({ given }, ['trust'], 'the base image is what it is about, and --image none leaves that out', named);
+  if (settings.images === 'workloads') return;
+  const all = `${named}, or add --images workloads`;
+  refuseGiven({ given }, ['archive', 'registryMirror'], 'with --image none no image is looked up', all);
 }
 
 /**

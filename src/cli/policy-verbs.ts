@@ -12,6 +12,8 @@ const IN_CLUSTER: readonly OptionName[] = [...LOCAL.filter((name) => name !== 'h
 /** What only packets make use of. */
 const WHEN_LIVE: readonly OptionName[] = [...IN_CLUSTER, 'probeTimeout'];
 
+const NO_FILE = 'no file is written that could replace one';
+
 /** The verbs that ask about policies and change nothing. */
 export function registerPolicyVerbs(verb: Register): void {
   verb(
@@ -28,6 +30,7 @@ export function registerPolicyVerbs(verb: Register): void {
       const options = { pods: pods === true, outside: outside === true };
       const picture = await outputFile(v, 'svg', svg);
       const document = await outputFile(v, 'html', html);
+      if (!picture && !document) refuseGiven(v, ['force'], NO_FILE, 'name a file with --svg or --html');
       if (picture && picture.path === document?.path) throw inputError('--svg and --html name the same file');
       const { value, page = '' } =
         html === undefined
@@ -70,7 +73,12 @@ export function registerPolicyVerbs(verb: Register): void {
     [...TARGET, ...WHEN_LIVE, 'yes', 'force'],
     async (v, file = '') => {
       const { live, junit } = v.flags as { live?: boolean; junit?: string };
-      if (!live) refuseGiven(v, WHEN_LIVE, 'without --live, all of the target is asked and no cluster');
+      if (!live) {
+        const why = 'without --live, all of the target is asked and no cluster';
+        refuseGiven(v, WHEN_LIVE, why, 'add --live');
+        refuseGiven(v, ['yes'], 'without --live nothing is written, so that nothing is asked', 'add --live');
+      }
+      if (junit === undefined) refuseGiven(v, ['force'], NO_FILE, 'name a file with --junit');
       const results = await outputFile(v, 'junit', junit);
       if (live) await v.agree('Put stand-ins into the local cluster for the time of the probes?');
       const value = await v.core.check(v.run, v.project, resolve(v.project.folder, file), live === true);
@@ -107,11 +115,13 @@ export function registerPolicyVerbs(verb: Register): void {
 }
 
 /** One of the four questions; the result has its words with it. */
-async function explain({ core, run, project, flags }: Verb): Promise<{ value: unknown; text: string }> {
+async function explain({ core, run, project, flags, given }: Verb): Promise<{ value: unknown; text: string }> {
   const { pod, policy, unmatched, from, to, port, protocol } = flags as {
     readonly [name in 'pod' | 'policy' | 'from' | 'to' | 'port' | 'protocol']?: string;
   } & { readonly unmatched?: boolean };
-  const asked = [pod, policy, unmatched, from ?? to ?? port].filter((q) => q !== undefined);
+  // It has a default: only one that is named belongs to a question.
+  const named = given.has('protocol') ? protocol : undefined;
+  const asked = [pod, policy, unmatched, from ?? to ?? port ?? named].filter((q) => q !== undefined);
   if (asked.length !== 1) {
     throw inputError('explain answers one question: --from with --to and --port, or --pod, --policy or --unmatched');
   }

@@ -5,7 +5,7 @@ import type { Run } from '../host/run.ts';
 import type { Approve, Project } from '../pipeline.ts';
 import { registerChangeVerbs, showPlan } from './change-verbs.ts';
 import { exitCodeOfReport, registerKeptVerbs } from './kept-verbs.ts';
-import { type Flags, LOCAL, type OptionName, SCOPE, TARGET } from './options.ts';
+import { type Flags, LOCAL, type OptionName, refuseGiven, refuseWithoutImage, SCOPE, TARGET } from './options.ts';
 import { outputFile } from './output-file.ts';
 import { registerPolicyVerbs } from './policy-verbs.ts';
 
@@ -37,6 +37,11 @@ export type Register = (
   extra?: readonly Option[],
 ) => void;
 
+/** An image that is named by itself is what is meant, whatever the base image is. */
+function refuseBesides(v: Verb, reference: string | undefined): void {
+  if (reference !== undefined) refuseGiven(v, ['image'], `${reference} is the image that is meant`);
+}
+
 /** The verbs, each with the options that it reads. */
 export function registerVerbs(verb: Register): void {
   const report = ({ core, show }: Verb, value: Core.Report): number => {
@@ -62,7 +67,12 @@ export function registerVerbs(verb: Register): void {
       'yes',
     ],
     async (v) => {
-      if (v.flags.dryRun) return showPlan(v, await v.core.plan(v.run, v.project));
+      refuseWithoutImage(v);
+      if (v.flags.dryRun) {
+        const why = '--dry-run ends with the plan, before any packet and the report';
+        refuseGiven(v, ['trust', 'probeTimeout', 'keep'], why, 'leave out --dry-run');
+        return showPlan(v, await v.core.plan(v.run, v.project));
+      }
       const result = await v.core.sync(v.run, v.project, v.approve);
       return result ? report(v, result) : 130;
     },
@@ -71,7 +81,10 @@ export function registerVerbs(verb: Register): void {
     'plan',
     'show every change that sync would make',
     [...TARGET, ...LOCAL, ...IMAGE, 'images', ...SCOPE, 'acceptWider', 'enableDns'],
-    async (v) => showPlan(v, await v.core.plan(v.run, v.project)),
+    async (v) => {
+      refuseWithoutImage(v);
+      return showPlan(v, await v.core.plan(v.run, v.project));
+    },
   );
   verb(
     'capture',
@@ -79,6 +92,7 @@ export function registerVerbs(verb: Register): void {
     [...TARGET, 'force'],
     async (v) => {
       const out = (v.flags as { output?: string }).output ?? 'clparity.snapshot.yaml';
+      if (out === '-') refuseGiven(v, ['force'], 'stdout is no file to replace');
       const file = out === '-' ? undefined : await outputFile(v, 'snapshot', out);
       const snapshot = await v.core.capture(v.run, v.project);
       if (!file) v.show(snapshot, () => v.core.formatSnapshot(snapshot).trimEnd());
@@ -87,12 +101,7 @@ export function registerVerbs(verb: Register): void {
         await file.write(v.core.formatSnapshot(snapshot, path));
         const counts = v.core.snapshotCounts(snapshot);
         v.show({ path, ...counts, gaps: snapshot.gaps }, () =>
-          [
-            `${path}: ${Object.entries(counts)
-              .map(([k, n]) => `${n} ${k}`)
-              .join(', ')}`,
-            ...snapshot.gaps.map((g) => `! ${g.message}`),
-          ].join('\n'),
+          [`${path}: ${v.core.countsText(counts)}`, ...snapshot.gaps.map((g) => `! ${g.message}`)].join('\n'),
         );
       }
       return 0;
@@ -109,6 +118,7 @@ export function registerVerbs(verb: Register): void {
     'pull the base image by digest into the Docker daemon and pin it in the lock file',
     ['host', ...IMAGE, 'yes'],
     async (v, reference) => {
+      refuseBesides(v, reference);
       await v.agree(`Pull ${reference ?? v.project.settings.image} into the Docker daemon?`);
       const update = (v.flags as { update?: boolean }).update === true;
       const lock = await v.core.pull(v.run, v.project, reference, update);
@@ -122,6 +132,7 @@ export function registerVerbs(verb: Register): void {
     'what the base image is: OS, packages, end of life, signatures, each with its evidence',
     ['host', ...IMAGE, 'trust'],
     async (v, reference) => {
+      refuseBesides(v, reference);
       const facts = await v.core.image(v.run, v.project, reference);
       v.show(facts, () => v.core.factsText(facts));
       return 0;
@@ -134,7 +145,14 @@ export function registerVerbs(verb: Register): void {
     async (v) => {
       const list = await v.core.images(v.run, v.project);
       v.show(list, () => v.core.imagesText(list));
-      return 0;
+      // The base image may be among what runs.
+      const left = [...new Set(list.gaps.flatMap((gap) => (gap.unanswered ? [gap.reference] : [])))];
+      if (left.length === 0) return 0;
+      v.run.log(
+        'error',
+        `${counted(left.length, 'image')} could not be looked up; the list says why: ${left.join(', ')}`,
+      );
+      return 3;
     },
   );
   verb(
@@ -142,6 +160,7 @@ export function registerVerbs(verb: Register): void {
     'load the pinned image, or one that you built, into every node of the local cluster',
     [...LOCAL, ...IMAGE, 'yes'],
     async (v, reference) => {
+      refuseBesides(v, reference);
       await v.agree(`Load ${reference ?? v.project.settings.image} into the local cluster's nodes?`);
       const nodes = await v.core.load(v.run, v.project, reference);
       v.show(nodes, () => v.core.loadText(nodes));
@@ -210,6 +229,7 @@ export function registerVerbs(verb: Register): void {
     'what is missing here, and the command that fixes it',
     ['context', 'snapshot', ...LOCAL, 'image', 'registryMirror'],
     async (v) => {
+      refuseWithoutImage(v);
       const results = await v.core.doctor(v.run, v.project);
       v.show(results, () =>
         results

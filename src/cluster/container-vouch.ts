@@ -5,7 +5,7 @@ import type { Run } from '../host/run.ts';
 import { dialBeside, execInContainer } from '../image/docker.ts';
 import type { Connection, KubeObject } from '../target/rest.ts';
 import { internalAddresses } from './container-kinds.ts';
-import { type ContainerKind, containerClusters, type NodeContainers } from './node-containers.ts';
+import { type ContainerKind, containerClusters, type NodeContainers, stoppedNodes } from './node-containers.ts';
 import { type LocalCluster, type VouchedCluster, vouchedBy } from './provider.ts';
 import { adminConfig, askedPatiently, seenFromOutside } from './seen.ts';
 
@@ -80,8 +80,8 @@ async function runningNodes(
     throw inputError(`There is no ${provider} cluster ${cluster.name}`, { action: `See "${kind.lister}".` });
   }
   if (found.stopped.length > 0) {
-    throw environmentError(`Nodes of ${provider}:${cluster.name} are stopped: ${found.stopped.join(', ')}`, {
-      action: `Start them with "${found.start}".`,
+    throw environmentError(`${provider}:${cluster.name} can't be used as it is: ${stoppedNodes(found.stopped)}`, {
+      action: `Start ${found.stopped.length === 1 ? 'it' : 'them'} with "${found.start}".`,
     });
   }
   return found;

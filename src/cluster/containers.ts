@@ -3,21 +3,22 @@ import type { Run } from '../host/run.ts';
 import { execInContainer } from '../image/docker.ts';
 import { containerImporter, withClosed } from './container-import.ts';
 import { vouchForContainers } from './container-vouch.ts';
-import { type ContainerKind, containerClusters } from './node-containers.ts';
+import { type ContainerKind, containerClusters, stoppedNodes } from './node-containers.ts';
 import type { LocalCluster, Provider } from './provider.ts';
 
 /** The clusters of a tool whose nodes are containers, found by these containers' labels, never by the user's kubeconfig. */
 export async function listContainerClusters(docker: Docker, kind: ContainerKind, run: Run): Promise<LocalCluster[]> {
   const clusters = await containerClusters(docker, kind, run);
-  return clusters.map(({ name, running, start }) => ({
+  return clusters.map(({ name, running, stopped, start }) => ({
     provider: kind.provider,
     name,
     id: `${kind.provider}:${name}`,
     nodes: running,
-    ...(running.length === 0 && {
+    // Nobody vouches for a cluster without all of its nodes.
+    ...(stopped.length > 0 && {
       fault: {
-        message: `${kind.provider}:${name} is stopped`,
-        action: `Start it: "${start}".`,
+        message: running.length === 0 ? `${kind.provider}:${name} is stopped` : stoppedNodes(stopped),
+        action: `Start ${stopped.length === 1 || running.length === 0 ? 'it' : 'them'} with "${start}".`,
       },
     }),
     exec: (node, argv, options) => execInContainer(docker, node, argv, options),

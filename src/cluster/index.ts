@@ -74,15 +74,20 @@ export async function listAll(from: readonly Provider[], run: Run): Promise<Loca
 }
 
 /** Looks for the local clusters and chooses one: see chooseCluster. */
-export async function findCluster(id: string | undefined, from: readonly Provider[], run: Run): Promise<LocalCluster> {
-  return chooseCluster(id, await listAll(from, run));
+export async function findCluster(
+  id: string | undefined,
+  from: readonly Provider[],
+  run: Run,
+  last?: string,
+): Promise<LocalCluster> {
+  return chooseCluster(id, await listAll(from, run), last);
 }
 
 /**
- * The local cluster that `id` names (`kind:NAME`, or the provider alone where it has one); without an id, the only one
- * there is. Throws `input` naming what there is and the command to pick or make one.
+ * The local cluster that `id` names (`kind:NAME`, or the provider alone where it has one); without an id, the one that
+ * was worked on `last` where that is known and it is there, else the only one there is. Throws `input` naming what there is and the command to pick or make one.
  */
-export function chooseCluster(id: string | undefined, all: readonly LocalCluster[]): LocalCluster {
+export function chooseCluster(id: string | undefined, all: readonly LocalCluster[], last?: string): LocalCluster {
   const ids = all.map((cluster) => cluster.id).join(', ');
   if (all.length === 0) {
     throw inputError(id === undefined ? 'There is no local cluster here' : `There is no local cluster ${id}`, {
@@ -90,8 +95,10 @@ export function chooseCluster(id: string | undefined, all: readonly LocalCluster
     });
   }
   // One that isn't on this machine, or that can only be named, is never taken without being named.
-  const [first, second] = all.filter(({ provider }) => provider !== 'remote' && provider !== DESKTOP);
-  if (id === undefined && first && !second) return first;
+  const local = all.filter(({ provider }) => provider !== 'remote' && provider !== DESKTOP);
+  const [first, second] = local;
+  const unasked = local.find((cluster) => cluster.id === last) ?? (second ? undefined : first);
+  if (id === undefined && unasked) return unasked;
   const ofProvider = all.filter((cluster) => cluster.provider === id);
   const found = all.find((cluster) => cluster.id === id) ?? (ofProvider.length === 1 ? ofProvider[0] : undefined);
   if (found) return found;

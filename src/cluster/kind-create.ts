@@ -82,7 +82,7 @@ async function create(
   onNote: (line: string) => void,
 ): Promise<void> {
   let done = false;
-  const { exitCode, stderr, stdout } = await host.exec(
+  const { exitCode, stderr } = await host.exec(
     [
       ...['kind', 'create', 'cluster', '--name', made.name, '--config', '-', '--wait', made.bare ? '0s' : '3m'],
       ...['--kubeconfig', made.kubeconfig, ...(made.image ? ['--image', made.image] : [])],
@@ -92,8 +92,8 @@ async function create(
       env,
       stdin: kindConfig(made.workers, made.bare),
       onLine(line) {
-        // Its last lines tell how to use the kubeconfig that is about to go.
-        done ||= line.startsWith('Set kubectl context');
+        // Its last lines tell how to use the kubeconfig that is about to go, or what the error here says.
+        done ||= line.startsWith('Set kubectl context') || FAILURE.test(line);
         if (done) return;
         run.log('info', line);
         onNote(line.trim());
@@ -104,9 +104,32 @@ async function create(
     run.log('info', `kubectl gets access to it with "kind export kubeconfig --name ${made.name}"`);
     return;
   }
-  throw environmentError(`kind can't make the cluster ${made.name}: ${lastLines(stderr || stdout)}`, {
-    action: 'Run "clparity doctor"; on WSL see https://kind.sigs.k8s.io/docs/user/using-wsl2.',
-  });
+  const { essence, rest } = failureOf(stderr);
+  for (const line of rest) run.log('info', line);
+  throw environmentError(
+    `kind can't make the cluster ${made.name}: ${essence ?? `it ended with exit code ${exitCode}`}`,
+    {
+      action: 'Run "clparity doctor"; on WSL see https://kind.sigs.k8s.io/docs/user/using-wsl2.',
+    },
+  );
+}
+
+/** How kind begins to say why it fails. */
+const FAILURE = /^ERROR: /m;
+/** So many lines of that an error has room for. */
+const ESSENCE = 5;
+
+/**
+ * Kind's words on its failure, which may go on with all that a program in a node printed: the first line and the last ones
+ * for the error, the rest for the log, so that nothing is said twice.
+ */
+function failureOf(output: string): { readonly essence?: string; readonly rest: readonly string[] } {
+  const start = output.search(FAILURE);
+  if (start < 0) return { rest: [] };
+  const [first = '', ...more] = output.slice(start).trim().split('\n');
+  const last = more.slice(1 - ESSENCE);
+  const essence = [first.replace(FAILURE, ''), ...last].join('\n');
+  return { essence, rest: more.slice(0, more.length - last.length) };
 }
 
 /** Deletes what a failed or cancelled creation left, without the cancelled signal, and returns the error to throw. */

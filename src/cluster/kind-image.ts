@@ -13,6 +13,7 @@ export type NewestPatch = (minor: string, signal: AbortSignal) => Promise<string
 /**
  * The node image to make a cluster from: what the user named (a reference, or an archive that is loaded), else one in
  * the daemon of that minor, else the public one. Undefined leaves the choice to kind: no minor is asked for, none is here.
+ * Throws an input error for the path of an archive that isn't there.
  */
 export async function chooseNodeImage(
   docker: Docker,
@@ -23,7 +24,13 @@ export async function chooseNodeImage(
   const { nodeImage, minor } = options;
   if (nodeImage !== undefined) {
     const parts = await archiveParts(nodeImage);
-    return parts.length > 0 ? loadArchive(docker, nodeImage, parts, run) : nodeImage;
+    if (parts.length > 0) return loadArchive(docker, nodeImage, parts, run);
+    if (!looksLikePath(nodeImage)) return nodeImage;
+    // Docker would look for a registry of that name.
+    throw inputError(`There is no node image ${nodeImage}: it looks like a path, and no such file is there`, {
+      action:
+        'Check the path of the archive (FILE, or its parts FILE.0, FILE.1, …), or name a reference: REPOSITORY:TAG.',
+    });
   }
   const images = await docker.listImages({ abortSignal: run.signal });
   const present = bestNodeImage(
@@ -58,6 +65,10 @@ export function bestNodeImage(tags: readonly string[], minor: string | undefined
       b.suffix.localeCompare(a.suffix),
   );
   return candidates[0]?.tag;
+}
+
+function looksLikePath(text: string): boolean {
+  return /^(\/|\.\.?\/|~)|\\|\.(tar|tgz|tar\.(gz|zst))(\.0)?$/.test(text);
 }
 
 /** The files that make up an archive, in order: itself, or the numbered parts `X.0`, `X.1`, … Empty for a reference. */

@@ -85,6 +85,11 @@ export async function containerClusters(docker: Docker, kind: ContainerKind, run
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
+/** `node a is stopped`, `nodes a, b are stopped`. */
+export function stoppedNodes(names: readonly string[]): string {
+  return names.length === 1 ? `node ${names.join()} is stopped` : `nodes ${names.join(', ')} are stopped`;
+}
+
 /** What makes containers run: Docker starts what is paused by another command than what has ended. */
 export function startCommand(stopped: readonly string[], paused: readonly string[]): string {
   const commands: [string, readonly string[]][] = [

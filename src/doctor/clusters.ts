@@ -1,5 +1,6 @@
 import { DESKTOP } from '../cluster/desktop.ts';
 import { chooseCluster, listAll, openProviders } from '../cluster/index.ts';
+import { whyNotReady } from '../cluster/node-ready.ts';
 import type { LocalCluster, Provider } from '../cluster/provider.ts';
 import { counted } from '../host/counted.ts';
 import { environmentError, ParityError } from '../host/errors.ts';
@@ -80,13 +81,10 @@ async function sickNodes(provider: Provider, cluster: LocalCluster, { run }: Pat
 
 /** Nothing where the node is ready; else the kubelet's own reason. */
 export function notReady(node: KubeObject, cluster: Pick<LocalCluster, 'id' | 'provider'>): Finding[] {
-  const status = node.status as
-    | { conditions?: readonly { type: string; status: string; message?: string }[] }
-    | undefined;
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
-  if (ready?.status === 'True') return [];
+  const reason = whyNotReady(node);
+  if (reason === undefined) return [];
   const { name } = node.metadata;
-  const why = ready?.message ? `: ${ready.message}` : '';
+  const why = reason === '' ? '' : `: ${reason}`;
   return [
     {
       ...fault(

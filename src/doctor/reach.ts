@@ -1,3 +1,4 @@
+import { counted } from '../host/counted.ts';
 import { parseReference } from '../image/reference.ts';
 import { openImageRegistry } from '../image/resolve.ts';
 import { openTarget } from '../open.ts';
@@ -30,7 +31,7 @@ export const target: Check = {
     const { policies, workloads, gaps } = (await openTarget(run, project)).snapshot;
     const missing = gaps.map((g) => g.message).join('; ');
     return {
-      detail: `${policies.length} policies, ${workloads.length} workloads${missing ? `; not readable: ${missing}` : ''}`,
+      detail: `${counted(policies.length, 'policy', 'policies')}, ${counted(workloads.length, 'workload')}${missing ? `; not readable: ${missing}` : ''}`,
     };
   },
 };

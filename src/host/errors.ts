@@ -57,3 +57,8 @@ export function whatEnded(signal: AbortSignal, error: unknown): unknown {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** What happened and what to do next, for a place that has room for one text. */
+export function withAction(error: Pick<ParityError, 'message' | 'action'>): string {
+  return error.action === undefined ? error.message : `${error.message}. ${error.action}`;
+}

@@ -22,7 +22,7 @@ export async function replaceFile(path: string, content: string): Promise<void> 
       throw error;
     }
   } catch (cause) {
-    throw unwritten(path, cause);
+    throw await unwritten(path, cause);
   }
 }
 
@@ -40,6 +40,14 @@ export function isFull(cause: unknown): boolean {
   return ['ENOSPC', 'EDQUOT'].includes((cause as NodeJS.ErrnoException).code ?? '');
 }
 
+/** False where that can't be told: the error that is being explained is the better one then. */
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (there) => there.isDirectory(),
+    () => false,
+  );
+}
+
 async function statIfAny(path: string) {
   try {
     return await stat(path);
@@ -49,11 +57,19 @@ async function statIfAny(path: string) {
   }
 }
 
-function unwritten(path: string, cause: unknown): Error {
+async function unwritten(path: string, cause: unknown): Promise<Error> {
+  const folder = dirname(path);
   switch ((cause as NodeJS.ErrnoException).code) {
     case 'ENOENT':
     case 'ENOTDIR':
-      return inputError(`There is no folder ${dirname(path)}`, { cause, action: 'Make it first, or name another.' });
+      // Where the system itself makes all files, as in /proc, that is said of the file to make.
+      if (await isFolder(folder)) {
+        return environmentError(`Can't write ${path}: no file can be made in ${folder}`, {
+          cause,
+          action: 'Name a file in another folder.',
+        });
+      }
+      return inputError(`There is no folder ${folder}`, { cause, action: 'Make it first, or name another.' });
     case 'EISDIR':
       return inputError(`${path} is a folder`, { cause, action: 'Name a file.' });
     default:

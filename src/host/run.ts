@@ -1,4 +1,4 @@
-import { isCancelled, isParityError, messageOf } from './errors.ts';
+import { isCancelled, isParityError, withAction } from './errors.ts';
 
 /** How far a step is. Bytes are bytes; items are whatever the step counts (nodes, objects, probes). */
 export interface Progress {
@@ -40,8 +40,7 @@ export async function besides({ log }: Pick<Run, 'log'>, outcome: string, work: 
     await work();
   } catch (error) {
     if (!isParityError(error) || isCancelled(error)) throw error;
-    const why = [messageOf(error), error.action].filter((part) => part !== undefined).join('. ');
-    log('error', `${outcome}: ${why}`);
+    log('error', `${outcome}: ${withAction(error)}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { counted } from '../host/counted.ts';
 import { inputError } from '../host/errors.ts';
 import type { Inventory } from './archive-source.ts';
 import { digestOf } from './digest.ts';
@@ -164,7 +165,9 @@ function lockOf(
   if (index === undefined && config.platform !== platform) throw platformMismatch(what, platform, config.platform);
   if (configText === undefined) for (const layer of manifest.layers) requireBlob(inventory, layer.digest, path);
   if (config.diffIds.length !== manifest.layers.length) {
-    throw inputError(`${what} has ${manifest.layers.length} layers, but its config speaks of ${config.diffIds.length}`);
+    throw inputError(
+      `${what} has ${counted(manifest.layers.length, 'layer')}, but its config speaks of ${config.diffIds.length}`,
+    );
   }
   const manifestDigest = digestOf(text);
   const digest = index === undefined ? manifestDigest : digestOf(index);

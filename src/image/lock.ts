@@ -1,5 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { counted } from '../host/counted.ts';
 import { environmentError, inputError, messageOf } from '../host/errors.ts';
 import { replaceFile } from '../host/replace-file.ts';
 import { checkDigest, isDigest } from './digest.ts';
@@ -185,7 +186,9 @@ function checkLock(lock: ImageLock): void {
   if (manifest.kind !== 'manifest') throw inputError('"manifest" is an index');
   if (manifest.config.digest !== lock.configDigest) throw inputError('"configDigest" is not the manifest\'s');
   if (manifest.layers.length !== lock.diffIds.length) {
-    throw inputError(`"diffIds" has ${lock.diffIds.length} layers, the manifest has ${manifest.layers.length}`);
+    throw inputError(
+      `"diffIds" has ${counted(lock.diffIds.length, 'layer')}, the manifest has ${manifest.layers.length}`,
+    );
   }
   if (lock.index === undefined) {
     if (lock.digest !== lock.manifestDigest) throw inputError('"digest" is an index\'s, but there is no "index"');

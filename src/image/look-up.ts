@@ -1,4 +1,4 @@
-import { messageOf, ParityError } from '../host/errors.ts';
+import { messageOf, ParityError, withAction } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { type Pinned, pinImage, registryOf, type Source } from './base-image.ts';
 import { type ConfigFacts, configFacts } from './built-on.ts';
@@ -15,6 +15,8 @@ export interface FoundImage extends RunningImage {
   readonly pinned?: Pinned;
   readonly config?: ConfigFacts;
   readonly problem?: string;
+  /** As in ImageGap. */
+  readonly unanswered?: true;
   /** For which platforms there is one, where this machine's isn't among them. */
   readonly platforms?: readonly string[];
 }
@@ -47,7 +49,8 @@ async function lookUp(run: Run, from: Source, image: RunningImage, locks: readon
   } catch (error) {
     run.signal.throwIfAborted();
     if (!(error instanceof ParityError)) throw error;
-    const problem = [messageOf(error), ...(error.action ? [error.action] : [])].join('. ');
+    const problem = withAction(error);
+    if (error.kind === 'environment') return { ...image, problem, unanswered: true };
     const platforms = error.kind === 'input' ? await platformsOf(run, from, image.reference) : undefined;
     return { ...image, problem, ...(platforms ? { platforms } : {}) };
   }

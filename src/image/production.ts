@@ -41,8 +41,8 @@ export async function lookUpProduction(
 }
 
 /** An image that is only for other platforms is not a gap: it is known why it isn't here. */
-function gapOf({ reference, problem, platforms }: FoundImage): ImageGap[] {
-  return problem === undefined || platforms ? [] : [{ reference, reason: problem }];
+function gapOf({ reference, problem, platforms, unanswered }: FoundImage): ImageGap[] {
+  return problem === undefined || platforms ? [] : [{ reference, reason: problem, ...(unanswered && { unanswered }) }];
 }
 
 /** For which nodes an image is, where it isn't for this machine's. */

@@ -1,3 +1,4 @@
+import { counted } from '../host/counted.ts';
 import { inputError } from '../host/errors.ts';
 import type { Host } from '../host/host.ts';
 import type { Run } from '../host/run.ts';
@@ -82,7 +83,7 @@ async function lookUp(
   if (own && config.platform !== platform) throw platformMismatch(reference, platform, config.platform);
   if (config.diffIds.length !== manifest.layers.length) {
     throw inputError(
-      `${reference} has ${manifest.layers.length} layers, but its config speaks of ${config.diffIds.length}`,
+      `${reference} has ${counted(manifest.layers.length, 'layer')}, but its config speaks of ${config.diffIds.length}`,
     );
   }
   return {

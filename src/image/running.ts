@@ -15,6 +15,8 @@ export interface RunningImage {
 export interface ImageGap {
   readonly reference: string;
   readonly reason: string;
+  /** The surroundings were in the way, as a registry that doesn't answer: asked another time it may be known. */
+  readonly unanswered?: true;
 }
 
 /**

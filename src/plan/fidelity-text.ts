@@ -23,7 +23,7 @@ export function formsText(fidelity: readonly PolicyFidelity[]): string | undefin
   const own = applied.filter(({ verbatim }) => verbatim).length;
   const none = fidelity.length - applied.length;
   const rest = none > 0 ? `, ${none} not applied` : '';
-  return `Policies: ${own} as they are, ${applied.length - own} translated${rest}.`;
+  return `Policies: ${own} as ${own === 1 ? 'it is' : 'they are'}, ${applied.length - own} translated${rest}.`;
 }
 
 /** What is to be known of the policies that mean something else here: a line each, and up to `most` connections that differ. */

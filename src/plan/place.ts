@@ -13,6 +13,12 @@ export function placeOf(cluster: string, { namespacePrefix }: Pick<Settings, 'na
   return namespacePrefix === '' ? cluster : `${cluster}/${namespacePrefix}*`;
 }
 
+/** The cluster's id and the prefix of a place: the other way round of placeOf. */
+export function whatIsAt(place: string): { readonly cluster: string; readonly namespacePrefix: string } {
+  const [, cluster = place, namespacePrefix = ''] = /^(.*)\/([a-z][-a-z0-9]*-)\*$/.exec(place) ?? [];
+  return { cluster, namespacePrefix };
+}
+
 /** Where a plan is for, and in full where that isn't on this machine. */
 export function whereOf(
   { id, elsewhere }: Pick<VouchedCluster, 'id' | 'elsewhere'>,
@@ -41,7 +47,6 @@ export function choiceOf(
   report: Pick<Report, 'target' | 'cluster' | 'readFrom'>,
   target: Pick<Snapshot, 'source'> | undefined,
 ): Pick<Settings, 'context' | 'snapshot' | 'cluster' | 'namespacePrefix'> {
-  const [, cluster = report.cluster, namespacePrefix = ''] = /^(.*)\/([a-z][-a-z0-9]*-)\*$/.exec(report.cluster) ?? [];
   const path = report.readFrom ?? (target?.source.kind === 'files' ? report.target : undefined);
-  return { ...(path === undefined ? { context: report.target } : { snapshot: path }), cluster, namespacePrefix };
+  return { ...(path === undefined ? { context: report.target } : { snapshot: path }), ...whatIsAt(report.cluster) };
 }

@@ -1,3 +1,4 @@
+import { counted } from '../host/counted.ts';
 import { atOnce } from '../host/slices.ts';
 import type { EngineName, Protocol } from '../snapshot/model.ts';
 import { type CompiledModel, compile } from './compile.ts';
@@ -117,7 +118,7 @@ export function matrixText({ engine, groups, connections, outside = [], ignored 
   const lines = pairLines(connections);
   const total = groups.filter((g) => g.count > 1).length + groups.length * (groups.length - 1);
   return [
-    `${groups.length} groups of pods, engine ${engine}; ${lines.length} of ${total} pairs may connect`,
+    `${counted(groups.length, 'group')} of pods, engine ${engine}; ${lines.length} of ${counted(total, 'pair')} may connect`,
     ...lines,
     ...pairLines(outside),
     ...ignored.map((line) => `decides nothing: ${line}`),

@@ -1,3 +1,4 @@
+import { counted } from '../host/counted.ts';
 import type { ImageLock, NodeImage } from '../image/model.ts';
 import type { ObjectPlan } from '../plan/model.ts';
 import type { Gap, NodeFacts, Snapshot } from '../snapshot/model.ts';
@@ -25,7 +26,11 @@ export function isPoliciesGap(gap: Pick<Gap, 'resource'>): boolean {
 export function targetFindings(snapshot: Snapshot): Finding[] {
   const { source, engine } = snapshot;
   const counts = [
-    `${snapshot.namespaces.length} namespaces, ${snapshot.workloads.length} workloads, ${snapshot.policies.length} network policies`,
+    [
+      counted(snapshot.namespaces.length, 'namespace'),
+      counted(snapshot.workloads.length, 'workload'),
+      counted(snapshot.policies.length, 'network policy', 'network policies'),
+    ].join(', '),
     source.kubernetesVersion ? `Kubernetes ${source.kubernetesVersion}` : '',
     `engine: ${engine.name}${engine.version ? ` ${engine.version}` : ''}${engine.evidence.length > 0 ? ` (${engine.evidence.join('; ')})` : ''}`,
   ].filter(Boolean);
@@ -90,7 +95,9 @@ export function imageFindings(
 ): Finding[] {
   const evidence = [
     facts,
-    ...images.map((n) => `${onNodes ? 'node ' : ''}${n.node}: ${n.names.join(', ')}; ${n.diffIds.length} layers`),
+    ...images.map(
+      (n) => `${onNodes ? 'node ' : ''}${n.node}: ${n.names.join(', ')}; ${counted(n.diffIds.length, 'layer')}`,
+    ),
   ];
   const isRight = (n: NodeImage) =>
     n.names.some((name) => name.endsWith(`@${lock.digest}`)) && n.diffIds.join() === lock.diffIds.join();
@@ -129,7 +136,10 @@ export function verifyFindings(result: VerifyResult, fidelity: ObjectPlan['fidel
   const { enforcement, differences, counts } = result;
   const lines = Object.entries(counts)
     .filter(([, c]) => c.probed > 0)
-    .map(([protocol, c]) => `${protocol}: ${c.agreed} of ${c.probed} probed connections agree`);
+    .map(
+      ([protocol, c]) =>
+        `${protocol}: ${c.agreed} of ${counted(c.probed, 'probed connection')} ${c.agreed === 1 ? 'agrees' : 'agree'}`,
+    );
   const probed = Object.values(counts).reduce((sum, c) => sum + c.probed, 0);
   const findings: Finding[] = [
     {
@@ -152,7 +162,10 @@ export function verifyFindings(result: VerifyResult, fidelity: ObjectPlan['fidel
     findings.push({
       layer: 'connections',
       state: 'equal',
-      title: `All ${probed} probed connections behave as at the target`,
+      title:
+        probed === 1
+          ? 'The 1 probed connection behaves as at the target'
+          : `All ${probed} probed connections behave as at the target`,
       evidence: lines,
     });
   } else {
@@ -161,7 +174,9 @@ export function verifyFindings(result: VerifyResult, fidelity: ObjectPlan['fidel
       layer: 'connections',
       state: 'differs',
       title:
-        `${differences.length} of ${probed} probed connections differ from the target` +
+        (probed === 1
+          ? 'The 1 probed connection differs from the target'
+          : `${differences.length} of ${probed} probed connections differ from the target`) +
         (predicted.length > 0 ? `, ${predicted.length} of them as predicted` : ''),
       evidence: [...lines, ...predicted.slice(0, SHOWN)],
     });

@@ -1,5 +1,5 @@
 import { escaped } from './escape.ts';
-import { type Grid, type GridCell, MOST_ITEMS } from './grid.ts';
+import { type Grid, type GridCell, itemsText, MOST_ITEMS } from './grid.ts';
 import { clipped, round } from './picture.ts';
 
 const FONT = 'font-family="system-ui, sans-serif" font-size="11" fill="#1a1a1a"';
@@ -54,7 +54,7 @@ function graphSvg(grid: Grid): string {
   const angle = (i: number) => (2 * Math.PI * i) / Math.max(1, items.length) - Math.PI / 2;
   const point = (i: number, r: number) =>
     [round(middle + r * Math.cos(angle(i))), round(middle + r * Math.sin(angle(i)))] as const;
-  const title = `Allowed connections: ${open} between ${items.length} ${grid.collapsed ? 'namespaces' : 'groups of pods'}`;
+  const title = `Allowed connections: ${open} between ${itemsText(items.length, grid.collapsed)}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${round(middle * 2)}" height="${round(middle * 2)}" viewBox="0 0 ${round(middle * 2)} ${round(middle * 2)}" role="img" aria-label="${escaped(title)}">`,
     `<title>${escaped(title)}</title>`,

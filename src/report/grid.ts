@@ -1,3 +1,4 @@
+import { counted } from '../host/counted.ts';
 import { atOnce } from '../host/slices.ts';
 import type { Matrix, MatrixConnection } from '../policy/matrix.ts';
 
@@ -118,4 +119,9 @@ function namespaceCells({ groups }: Matrix, between: Between): (from: string, to
     if (open.length === pairs.length && open.every(isEverything)) return { verdict: 'all', text: EVERY };
     return { verdict: 'some', text: `${open.length} of ${pairs.length} pairs may connect` };
   };
+}
+
+/** How many rows a grid has, in words. */
+export function itemsText(count: number, collapsed: boolean): string {
+  return collapsed ? counted(count, 'namespace') : `${counted(count, 'group')} of pods`;
 }

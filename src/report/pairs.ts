@@ -1,6 +1,6 @@
 import { choiceOf } from '../plan/place.ts';
 import type { Report } from './model.ts';
-import { keptReports, lastTarget } from './store.ts';
+import { type Kept, keptReports, lastTarget, readKept } from './store.ts';
 
 /** The last report of a pair of target and cluster, and the settings that choose the pair. */
 export interface KeptPair {
@@ -8,10 +8,11 @@ export interface KeptPair {
   readonly choice: ReturnType<typeof choiceOf>;
 }
 
-/** Every pair that a folder compared, the newest first. Throws an input error where a file of ours can't be read. */
-export async function keptPairs(folder: string): Promise<KeptPair[]> {
+/** Every pair that a folder compared, the newest first. */
+export async function keptPairs(folder: string): Promise<Kept<KeptPair>> {
   const reports = await keptReports(folder);
-  return Promise.all(
-    reports.map(async (report) => ({ report, choice: choiceOf(report, await lastTarget(folder, report)) })),
+  const pairs = await readKept(
+    reports.values.map(async (report) => ({ report, choice: choiceOf(report, await lastTarget(folder, report)) })),
   );
+  return { values: pairs.values, damaged: [...reports.damaged, ...pairs.damaged] };
 }

@@ -2,7 +2,7 @@ import { inSlices } from '../host/slices.ts';
 import type { Matrix } from '../policy/matrix.ts';
 import type { GridData } from './connections-data.ts';
 import { escaped } from './escape.ts';
-import { type CellVerdict, type Grid, type GridCell, gridSteps } from './grid.ts';
+import { type CellVerdict, type Grid, type GridCell, gridSteps, itemsText } from './grid.ts';
 
 /** Where a cell leads to; undefined where nothing is told of it. */
 export type LinkOf = (cell: GridCell) => string | undefined;
@@ -50,8 +50,7 @@ export function* gridSvgSteps(grid: Grid, { linkOf, differing = [] }: GridMarks 
   const top = longest * CHARACTER + 30;
   const size = grid.items.length * CELL;
   const [width, height] = [Math.max(left + size + 10, LEGEND.length * LEGEND_STEP), top + size + 34];
-  const what = grid.collapsed ? 'namespaces' : 'groups of pods';
-  const title = `Who may reach whom: ${grid.items.length} ${what}, engine ${grid.engine}`;
+  const title = `Who may reach whom: ${itemsText(grid.items.length, grid.collapsed)}, engine ${grid.engine}`;
   const cells: string[] = [];
   for (const [i, row] of grid.cells.entries()) {
     for (const [j, cell] of row.entries()) {

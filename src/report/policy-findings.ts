@@ -19,14 +19,20 @@ export function policyFindings(
     findings.push({
       layer: 'policies',
       state: 'equal',
-      title: `${asThere} namespaces and policies are as at the target`,
+      title:
+        asThere === 1
+          ? '1 namespace or policy is as at the target'
+          : `${asThere} namespaces and policies are as at the target`,
       evidence: marks.map((o) => `${titleOf(o)} is marked as mirrored under another name of a target`),
     });
   } else {
     findings.push({
       layer: 'policies',
       state: 'differs',
-      title: `${objects.length} namespaces and policies are not as at the target`,
+      title:
+        objects.length === 1
+          ? '1 namespace or policy is not as at the target'
+          : `${objects.length} namespaces and policies are not as at the target`,
       evidence: objects.map((o) => `${o.action} ${titleOf(o)}`),
     });
   }
@@ -57,7 +63,10 @@ function fidelityFindings(fidelity: ObjectPlan['fidelity']): Finding[] {
   const counted: Finding = {
     layer: 'policies',
     state: 'equal',
-    title: `${exact.length} of ${fidelity.length} policies allow exactly what they do at the target`,
+    title:
+      fidelity.length === 1
+        ? `${exact.length} of 1 policy allows exactly what it does at the target`
+        : `${exact.length} of ${fidelity.length} policies allow exactly what they do at the target`,
     evidence: [...formLines(exact), ...exact.flatMap((f) => f.notes.map((note) => `${f.policy}: ${note}`))],
   };
   const others = fidelity

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Drift } from '../drift/model.ts';
-import { environmentError, inputError, messageOf } from '../host/errors.ts';
+import { environmentError, inputError, isParityError, messageOf, type ParityError } from '../host/errors.ts';
 import { isFull, removeFile, replaceFile } from '../host/replace-file.ts';
 import type { Snapshot } from '../snapshot/model.ts';
 import type { Report } from './model.ts';
 
-const FOLDER = '.clparity';
+/** Holds what is kept of a project folder, in it. */
+export const FOLDER = '.clparity';
 const REPORT = 'report.json';
 const TARGET = 'target.json';
 const LOCAL = 'local.json';
@@ -74,8 +75,26 @@ function pairName({ target, cluster }: Pair): string {
   return `${readable}-${digest}`;
 }
 
+/** What several files of ours hold, and an error for each that is damaged. */
+export interface Kept<T> {
+  readonly values: readonly T[];
+  /** Each names its file, why it can't be read, and what to do. */
+  readonly damaged: readonly ParityError[];
+}
+
+/** Reads several files of ours: a damaged one keeps nobody from the others. Rejects for what is no fault of a file. */
+export async function readKept<T>(readings: readonly Promise<T>[]): Promise<Kept<T>> {
+  const [values, damaged]: [T[], ParityError[]] = [[], []];
+  for (const result of await Promise.allSettled(readings)) {
+    if (result.status === 'fulfilled') values.push(result.value);
+    else if (isParityError(result.reason) && result.reason.kind === 'input') damaged.push(result.reason);
+    else throw result.reason;
+  }
+  return { values, damaged };
+}
+
 /** The last report of each target and cluster that this folder compared, the newest first. */
-export async function keptReports(folder: string): Promise<Report[]> {
+export async function keptReports(folder: string): Promise<Kept<Report>> {
   const dir = join(folder, FOLDER, PAIRS);
   let pairs: string[] = [];
   try {
@@ -86,8 +105,9 @@ export async function keptReports(folder: string): Promise<Report[]> {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')
       throw inputError(`${dir} can't be read: ${messageOf(cause)}`, { cause, action: 'Check its permissions.' });
   }
-  const all = await Promise.all(pairs.map((name) => readReport(folder, join(PAIRS, name, REPORT))));
-  return all.filter((report) => report !== undefined).sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+  const { values, damaged } = await readKept(pairs.map((name) => readReport(folder, join(PAIRS, name, REPORT))));
+  const reports = values.filter((report) => report !== undefined);
+  return { values: reports.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)), damaged };
 }
 
 /** Keeps a value as JSON: whoever reads the file finds the old one or the new one. Throws as `replaceFile` does. */
@@ -133,13 +153,20 @@ async function kept<T>(folder: string, name: string): Promise<T | undefined> {
   }
 }
 
-/** The last report of a pair, or of this folder; undefined where there is none. Throws an input error where it isn't one. */
+/**
+ * The last report of a pair, or of this folder; undefined where there is none. Throws an input error where it can't be read,
+ * or one is damaged that may be it.
+ */
 export async function reportIfAny(folder: string, wanted: WantedPair = {}): Promise<Report | undefined> {
   const { target, cluster } = wanted;
   if (target === undefined && cluster === undefined) return readReport(folder, REPORT);
   const exact = target !== undefined && cluster !== undefined && pairName({ target, cluster });
   const found = exact ? await readReport(folder, join(PAIRS, exact, REPORT)) : undefined;
-  return found ?? (await keptReports(folder)).find((report) => isWanted(report, wanted));
+  if (found) return found;
+  const { values, damaged } = await keptReports(folder);
+  const other = values.find((report) => isWanted(report, wanted));
+  if (!other && damaged[0]) throw damaged[0];
+  return other;
 }
 
 function isWanted(report: Report, { target, cluster }: WantedPair): boolean {
@@ -164,7 +191,7 @@ export async function lastReport(folder: string, wanted: WantedPair = {}): Promi
   if (report) return report;
   const what = [wanted.target && `target ${wanted.target}`, wanted.cluster && `cluster ${wanted.cluster}`];
   const of = what.filter(Boolean).join(' and ');
-  const all = await keptReports(folder);
+  const { values: all } = await keptReports(folder);
   throw inputError(of === '' ? `There is no report in ${folder} yet` : `There is no report of ${of} in ${folder}`, {
     action:
       all.length === 0

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { counted } from '../host/counted.ts';
 import type { FindingState, Report } from './model.ts';
 import { headline, reportStanding, type Standing } from './summary.ts';
 
@@ -46,7 +47,7 @@ export function renderText(report: Report, colour: boolean): string {
   }
   for (const n of verify?.notProbed ?? []) lines.push(paint('yellow', `- not probed: ${n}`));
   for (const l of verify?.left ?? []) lines.push(paint('yellow', `- left in the cluster: ${l}`));
-  lines.push('', report.changes.length === 0 ? 'No changes.' : `${report.changes.length} changes:`);
+  lines.push('', report.changes.length === 0 ? 'No changes.' : `${counted(report.changes.length, 'change')}:`);
   for (const c of report.changes) lines.push(`  ${c}`);
   lines.push('', paint(COLOUR[reportStanding(report)], headline(report)));
   return lines.join('\n');

@@ -10,7 +10,7 @@ import { type GridData, gridDataSteps } from './connections-data.ts';
 import { escaped, htmlList } from './escape.ts';
 import { explainCell, explanationHtml, placeHtml } from './explained.ts';
 import { graphHtml } from './graph.ts';
-import { gridSteps } from './grid.ts';
+import { gridSteps, itemsText } from './grid.ts';
 import { changesHtml, headlineHtml, lines, measuredText, NOT_KEPT, tableHtml, titleOf } from './html.ts';
 import { htmlInLanguage, type Language } from './in-language.ts';
 import type { Finding, Report } from './model.ts';
@@ -195,10 +195,10 @@ function differenceRow(one: ProbeResult): string[] {
 
 function connectionsHtml({ matrix, data, graph }: Drawn): string[] {
   const { engine, ignored } = matrix;
-  const what = data.collapsed ? 'namespaces' : 'groups of pods';
+  const what = itemsText(data.ids.length, data.collapsed);
   return [
     '<h2 id="who">Who may reach whom</h2>',
-    `<p id="how">Rows connect to columns: ${data.ids.length} ${what}, by the target's policies; engine ${escaped(engine)}. ● all ports, ◐ some, ✕ denied, – itself, ! packets met something else here. Move with the arrow keys; Enter explains a cell, Escape leads back.</p>`,
+    `<p id="how">Rows connect to columns: ${what}, by the target's policies; engine ${escaped(engine)}. ● all ports, ◐ some, ✕ denied, – itself, ! packets met something else here. Move with the arrow keys; Enter explains a cell, Escape leads back.</p>`,
     '<div class="tools"><label>Rows with<input id="rows" type="search" spellcheck="false"></label><label>Columns with<input id="columns" type="search" spellcheck="false"></label></div>',
     '<div id="grid" class="grid" role="grid" tabindex="0" aria-labelledby="who" aria-describedby="how"></div>',
     '<p id="here" role="status"></p>',

@@ -109,7 +109,7 @@ function teller(
       if (count++ < PAIRS) shown.push(`<p>${escaped(`${a.id} to ${b.id}`)}</p>${htmlList(ofPair(a, b))}`);
     }
     const rest = count - PAIRS;
-    return `${shown.join('')}${rest > 0 ? `<p>… and ${rest} more pairs: ask with clparity explain.</p>` : ''}`;
+    return `${shown.join('')}${rest > 0 ? `<p>… and ${rest} more ${rest === 1 ? 'pair' : 'pairs'}: ask with clparity explain.</p>` : ''}`;
   };
 }
 

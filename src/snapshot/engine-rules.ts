@@ -109,6 +109,12 @@ function named(name: EngineName, evidence: readonly string[]): Engine {
   };
 }
 
+function unenforced(policies: number): string {
+  return policies === 1
+    ? '1 NetworkPolicy exists and nothing enforces it'
+    : `${policies} NetworkPolicies exist and nothing enforces them`;
+}
+
 function cilium({ ciliumConfig: config, policies }: EngineFacts, evidence: readonly string[]): Engine {
   const off =
     config['enable-policy'] === 'never'
@@ -117,7 +123,7 @@ function cilium({ ciliumConfig: config, policies }: EngineFacts, evidence: reado
         ? 'enable-k8s-networkpolicy: false'
         : undefined;
   if (off) {
-    const words = `cilium-config says ${off}: ${policies} NetworkPolicies exist and nothing enforces them`;
+    const words = `cilium-config says ${off}: ${unenforced(policies)}`;
     return { name: 'none', evidence: [...evidence, words] };
   }
   const options = ciliumOptions(config);
@@ -158,13 +164,13 @@ function withVersion(engine: Engine, agent: AgentFacts): Engine {
 function describe(agent: AgentFacts): string {
   const { ready } = agent;
   const label = agent.app && agent.app !== agent.name ? ` (k8s-app=${agent.app})` : '';
-  return `DaemonSet ${agent.namespace}/${agent.name}${label}${ready ? `, ready on ${ready.now} of ${ready.wanted} nodes` : ''}`;
+  return `DaemonSet ${agent.namespace}/${agent.name}${label}${ready ? `, ready on ${ready.now} of ${counted(ready.wanted, 'node')}` : ''}`;
 }
 
 function nodeEvidence(nodes: readonly KubeObject[]): string[] {
   const key = 'kubernetes.azure.com/ebpf-dataplane';
   const count = nodes.filter((node) => node.metadata.labels?.[key] === 'cilium').length;
-  return count > 0 ? [`label ${key}=cilium on ${count} of ${nodes.length} nodes`] : [];
+  return count > 0 ? [`label ${key}=cilium on ${count} of ${counted(nodes.length, 'node')}`] : [];
 }
 
 function kubeletOf(node: KubeObject): string {
@@ -178,6 +184,6 @@ function noneWords({ agents, policies }: EngineFacts): string[] {
     names.length > 0
       ? `none of the DaemonSets enforces NetworkPolicies: ${names.join(', ')}`
       : 'there are no DaemonSets',
-    ...(policies > 0 ? [`${policies} NetworkPolicies exist and nothing enforces them`] : []),
+    ...(policies > 0 ? [unenforced(policies)] : []),
   ];
 }

@@ -1,4 +1,4 @@
-import { ApiError } from '../target/api-error.ts';
+import { ifAllowed } from '../target/api-error.ts';
 import type { KubeObject, ReadClient, Resource } from '../target/rest.ts';
 import { type AgentFacts, agentsOf, engineOf } from './engine-rules.ts';
 import type { Engine } from './model.ts';
@@ -47,14 +47,4 @@ async function agentsByPods(client: ReadClient, signal: AbortSignal): Promise<Ag
     });
   }
   return agentsOf([...sets.values()]);
-}
-
-/** Undefined where reading is forbidden or the kind isn't there. */
-async function ifAllowed<T>(reading: Promise<T>): Promise<T | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (error instanceof ApiError && error.status !== 401) return undefined;
-    throw error;
-  }
 }

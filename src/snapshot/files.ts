@@ -1,5 +1,6 @@
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { counted } from '../host/counted.ts';
 import { inputError, messageOf } from '../host/errors.ts';
 import type { Run } from '../host/run.ts';
 import { snapshotOfObjects } from './manifests.ts';
@@ -47,7 +48,7 @@ export async function readTarget(path: string, run: Run, folder: string = proces
       },
     );
   }
-  run.log('debug', `${path}: ${objects.length} objects in ${names.length} files`);
+  run.log('debug', `${path}: ${counted(objects.length, 'object')} in ${counted(names.length, 'file')}`);
   return snapshotOfObjects(objects, path);
 }
 

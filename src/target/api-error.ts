@@ -14,3 +14,13 @@ export class ApiError extends ParityError {
     this.details = details;
   }
 }
+
+/** Undefined where reading is forbidden or the kind isn't there. */
+export async function ifAllowed<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof ApiError && error.status !== 401) return undefined;
+    throw error;
+  }
+}

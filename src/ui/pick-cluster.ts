@@ -3,6 +3,7 @@ import type { ClusterInfo } from '../clusters.ts';
 import { quietRun } from '../host/run.ts';
 import type { Place } from './place.ts';
 import { BACK, type Choice, choose, separator } from './quick-pick.ts';
+import { said } from './said.ts';
 import { storeChoices } from './settings.ts';
 import { plural } from './text.ts';
 
@@ -32,9 +33,10 @@ const nodeCount = (nodes: number) =>
 
 function lines(clusters: readonly ClusterInfo[]): Choice<string | typeof CREATE>[] {
   return [
-    ...clusters.map(({ id, nodes, fault }) => ({
+    ...clusters.map(({ id, nodes, fault, action }) => ({
       label: `$(${fault ? 'warning' : 'server-environment'}) ${id}`,
       description: fault ?? nodeCount(nodes),
+      ...(action !== undefined && { detail: said(action) }),
       value: id,
     })),
     separator(''),

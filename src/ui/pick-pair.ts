@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { reportStanding, type Standing } from '../report/summary.ts';
 import type { Place } from './place.ts';
 import { BACK, choose } from './quick-pick.ts';
+import { said } from './said.ts';
 import { storeChoices } from './settings.ts';
 import { dateText } from './time.ts';
 
@@ -17,12 +18,20 @@ export async function pickPair({ core, folder, project }: Place): Promise<boolea
   const answer = await choose({
     title: vscode.l10n.t('Select a target and a local cluster'),
     placeholder: vscode.l10n.t('Which pair should be shown, and be worked on?'),
-    choices: async () =>
-      (await core.keptPairs(project.folder)).map(({ report, choice }) => ({
+    choices: async () => {
+      const { values, damaged } = await core.keptPairs(project.folder);
+      const pairs = values.map(({ report, choice }) => ({
         label: `$(${SYMBOLS[reportStanding(report)]}) ${report.target} → ${report.cluster}`,
         description: vscode.l10n.t('Compared {0}', dateText(report.createdAt)),
         value: choice,
-      })),
+      }));
+      // Without a value: there is nothing to choose.
+      const others = damaged.map(({ message, action }) => ({
+        label: `$(error) ${said(message)}`,
+        ...(action !== undefined && { detail: said(action) }),
+      }));
+      return [...pairs, ...others];
+    },
   });
   if (answer === undefined || answer === BACK) return false;
   const { context, snapshot, cluster, namespacePrefix } = answer;

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { whyNotReady } from '../cluster/node-ready.ts';
+import { counted } from '../host/counted.ts';
 import { environmentError } from '../host/errors.ts';
+import { ifAllowed } from '../target/api-error.ts';
 import type { KubeObject, ReadClient } from '../target/rest.ts';
-import { EVENTS, PODS } from './ours.ts';
+import { EVENTS, NODES, PODS } from './ours.ts';
 
 /** A pod of the local cluster, as far as probing needs it. */
 export interface LocalPod {
@@ -67,15 +70,42 @@ export async function waitForPods(
     if (running.size === names.length) return running;
     // A pod that was deleted doesn't come back.
     if (Date.now() > end || names.some((name) => !pods.has(name))) {
-      const late = names.filter((name) => !running.has(name));
-      const reasons = await Promise.all(late.slice(0, 5).map((name) => whyNot(client, name, pods.get(name), signal)));
-      throw environmentError(`${late.length} of ${names.length} stand-ins did not start: ${reasons.join('; ')}`, {
-        action:
-          'Make room in the cluster (nodes, pods per node, CPU, memory) or choose fewer namespaces, then try again.',
-      });
+      const late = names.filter((name) => !running.has(name)).map((name) => ({ name, pod: pods.get(name) }));
+      throw await notStarted(client, late, names.length, signal);
     }
     await sleep(500, undefined, { signal });
   }
+}
+
+interface LatePod {
+  readonly name: string;
+  readonly pod: PodObject | undefined;
+}
+
+/** What to tell of pods that did not start. More room doesn't help where they wait for a node that isn't ready. */
+async function notStarted(client: ReadClient, late: readonly LatePod[], all: number, signal: AbortSignal) {
+  const reasons = await Promise.all(late.slice(0, 5).map(({ name, pod }) => whyNot(client, name, pod, signal)));
+  const message = `${late.length} of ${counted(all, 'stand-in')} did not start: ${reasons.join('; ')}`;
+  const room =
+    'Make room in the cluster (nodes, pods per node, CPU, memory) or choose fewer namespaces, then try again.';
+  const sick = await sickNodes(client, late, signal);
+  if (sick.length === 0) return environmentError(message, { action: room });
+  const nodes = sick.map(({ name, why }) => `node ${name} is not ready${why === '' ? '' : `: ${why}`}`).join('; ');
+  const names = sick.map(({ name }) => name).join(' ');
+  return environmentError(`${message}; ${nodes}`, {
+    action: `Start what is stopped ("docker start ${names}" where nodes are containers), else see "kubectl describe node ${names}"; then try again.`,
+  });
+}
+
+/** The nodes that aren't ready and that such pods are on; where one is on none, each may be what it waits for. */
+async function sickNodes(client: ReadClient, late: readonly LatePod[], signal: AbortSignal) {
+  const nodes = (await ifAllowed(client.list(NODES, signal))) ?? [];
+  const sick = nodes.flatMap((node) => {
+    const why = whyNotReady(node);
+    return why === undefined ? [] : [{ name: node.metadata.name, why }];
+  });
+  const places = late.flatMap(({ pod }) => (pod ? [pod.spec?.nodeName] : []));
+  return places.includes(undefined) ? sick : sick.filter(({ name }) => places.includes(name));
 }
 
 async function whyNot(client: ReadClient, name: string, pod: PodObject | undefined, signal: AbortSignal) {

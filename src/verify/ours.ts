@@ -11,6 +11,7 @@ export const PODS: Resource = { group: '', version: 'v1', plural: 'pods' };
 export const NAMESPACES: Resource = { group: '', version: 'v1', plural: 'namespaces' };
 export const CONFIG_MAPS: Resource = { group: '', version: 'v1', plural: 'configmaps' };
 export const SERVICE_ACCOUNTS: Resource = { group: '', version: 'v1', plural: 'serviceaccounts' };
+export const NODES: Resource = { group: '', version: 'v1', plural: 'nodes' };
 export const EVENTS: Resource = { group: '', version: 'v1', plural: 'events' };
 export const NETWORK_POLICIES: Resource = { group: 'networking.k8s.io', version: 'v1', plural: 'networkpolicies' };
 

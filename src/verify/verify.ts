@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WriteClient } from '../apply/client.ts';
 import { probedNodes, type VouchedCluster } from '../cluster/provider.ts';
+import { counted } from '../host/counted.ts';
 import { environmentError, isCancelled, messageOf, ParityError, whatEnded } from '../host/errors.ts';
 import { allOrStop, type Run } from '../host/run.ts';
 import type { ScopedTarget } from '../plan/model.ts';
@@ -188,7 +189,7 @@ async function checkPlayers(client: WriteClient, players: ReadonlyMap<string, Lo
   const running = new Set((await client.list(PODS, signal)).map((pod) => runningPod(pod)?.uid));
   const gone = [...players].filter(([, pod]) => !running.has(pod.uid)).map(([id]) => id);
   if (gone.length === 0) return;
-  throw environmentError(`${gone.length} pods went away while they were probed: ${gone.slice(0, 5).join(', ')}`, {
+  throw environmentError(`${counted(gone.length, 'pod')} went away during the probes: ${gone.slice(0, 5).join(', ')}`, {
     action: 'What was measured can not be trusted. Let nothing else change the cluster meanwhile, and try again.',
   });
 }

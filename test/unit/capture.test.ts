@@ -374,7 +374,7 @@ test('the engine is told by what runs, with evidence', async () => {
   );
   const nodes = [{ metadata: { name: 'n', labels: { 'kubernetes.azure.com/ebpf-dataplane': 'cilium' } } }];
   assert.deepEqual((await engine({ nodes })).evidence, [
-    'label kubernetes.azure.com/ebpf-dataplane=cilium on 1 of 1 nodes',
+    'label kubernetes.azure.com/ebpf-dataplane=cilium on 1 of 1 node',
   ]);
   const never = await engine({
     'daemonsets.apps': [agent('cilium')],
@@ -399,7 +399,7 @@ test('the engine is told by what runs, with evidence', async () => {
     name: 'none',
     evidence: [
       'none of the DaemonSets enforces NetworkPolicies: kube-system/kube-proxy',
-      '1 NetworkPolicies exist and nothing enforces them',
+      '1 NetworkPolicy exists and nothing enforces it',
     ],
   });
   assert.match(JSON.stringify(await engine({ 'daemonsets.apps': [agent('antrea-agent')] })), /"unknown".*not modelled/);

@@ -63,7 +63,7 @@ for (const [selector, own, anywhere] of [
   });
 }
 
-const HOST: Peer = { type: 'entity', entity: 'host' };
+const HOST: Peer = { type: 'entity', entity: 'host', byLabel: true };
 const WEB: Peer = { type: 'pods', match: { op: 'label', of: 'pod', key: 'app', test: 'in', values: ['web'] } };
 
 for (const [selector, peer] of [

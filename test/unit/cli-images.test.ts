@@ -54,6 +54,30 @@ test('none is no image, by whichever way it is named', async () => {
   }
 });
 
+test('images: a registry that does not answer is a gap in the list, and the exit code says so', async () => {
+  const pod = (name: string, image: string) => `---
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, namespace: shop}
+spec: {containers: [{name: c, image: '${image}'}]}
+`;
+  const images = (target: string) => clparityIn(folder, 'images', '--snapshot', target, '--image', lock.reference);
+  await writeFile(join(folder, 'answered.yaml'), pod('a', lock.reference) + pod('b', `${lock.repository}:none`));
+  const answered = await images('answered.yaml');
+  assert.equal(answered.code, 0, 'a registry that has no such image has answered');
+  assert.equal((JSON.parse(answered.stdout) as { gaps: unknown[] }).gaps.length, 1);
+  await writeFile(join(folder, 'silent.yaml'), pod('a', lock.reference) + pod('b', 'localhost:1/a/b:1'));
+  const { code, stdout, stderr } = await images('silent.yaml');
+  assert.equal(code, 3, stderr);
+  const { gaps } = JSON.parse(stdout) as { gaps: { reference: string; reason: string; unanswered?: boolean }[] };
+  assert.deepEqual(
+    gaps.map(({ reference, unanswered }) => [reference, unanswered]),
+    [['localhost:1/a/b:1', true]],
+  );
+  assert.match(gaps[0]?.reason ?? '', /Can't reach the registry localhost:1/);
+  assert.match(stderr, /error: 1 image could not be looked up; the list says why: localhost:1\/a\/b:1\n/);
+});
+
 test('images: an archive tells what its own reference is, where no registry and no daemon answers', async () => {
   const archive = await layoutIn(folder, server, lock);
   server.close();

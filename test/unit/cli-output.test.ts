@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { replaceFile } from '../../src/host/replace-file.ts';
+import { refuseIdleDns } from '../../src/plan/given.ts';
 import { makeReport } from '../../src/report/findings.ts';
 import { saveReport } from '../../src/report/store.ts';
 import { clparityIn } from './in-process.ts';
@@ -91,6 +94,24 @@ test('what is no file, or has no folder, is named', async () => {
   assert.deepEqual(await readdir(join(folder, 'empty')), []);
 });
 
+test('a folder that takes no files is told as that, and not as missing', {
+  skip: !existsSync('/proc/self'),
+}, async () => {
+  const { code, stderr } = await clparity('capture', ...SHOP, '-o', '/proc/x');
+  assert.equal(code, 3, stderr);
+  assert.match(
+    stderr,
+    /error: Can't write \/proc\/x: no file can be made in \/proc\n {2}Name a file in another folder\./,
+  );
+});
+
+test('whoever reads may have had enough', { skip: process.platform === 'win32' }, () => {
+  // Gone before the first line is written, as `head` is before the last.
+  const line = `"${process.execPath}" src/cli.ts matrix --snapshot test/fixtures/shop --format text | true`;
+  const { stderr } = spawnSync('sh', ['-c', line], { encoding: 'utf8' });
+  assert.match(stderr, /^Read the target \S+ …\nRead the target \S+: done in [^\n]*\n$/);
+});
+
 test('a file is replaced in one go, behind its link and with its mode; a pipe is written to', async () => {
   const place = await mkdtemp(join(folder, 'place-'));
   const file = join(place, 'file');
@@ -106,6 +127,10 @@ test('a file is replaced in one go, behind its link and with its mode; a pipe is
   assert.equal((await stat('/dev/null')).isFile(), false);
 });
 
+const NONE = ['--image', 'none'];
+const SOURCES = ['--archive', 'image.tar', '--registry-mirror', 'r'];
+const CHECK = ['check', 'check.json', ...SHOP];
+
 test('an option that would have no effect, is empty or comes twice is bad input', async () => {
   const cases: readonly (readonly [RegExp, readonly string[]])[] = [
     [/--namespace would have no effect: two snapshots/, ['diff', 'shop', 'shop', '--namespace', 'a']],
@@ -119,6 +144,25 @@ test('an option that would have no effect, is empty or comes twice is bad input'
     [/'--folder <path>' argument '' is invalid\. It is empty/, ['matrix', ...SHOP, '--folder', '']],
     [/--cluster would have no effect: all that are here/, ['clusters', '--cluster', 'kind:a']],
     [/An argument is empty/, ['diff', 'shop', '']],
+    [/--yes would have no effect: without --live .*\n {2}Leave it out, or add --live\.\n/, [...CHECK, '--yes']],
+    [/--force would have no effect: no file is written/, [...CHECK, '--force']],
+    [/--force would have no effect: no file is written/, ['matrix', ...SHOP, '--force']],
+    [/--force would have no effect: no file is written/, ['report', '--force']],
+    [/--force would have no effect: stdout/, ['capture', ...SHOP, '-o', '-', '--force']],
+    [/one question/, ['explain', ...SHOP, '--unmatched', '--protocol', 'UDP']],
+    [/--archive, --registry-mirror would have .*\n {2}Leave them out, or .*--image/, ['plan', ...SOURCES, ...NONE]],
+    [/--archive, --registry-mirror would/, ['sync', ...SOURCES, ...NONE, '--images', 'base']],
+    [/--registry-mirror would/, ['doctor', '--registry-mirror', 'r', ...NONE]],
+    [/--trust would have no effect: the base/, ['sync', ...NONE, '--trust', 't', '--images', 'workloads']],
+    [/--image would have no effect: x:1 is/, ['load', 'x:1', '--image', 'y:1', '--yes']],
+    [
+      /--trust, --probe-timeout, --keep would have no effect: --dry-run/,
+      ['sync', '--dry-run', '--keep', '--trust', 't', '--probe-timeout', '900'],
+    ],
+    [
+      /--accept-wider payments\/ledgr would have no effect: no policy .*\n {2}Leave it out, or name one that is: payments\/ledger, …\n/,
+      ['plan', ...SHOP, ...NONE, '--accept-wider', 'payments/ledgr'],
+    ],
     [/unknown option '--accept-wider'/, ['check', 'check.json', ...SHOP, '--accept-wider', 'x']],
   ];
   for (const [message, args] of cases) {
@@ -128,4 +172,15 @@ test('an option that would have no effect, is empty or comes twice is bad input'
   }
   const several = await clparity('images', '--help');
   assert.match(several.stdout, /--namespace <glob> .*\(repeatable\)/s);
+});
+
+test('an option that only another cluster or target could use is refused where it is given, and an editor setting is not', () => {
+  const dns = { enabled: async () => false, enable: async () => {} };
+  const given = new Set(['enableDns']);
+  assert.throws(
+    () => refuseIdleDns({ given }, { id: 'kind:dev' }),
+    /--enable-dns would have .*, and kind:dev has none/,
+  );
+  refuseIdleDns({ given }, { id: 'microk8s', dns });
+  refuseIdleDns({}, { id: 'kind:dev' });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -77,6 +77,24 @@ test('reports are listed by target and cluster, and shown by either', async () =
   const { code, stderr } = await clparityIn(own, 'report', '--target', 'other');
   assert.equal(code, 2);
   assert.match(stderr, /no report of target other[\s\S]*prod with kind:a/);
+});
+
+test('a damaged file of a report is named with what to do, and the other reports are listed', async () => {
+  const own = join(folder, 'damaged');
+  const of = { createdAt: '2026-01-01T00:00:00.000Z', changes: [], findings: [] };
+  for (const target of ['prod', 'staging', 'test']) {
+    await saveReport(own, makeReport({ ...of, target, cluster: 'kind:a' }));
+  }
+  const pairs = join(own, '.clparity', 'reports');
+  const [prod = '', staging = ''] = (await readdir(pairs)).sort();
+  await writeFile(join(pairs, prod, 'report.json'), '{"schema": "clpar');
+  await writeFile(join(pairs, staging, 'drift.json'), '');
+  const { code, stdout, stderr } = await clparityIn(own, 'reports', '--format', 'text');
+  assert.deepEqual([code, stdout], [2, '? test with kind:a, 2026-01-01T00:00:00.000Z: not proven\n']);
+  assert.match(stderr, /error: \S+\/prod\S+\/report\.json can't be read: .*JSON.*\. Delete it; "clparity verify"/);
+  assert.match(stderr, /error: \S+\/staging\S+\/drift\.json can't be read: .*JSON.*\. Delete it/);
+  assert.equal((await clparityIn(own, 'report', '--target', 'test')).code, 0);
+  assert.match((await clparityIn(own, 'report', '--target', 'prod')).stderr, /prod\S+ can't be read/);
 });
 
 test('a Node that is too old is named before anything else happens', () => {

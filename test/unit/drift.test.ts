@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -102,7 +102,13 @@ test('a report stands no more where another target was mirrored in its place, an
   const here = { ...before, policies: [] };
   try {
     for (const one of [pair('prod', 'kind:a'), pair('prod', 'kind:b'), pair('staging', 'kind:a')]) await keep(one);
-    await noteOthers({ folder, settings: DEFAULT_SETTINGS }, pair('staging', 'kind:a'), here);
+    await keep(pair('damaged', 'kind:a'));
+    const reports = join(folder, '.clparity', 'reports');
+    const damaged = (await readdir(reports)).find((name) => name.startsWith('damaged')) ?? '';
+    await writeFile(join(reports, damaged, 'report.json'), '{');
+    const warnings: string[] = [];
+    const run = quietRun(undefined, (_level, text) => warnings.push(text));
+    await noteOthers(run, { folder, settings: DEFAULT_SETTINGS }, pair('staging', 'kind:a'), here);
     const states = async (of: { target: string; cluster: string }) => (await lastDrift(folder, of))?.local.state;
     assert.deepEqual(
       [
@@ -112,6 +118,7 @@ test('a report stands no more where another target was mirrored in its place, an
       ],
       ['moved', undefined, undefined],
     );
+    assert.match(warnings.join('\n'), /^\S+\/damaged\S+ can't be read: .*Delete it[^\n]*$/);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -81,6 +81,17 @@ test('what another target of the same folder runs stays pinned', async () => {
     (await readLock(place)).map(({ reference }) => reference),
     [runs.reference],
   );
+  const [pair = ''] = await readdir(join(place, '.clparity', 'reports'));
+  const file = join(place, '.clparity', 'reports', pair, 'target.json');
+  const target = await readFile(file, 'utf8');
+  await writeFile(file, '{');
+  const warnings: string[] = [];
+  const warned = quietRun(undefined, (_level, text) => warnings.push(text));
+  await writeLock(place, left);
+  await forgetLeft(warned, project, nothing, 'prod');
+  assert.equal((await readLock(place)).length, 2, 'which it needs is not known');
+  assert.match(warnings.join('\n'), /^Pins that no workload needs stay.*target\.json can't be read.*Delete it/);
+  await writeFile(file, target);
   await forgetLeft(quietRun(), project, nothing, 'staging');
   assert.deepEqual(await readLock(place), [], 'but not what this target ran before');
 });

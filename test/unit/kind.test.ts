@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import Docker from 'dockerode';
 import { findCluster, listAll, providers } from '../../src/cluster/index.ts';
+import { createKindCluster } from '../../src/cluster/kind-create.ts';
 import { bestNodeImage, chooseNodeImage } from '../../src/cluster/kind-image.ts';
 import { ParityError } from '../../src/host/errors.ts';
 import { localHost } from '../../src/host/local.ts';
@@ -67,6 +68,29 @@ test('without an image of the minor, the newest public one; without that, a way 
   );
 });
 
+test('what looks like the path of a node image and is not there is no reference to pull', async () => {
+  const choose = (nodeImage: string) => chooseNodeImage(daemon([]), { name: 'x', nodeImage }, none, quietRun());
+  for (const path of [
+    '/no/node',
+    './node',
+    '../node',
+    '~/node',
+    'C:\\images\\node',
+    'node.tar',
+    'no/node.tar.gz',
+    'n.tgz',
+  ]) {
+    await assert.rejects(choose(path), (error: ParityError) => {
+      assert.ok(error.message.startsWith(`There is no node image ${path}: it looks like a path`), error.message);
+      assert.match(error.action ?? '', /path of the archive/);
+      return error.kind === 'input';
+    });
+  }
+  for (const reference of ['kindest/node:v1.34.2', 'localhost:5000/a/node@sha256:0']) {
+    assert.equal(await choose(reference), reference);
+  }
+});
+
 test('an archive is loaded, whole or in parts, named by its base or its first part', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'kind-image-'));
   try {
@@ -119,4 +143,45 @@ test("a desktop's own Kubernetes is named, never taken unasked, and refused wher
       /Docker Desktop's own Kubernetes .*no Docker here/.test(error.message) &&
       /remote:docker-desktop/.test(error.action ?? ''),
   );
+});
+
+test('what kind says of its failure is told once: by the error, and by the log where that has no room for it', async () => {
+  const docker = {
+    listContainers: async () => [],
+    listImages: async () => [],
+    version: async () => ({}),
+  } as unknown as Docker;
+  const create = async (output: readonly string[]) => {
+    const host = standInHost({
+      exec(argv, { onLine }) {
+        if (argv[1] === 'delete') return said('');
+        for (const line of output) onLine?.(line);
+        return said('', 1, `${output.join('\n')}\n`);
+      },
+    });
+    const logged: string[] = [];
+    const run = quietRun(undefined, (_level, text) => logged.push(text));
+    const failure = createKindCluster(host, docker, { name: 'x' }, none, run);
+    const error: ParityError = await failure.then(
+      () => assert.fail('it was made'),
+      (thrown) => thrown,
+    );
+    return { logged, message: error.message };
+  };
+  const start = ['Creating cluster "x" ...', ' ✗ Preparing nodes'];
+  const trace = Array.from({ length: 8 }, (_, i) => `trace ${i}`);
+  const [short, long, silent] = await Promise.all([
+    create([...start, 'ERROR: failed to create cluster: no space', 'Command Output: full']),
+    create([...start, 'ERROR: failed to create cluster: init', ...trace]),
+    create(start),
+  ]);
+  assert.deepEqual(short.logged, start);
+  assert.equal(
+    short.message,
+    "kind can't make the cluster x: failed to create cluster: no space\nCommand Output: full; the half-made cluster was deleted",
+  );
+  assert.deepEqual(long.logged, [...start, ...trace.slice(0, 4)]);
+  assert.match(long.message, /: init\ntrace 4\ntrace 5\ntrace 6\ntrace 7; the/);
+  assert.deepEqual(silent.logged, start);
+  assert.match(silent.message, /it ended with exit code 1; the/);
 });

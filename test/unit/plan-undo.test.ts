@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { forgetApply, lastApply, recorded } from '../../src/apply/history.ts';
+import { forgetApply, lastApply, newestApply, recorded } from '../../src/apply/history.ts';
 import { ParityError } from '../../src/host/errors.ts';
 import type { LocalState, ObjectPlan, Plan } from '../../src/plan/model.ts';
 import { FIELD_MANAGER } from '../../src/plan/ownership.ts';
@@ -153,6 +153,32 @@ describe('the record of an apply', () => {
       await forgetApply(folder, 'kind:dev');
       assert.equal(await lastApply(folder, 'kind:dev'), undefined);
       assert.deepEqual((await readdir(join(folder, '.clparity'))).toSorted(), ['.gitignore', 'applied']);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  test('the newest of all clusters is found, by its prefix too, and none where that is not clear', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'clparity-undo-'));
+    t.mock.timers.enable({ apis: ['Date'] });
+    const newest = async (prefix = '') => (await newestApply(folder, prefix))?.cluster;
+    const apply = async (place: string, ms = 1000) => {
+      t.mock.timers.tick(ms);
+      await recorded(folder, of(place), async () => 1);
+    };
+    try {
+      assert.equal(await newest(), undefined);
+      for (const place of ['kind:a', 'remote:x/y', 'kind:b/dev1-*', 'kind:a']) await apply(place);
+      assert.deepEqual(
+        [await newest(), await newest('dev1-'), await newest('dev2-')],
+        ['kind:a', 'kind:b/dev1-*', undefined],
+      );
+      await apply('kind:c', 0);
+      assert.equal(await newest(), undefined, 'of the same moment');
+      await apply('kind:c');
+      assert.equal(await newest(), 'kind:c');
+      await writeFile(join(folder, '.clparity', 'applied', 'kind%3Aa.json'), '{');
+      assert.equal(await newest(), undefined, 'a damaged one may be newer');
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -208,7 +208,7 @@ for (const [kind, spec, several] of [
     assert.deepEqual(lines(matrix(model)), several ? itself : []);
     assert.deepEqual(lines(matrix(model, { pods: true })), several ? ['shop/web shop/web TCP 80'] : []);
     assert.equal(gridOf(matrix(model)).cells[0]?.[0]?.verdict, several ? 'some' : 'self');
-    assert.match(matrixText(matrix(model)), several ? /1 of 1 pairs may connect/ : /0 of 0 pairs/);
+    assert.match(matrixText(matrix(model)), several ? /^1 group of pods, .* 1 of 1 pair may connect/ : /0 of 0 pairs/);
     assert.match(
       matrixPage(model, 'x'),
       several ? /TCP 80 allowed: ingress: allowed by NetworkPolicy shop\/p/ : /one pod, itself/,

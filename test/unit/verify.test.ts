@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { LocalCluster } from '../../src/cluster/provider.ts';
+import type { ParityError } from '../../src/host/errors.ts';
 import { signatureOf } from '../../src/plan/ownership.ts';
 import { fromLabelSelector } from '../../src/policy/dialect/selector.ts';
 import type { Connection, PodEndpoint, Policy, PolicyModel, PortMatch, Verdict } from '../../src/policy/model.ts';
 import { DEFAULT_TIER } from '../../src/policy/tiers.ts';
 import type { Workload } from '../../src/snapshot/model.ts';
-import type { KubeObject, Resource } from '../../src/target/rest.ts';
+import type { KubeObject, ReadClient, Resource } from '../../src/target/rest.ts';
 import { castWorkloads } from '../../src/verify/cast.ts';
 import { compare } from '../../src/verify/compare.ts';
 import { planConnections, portsWorthProbing } from '../../src/verify/connections.ts';
 import { listStandIns } from '../../src/verify/leftovers.ts';
-import type { PodObject } from '../../src/verify/local-pods.ts';
+import { type PodObject, waitForPods } from '../../src/verify/local-pods.ts';
 import { parseSandboxes, sandboxImage } from '../../src/verify/netns.ts';
 import { pausePod, standInName } from '../../src/verify/pause-pod.ts';
 import { type Probe, readAnswers, sendProbes } from '../../src/verify/prober.ts';
@@ -423,6 +424,39 @@ it('lists what verify left, but not what is going, nor what is in a namespace th
       ) as unknown as T[],
   };
   assert.deepEqual(await listStandIns(client, AbortSignal.timeout(10_000)), ['pod shop/a', 'namespace kept']);
+});
+
+it('stand-ins that wait for a node that is not ready are told so, others to make room', async () => {
+  const pod = (name: string, nodeName?: string) => ({
+    metadata: { namespace: 'shop', name, uid: name },
+    spec: { ...(nodeName && { nodeName }) },
+    status: { phase: 'Pending' },
+  });
+  const node = (name: string, status: string) => ({
+    metadata: { name },
+    status: { conditions: [{ type: 'Ready', status, message: 'Kubelet stopped posting node status.' }] },
+  });
+  const failing = async (pods: readonly KubeObject[], nodes: readonly KubeObject[]) => {
+    const objects: Readonly<Record<string, readonly KubeObject[]>> = { pods, nodes, events: [] };
+    const client = { list: async ({ plural }: Resource) => objects[plural] ?? [] } as unknown as ReadClient;
+    const names = pods.map(({ metadata }) => `shop/${metadata.name}`);
+    const failure = waitForPods(client, names, AbortSignal.timeout(10_000), () => {}, -1);
+    return failure.then(
+      () => assert.fail('they started'),
+      (error: ParityError) => error,
+    );
+  };
+  const nodes = [node('dev-worker', 'Unknown'), node('dev-worker2', 'True')];
+  for (const pods of [[pod('a', 'dev-worker')], [pod('a')]]) {
+    const { message, action = '' } = await failing(pods, nodes);
+    assert.match(message, /^1 of 1 stand-in did not start: .*; node dev-worker is not ready: Kubelet stopped posting/);
+    assert.match(action, /"docker start dev-worker".*"kubectl describe node dev-worker"/);
+    assert.doesNotMatch(action, /room/);
+  }
+  const elsewhere = await failing([pod('a', 'dev-worker2'), pod('b', 'dev-worker2')], nodes);
+  assert.match(elsewhere.message, /^2 of 2 stand-ins did not start/);
+  assert.match(elsewhere.action ?? '', /^Make room/);
+  assert.match((await failing([pod('a')], nodes.slice(1))).action ?? '', /^Make room/);
 });
 
 describe('the comparison', () => {

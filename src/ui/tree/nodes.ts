@@ -104,7 +104,13 @@ function clusterNode({ folder, overview: { report, undo }, settings }: Branch): 
     tooltip: [
       id ?? vscode.l10n.t('The cluster on this machine that becomes like the target.'),
       ...(undo
-        ? [vscode.l10n.t('Last apply: {0}, {1} changes; it can be undone.', dateText(undo.appliedAt), undo.changes)]
+        ? [
+            plural(
+              undo.changes,
+              vscode.l10n.t('Last apply: {0}, 1 change; it can be undone.', dateText(undo.appliedAt)),
+              vscode.l10n.t('Last apply: {0}, {1} changes; it can be undone.', dateText(undo.appliedAt), undo.changes),
+            ),
+          ]
         : []),
     ].join('\n'),
     icon: new vscode.ThemeIcon('server-environment'),
