@@ -3,6 +3,7 @@ import { type EngineSemantics, semanticsOf, whyIgnored } from './engine.ts';
 import type { Direction, Endpoint, Peer, PodEndpoint, Policy, PolicyModel, Rule, Tier } from './model.ts';
 import {
   apiServerFinder,
+  haveFixedKeys,
   isRelative,
   matchesOne,
   type PeerContext,
@@ -22,6 +23,8 @@ export interface CompiledRule {
   matchesPeer(peer: Endpoint, own: PodEndpoint): Truth;
   /** In which keys of Cilium's table it is where `peer` is surely one of its peers. */
   keysOf(peer: Endpoint, own: PodEndpoint): readonly PeerKey[];
+  /** Whether these are the same for all of its peers. */
+  readonly hasFixedKeys: boolean;
   /** Whether the pod is what the rule asks of its own side. */
   matchesSelf(own: PodEndpoint): Truth;
 }
@@ -37,8 +40,8 @@ export interface Turn {
   readonly rules: readonly CompiledRule[];
   /** The place of each of them, where some stand side by side: see EngineSemantics.rulesTakeTurns. */
   readonly places?: ReadonlyMap<CompiledRule, number>;
-  /** Set where what passes on may come to something else: see stray-passes.ts. */
-  readonly passesStray?: true;
+  /** Set where what passes on may come to something else (see stray-passes.ts): what is known of that, for all pods. */
+  readonly strays?: Map<string, boolean>;
 }
 
 /** A policy that decides nothing, and why. */
@@ -82,6 +85,7 @@ export function compile(model: PolicyModel): CompiledModel {
     semantics,
     addresses,
     isApiServer,
+    strays: new Map(),
     selects: (policy, pod) => holds(policy.subject, known(pod)) === true,
     compiled: memoize((policy) => compilePolicy(policy, context)),
     ignoring: memoize((policy) => ({ why: whyIgnored(policy, engine) })),
@@ -90,6 +94,7 @@ export function compile(model: PolicyModel): CompiledModel {
 
 /** What holds of a cluster whatever its policies, and of each policy whatever the others. */
 interface Shared extends Pick<CompiledModel, 'semantics' | 'addresses' | 'isApiServer' | 'selects'> {
+  readonly strays: Map<string, boolean>;
   compiled(policy: Policy): CompiledPolicy;
   ignoring(policy: Policy): { readonly why: string | undefined };
 }
@@ -103,7 +108,7 @@ function underPolicies(model: PolicyModel, shared: Shared): CompiledModel {
     const selected = enforced(pod.namespace)
       .filter((policy) => selects(policy, pod))
       .map(compiled);
-    const inDirection = (direction: Direction) => turnsIn(model, selected, direction, semantics);
+    const inDirection = (direction: Direction) => turnsIn(model, selected, direction, shared);
     return { ingress: inDirection('ingress'), egress: inDirection('egress') };
   });
   return {
@@ -139,7 +144,7 @@ function turnsIn(
   { tiers }: PolicyModel,
   selected: readonly CompiledPolicy[],
   direction: Direction,
-  { rulesTakeTurns, denialsLast, passesStray }: EngineSemantics,
+  { semantics: { rulesTakeTurns, denialsLast, passesStray }, strays }: Shared,
 ): Turn[] {
   const turns = tiers.flatMap((tier): Turn | [] => {
     const own = selected.filter(
@@ -153,7 +158,7 @@ function turnsIn(
       ...(tier.rules === 'ordered' && rulesTakeTurns
         ? inTurn(own, direction)
         : { rules: own.flatMap((p) => p.rules[direction]) }),
-      ...(passesStray && tier.name === BASELINE_TIER.name && { passesStray }),
+      ...(passesStray && tier.name === BASELINE_TIER.name && { strays }),
     };
   });
   return denialsLast ? endingInDenial(turns) : turns;
@@ -186,7 +191,7 @@ interface RuleContext {
 }
 
 /** What can be asked of a rule's peers. */
-type Askers = Pick<CompiledRule, 'matchesPeer' | 'keysOf'>;
+type Askers = Pick<CompiledRule, 'matchesPeer' | 'keysOf' | 'hasFixedKeys'>;
 
 function compilePolicy(policy: Policy, context: RuleContext): CompiledPolicy {
   const isNetworkPolicy = policy.dialect === 'kubernetes';
@@ -206,7 +211,11 @@ function compileRule(rule: Rule, policy: Policy, { askersOf }: RuleContext): Com
   return { rule, policy, ...peers, matchesSelf: (own) => self.matchesPeer(own, own) };
 }
 
-const ANYONE: Askers = { matchesPeer: () => true, keysOf: () => [{ selector: '', forAnyone: true }] };
+const ANYONE: Askers = {
+  matchesPeer: () => true,
+  keysOf: () => [{ selector: '', forAnyone: true }],
+  hasFixedKeys: true,
+};
 
 /** Rules with the same peers share what is asked of them, so that its answers can be remembered for all of them. */
 function askers(context: PeerContext): RuleContext['askersOf'] {
@@ -215,7 +224,11 @@ function askers(context: PeerContext): RuleContext['askersOf'] {
     const key = `${policy.dialect} ${JSON.stringify(peers)}`;
     const found = known.get(key);
     if (found) return found;
-    const made = { matchesPeer: matcherOf(peers, policy, context), keysOf: keysOf(peers, policy, context) };
+    const made = {
+      matchesPeer: matcherOf(peers, policy, context),
+      keysOf: keysOf(peers, policy, context),
+      hasFixedKeys: haveFixedKeys(peers, context.semantics),
+    };
     known.set(key, made);
     return made;
   };

@@ -94,6 +94,14 @@ export function peerKeys(peer: Peer, policy: Policy, context: PeerContext) {
   ];
 }
 
+/** Whether a rule's peers are kept by the same selectors whoever of those that they mean is asked about. */
+export function haveFixedKeys(peers: readonly Peer[], semantics: EngineSemantics): boolean {
+  const [peer] = peers;
+  if (peers.length !== 1 || !peer) return false;
+  if (peer.type === 'pods') return besidesPods(peer, semantics) !== 'everyone';
+  return peer.type !== 'entity' || (peer.entity !== 'cluster' && peer.entity !== 'world');
+}
+
 /**
  * What Cilium takes for a peer besides the pods that it selects, where it asks for no label to be there: the reserved
  * identities, the world and nodes among them, and where it has `aggregate-cluster` (1.20) with that all pods. It adds the

@@ -78,16 +78,25 @@ function sideAmong(
   if (turns.length === 0) return [];
   const { paths, leaves } = matchedRules(turns, pod, ends.length, peersOf);
   const byNames = direction === 'egress' && turns.some((t) => t.rules.some(hasNames));
-  // The same rules may mean two peers by different keys, which counts where passes stray.
-  const byKeys = mayStray({ turns, matching: turns.map(({ rules }) => rules) });
+  const strays = turns.some((turn) => turn.strays !== undefined);
+  const ways = new Map<number, Way>();
+  const wayTo = (end: number) => {
+    const way = ways.get(end) ?? wayOf(turns, paths(end), strays);
+    ways.set(end, way);
+    return way;
+  };
   const known = new Map<string, Reach>();
   return ends.map((peer, i) => {
     const end = leaves[i] ?? 0;
     const destination = direction === 'egress' ? peer : pod;
-    const key = [end, byNames ? portNames(destination) : '', byKeys ? peerKeysOf(paths(end), peer, pod) : ''].join(' ');
+    const { matching, byKeys } = wayTo(end);
+    const key = [
+      end,
+      byNames ? portNames(destination) : '',
+      ...byKeys.map((rule) => JSON.stringify(rule.keysOf(peer, pod))),
+    ].join(' ');
     const found = known.get(key);
     if (found) return found;
-    const matching = paths(end);
     const made = intern(
       PROTOCOLS.map((protocol) => allowedPorts({ turns, matching, pod, peer, protocol, destination })),
     );
@@ -96,8 +105,15 @@ function sideAmong(
   });
 }
 
-function peerKeysOf(matching: readonly (readonly CompiledRule[])[], peer: Endpoint, pod: PodEndpoint): string {
-  return JSON.stringify(matching.map((rules) => rules.map((rule) => rule.keysOf(peer, pod))));
+/** The rules that mean a peer, and those of them that may mean two peers by different keys where passes stray. */
+interface Way {
+  readonly matching: readonly (readonly CompiledRule[])[];
+  readonly byKeys: readonly CompiledRule[];
+}
+
+function wayOf(turns: readonly Turn[], matching: Way['matching'], strays: boolean): Way {
+  const byKeys = strays && mayStray({ turns, matching }) ? matching.flat().filter((r) => !r.hasFixedKeys) : [];
+  return { matching, byKeys };
 }
 
 /** What names of ports may mean at a destination. */

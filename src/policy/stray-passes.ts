@@ -49,42 +49,52 @@ export function strayPorts(side: Sided, meant: readonly PortRange[]): readonly P
 
 /** Whether there is a rule that may come to something else than the tiers say. */
 export function mayStray({ turns, matching }: Pick<Sided, 'turns' | 'matching'>): boolean {
-  return turns.some(({ passesStray }, i) => passesStray && matching[i]?.some(isPass));
+  return turns.some(({ strays }, i) => strays && matching[i]?.some(isPass));
 }
 
 function isPass({ rule }: CompiledRule): boolean {
   return rule.action === 'pass';
 }
 
+function nameOf({ tier, place, action, key, isNamed }: Written): string {
+  return `${tier} ${place} ${action} ${key.bits} ${key.forAnyone} ${isNamed}`;
+}
+
 /** The entries for a port; of those that are alike in all that counts one. */
 function entriesAt(entries: readonly Written[], port: number): readonly Written[] {
   const here = entries.filter(({ first, last }) => first <= port && port <= last);
-  const nameOf = ({ tier, place, action, key, isNamed }: Written) =>
-    `${tier} ${place} ${action} ${key.bits} ${key.forAnyone} ${isNamed}`;
   return [...new Map(here.map((entry) => [nameOf(entry), entry])).values()];
 }
 
 /** The rules among them that pass on in the last tier. */
 function passesOf({ turns }: Sided, entries: readonly Written[]): readonly CompiledRule[] {
-  return entries.filter((e) => e.action === 'pass' && turns[e.tier]?.passesStray).map((e) => e.rule);
+  return entries.filter((e) => e.action === 'pass' && turns[e.tier]?.strays).map((e) => e.rule);
 }
 
 /** Whether no agent comes to what is meant. */
 function isSurelyStray(side: Sided, entries: readonly Written[], meant: boolean): boolean {
   if (passesOf(side, entries).length === 0) return false;
-  for (const order of ordersOf(side, entries)) if (tableAnswer(order).allowed === meant) return false;
-  return true;
+  const known = side.turns.find(({ strays }) => strays)?.strays;
+  const name = [meant, isDenied(side), ...entries.map(nameOf)].join();
+  const found = known?.get(name) ?? answersOtherThan(side, entries, !meant).next().done === true;
+  known?.set(name, found);
+  return found;
+}
+
+/** What agents come to that isn't `allowed`, each order by its turn. */
+function* answersOtherThan(side: Sided, entries: readonly Written[], allowed: boolean) {
+  for (const order of ordersOf(side, entries)) {
+    const answer = tableAnswer(order);
+    if (answer.allowed !== allowed) yield answer;
+  }
 }
 
 /** The rule by which an agent comes to the opposite of what is meant; undefined where none does. */
 function culprit(side: Sided, entries: readonly Written[], meant: boolean): CompiledRule | undefined {
   const passes = passesOf(side, entries);
   if (passes.length === 0) return undefined;
-  for (const order of ordersOf(side, entries)) {
-    const { allowed, rule } = tableAnswer(order);
-    if (allowed !== meant) return passes.find((r) => r === rule) ?? passes[0];
-  }
-  return undefined;
+  const [other] = answersOtherThan(side, entries, meant);
+  return other && (passes.find((r) => r === other.rule) ?? passes[0]);
 }
 
 /** An entry, for the ports that its key holds. */
@@ -99,11 +109,10 @@ interface Written extends TableEntry<CompiledRule> {
  * first: in any order. From the widest keys to the narrowest and back, each entry before the others, finds nearly all
  * that may come out (79 of 80 random tables of up to 12 entries that differ by their order).
  */
-function* ordersOf({ turns }: Sided, entries: readonly Written[]): Generator<readonly Entry[]> {
-  const isDenied = turns.some(({ tier, isolating }) => tier.otherwise === 'deny' && isolating.length > 0);
+function* ordersOf(side: Sided, entries: readonly Written[]): Generator<readonly Entry[]> {
   // What no tier decides is said by a rule for anyone, in a tier of its own.
   const end: Entry = {
-    ...{ rule: undefined, tier: turns.length, place: 0, action: isDenied ? 'deny' : 'allow' },
+    ...{ rule: undefined, tier: side.turns.length, place: 0, action: isDenied(side) ? 'deny' : 'allow' },
     key: { bits: ANY_PROTOCOL.bits, forAnyone: true },
   };
   const group = (e: Written) => e.tier * 2 + (e.isNamed ? 0 : 1);
@@ -120,6 +129,11 @@ function* ordersOf({ turns }: Sided, entries: readonly Written[]): Generator<rea
   }
 }
 type Entry = TableEntry<CompiledRule | undefined>;
+
+/** Whether what no tier decides is denied. */
+function isDenied({ turns }: Sided): boolean {
+  return turns.some(({ tier, isolating }) => tier.otherwise === 'deny' && isolating.length > 0);
+}
 
 function entriesOf({ turns, matching, pod, peer, protocol, destination }: Sided): readonly Written[] {
   return turns.flatMap(({ places }, tier) => {
