@@ -103,7 +103,10 @@ function labelConflict(
     ...NAMESPACE,
     name,
     owner,
-    message: `Namespace ${name} has the label ${key}=${here}, set by ${owner}; at the target it is ${key}=${value}`,
+    // What another mirror has set is that one's to take away.
+    message: managers.some(isMirror)
+      ? `Namespace ${name} has the label ${key}=${here}, set by ${owner}; at the target it is ${key}=${value}`
+      : `Namespace ${name} has the label ${key}=${here}, set by ${owner}; at the target it is ${key}=${value}. To mirror that, take it away: kubectl label namespace ${name} ${key}-`,
   };
 }
 

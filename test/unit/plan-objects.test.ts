@@ -208,7 +208,12 @@ test('an existing namespace gets the labels that it lacks, and only those that m
   });
   assert.deepEqual(
     plan.conflicts.map(({ owner, message }) => [owner, message]),
-    [['kubectl', 'Namespace shop has the label team=b, set by kubectl; at the target it is team=a']],
+    [
+      [
+        'kubectl',
+        'Namespace shop has the label team=b, set by kubectl; at the target it is team=a. To mirror that, take it away: kubectl label namespace shop team-',
+      ],
+    ],
   );
   const after = applied(plan, local);
   assert.deepEqual(shown(planObjects(target, after)), []);
