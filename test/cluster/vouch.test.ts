@@ -126,7 +126,7 @@ describe('a kind cluster proves itself', onCluster, () => {
   test('a stopped node is named, with the command that starts it', async () => {
     const cluster = await forge(['sleep', 'infinity'], {}, false);
     assert.deepEqual(cluster.nodes, []);
-    await assert.rejects(vouch(cluster), is('environment', new RegExp(`stopped: ${FORGED}-control-plane`)));
+    await assert.rejects(vouch(cluster), is('environment', new RegExp(`node ${FORGED}-control-plane is stopped`)));
   });
 
   test('the target itself is refused, however it shows', async () => {
