@@ -212,7 +212,10 @@ async function readAssertions(file: string): Promise<Assertion[]> {
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    throw inputError(`Can't read ${file}: ${messageOf(cause)}`, { cause });
+    throw inputError(`Can't read ${file}: ${messageOf(cause)}`, {
+      cause,
+      action: 'Check the path: it is a file of assertions, as README shows one.',
+    });
   }
   return parseAssertions(text, file);
 }

@@ -116,7 +116,8 @@ function alsoTurned(before: CompiledModel, after: CompiledModel, wish: Wish): Pi
   // One pod of a workload stands for all: what it is asked costs more than all that is done here.
   const more = [...Map.groupBy(selected, workloadOf).values()]
     .filter(([pod]) => pod && isAllowed(before, pod) !== allowed && isAllowed(after, pod) === allowed)
-    .reduce((sum, { length }) => sum + length, 0);
+    .flat()
+    .reduce((sum, { replicas = 1 }) => sum + replicas, 0);
   if (more === 0) return {};
   return {
     also: `this ${allowed ? 'opens' : 'closes'} it for ${more === 1 ? '1 more pod' : `${more} more pods`} that the policy selects`,

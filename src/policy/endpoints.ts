@@ -158,10 +158,13 @@ export function connectionsBetween(model: PolicyModel, { from, to, protocol, por
   const all = resolvePeer(model, from).flatMap((f) => ends.map((end) => ({ from: f, ...end, protocol })));
   const different = all.filter((c) => !isSame(c.from, c.to));
   if (different.length > 0) return different;
-  const isWorkload = to.split('/').length === 3;
-  return isWorkload
-    ? all.map((c) => ({ ...c, to: c.to.type === 'pod' && mayHaveReplicas(c.to) ? otherReplica(c.to) : c.to }))
-    : all;
+  const others = all.map((c) => ({
+    ...c,
+    to: c.to.type === 'pod' && mayHaveReplicas(c.to) ? otherReplica(c.to) : c.to,
+  }));
+  if (to.split('/').length === 3) return others;
+  // By a Service a pod may come to itself or to another.
+  return serviceOf(model, to) ? [...all, ...others.filter((c, i) => c.to !== all[i]?.to)] : all;
 }
 
 function endsOf(

@@ -113,7 +113,7 @@ function changeLines({ allowed, change }: ExplainedPair): string[] {
   const wish = allowed ? 'deny' : 'allow';
   if (!change) return [`  to ${wish} it: no policy can`];
   return [
-    `  to ${wish} it:`,
+    `  to ${wish} it${change.length > 1 ? ', all of these' : ''}:`,
     ...change.flatMap(({ text, yaml, source, or, also }) => [
       `    - ${reasonText(source ? { text, source } : { text })}`,
       ...(yaml === undefined

@@ -9,6 +9,11 @@ export function nearest(text: string, candidates: readonly string[], count = 3):
     .map(({ candidate }) => candidate);
 }
 
+/** Whether two names differ in at most so many letters, whatever their case. */
+export function isNear(a: string, b: string, letters: number): boolean {
+  return distance(a.toLowerCase(), b.toLowerCase()) <= letters;
+}
+
 /** Levenshtein distance: how many characters to insert, delete or replace. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);

@@ -4,21 +4,11 @@ import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
 import { type Decision, type Exemption, isAbout, isNarrowed } from './decide.ts';
 import { OTHER_END } from './directions.ts';
 import { cidrMatches, enginesFor, semanticsOf } from './engine.ts';
-import type {
-  Connection,
-  Direction,
-  Endpoint,
-  Peer,
-  PodEndpoint,
-  Policy,
-  Reason,
-  SideVerdict,
-  Verdict,
-  Via,
-} from './model.ts';
+import type { Connection, Direction, Endpoint, Peer, Policy, Reason, SideVerdict, Verdict, Via } from './model.ts';
 import { isRelative, peersIn } from './peers.ts';
 import { includes, portMatchText, rangesOf, rulePorts } from './ports.ts';
-import { strayChance } from './stray-passes.ts';
+import { because, doubtful, placeOf } from './reason.ts';
+import { type Asked, putOff, strayDoubt } from './stray-reasons.ts';
 import { DEFAULT_TIER } from './tiers.ts';
 import { rivalsOf } from './ties.ts';
 
@@ -48,13 +38,6 @@ export function exemptReason(
   }
 }
 
-/** One side of a connection, with the pod that the policies speak for. */
-interface Asked {
-  readonly pod: PodEndpoint;
-  readonly peer: Endpoint;
-  readonly connection: Connection;
-}
-
 /** The rules, or the tier's default, that decided one side, what nearly decided it, and what may have. */
 export function decisionReasons(
   compiled: CompiledModel,
@@ -69,6 +52,7 @@ export function decisionReasons(
     ...passed.map((rule) => because(`passed on to the next tier by ${placeOf(rule)}`, rule)),
     ...rules.map((rule) => decided(rule, allowed)),
     ...strayDoubt(turns, allowed, asked),
+    ...(allowed && turn && rules.length > 0 ? putOff(compiled, turns.slice(turns.indexOf(turn) + 1), asked) : []),
     ...[...passed, ...rules].flatMap((rule) => undefinedTurns(turns, rule, asked)),
     ...(turn && rules.length === 0 ? defaultReasons(compiled, turn, direction, asked) : []),
     ...(turn === undefined ? [undecided(turns, direction, asked)] : []),
@@ -110,14 +94,6 @@ const DECIDED = {
   deny: (rule: string) => `denied by ${rule}`,
 } as const;
 
-function because(text: string, { rule }: CompiledRule): Reason {
-  return { text, source: rule.source };
-}
-
-function doubtful(text: string, rule: CompiledRule): Reason {
-  return { ...because(text, rule), doubt: true };
-}
-
 function decided(rule: CompiledRule, allowed: boolean): Reason {
   if (rule.rule.action === 'pass') {
     const why = allowed
@@ -128,21 +104,6 @@ function decided(rule: CompiledRule, allowed: boolean): Reason {
   }
   const text = DECIDED[rule.rule.action](`${placeOf(rule)}${condition(rule)}`);
   return isNarrowed(rule.rule.narrowedBy) ? doubtful(text, rule) : because(text, rule);
-}
-
-/** Where an agent of Cilium may come to the opposite. */
-function strayDoubt(turns: readonly Turn[], allowed: boolean, { pod, peer, connection }: Asked): Reason[] {
-  const { protocol, port, to } = connection;
-  const matching = turns.map((turn) => turn.rules.filter((r) => isAbout(r, pod, peer)));
-  const rule = strayChance({ turns, matching, pod, peer, protocol, destination: to }, port, allowed);
-  if (!rule) return [];
-  const verb = allowed ? 'denied' : 'allowed';
-  const why = "which of its entries Cilium's agent writes first is left to chance, and decides it for each pod";
-  return [doubtful(`may also be ${verb} by ${placeOf(rule)}, which passes on in the last tier: ${why}`, rule)];
-}
-
-function placeOf({ rule }: CompiledRule): string {
-  return `${rule.source.object}${rule.source.path === undefined ? '' : `, ${rule.source.path}`}`;
 }
 
 /** What an allow asks besides, so that it lets through less than it shows. */

@@ -27,8 +27,8 @@ export function serviceOf({ services }: PolicyModel, peer: string): ServiceFacts
   const [name = '', namespace, svc, ...domain] = peer.slice('dns:'.length).toLowerCase().replace(/\.$/, '').split('.');
   if (svc !== undefined && svc !== 'svc') return undefined;
   const found = services.find((s) => s.name === name && s.namespace === namespace);
-  if (found || namespace === undefined) return found;
-  if (svc === undefined) {
+  if (found) return found;
+  if (svc === undefined || namespace === undefined) {
     if (!peer.endsWith('.')) mustNotBeMistyped(services, name, namespace);
     return undefined;
   }
@@ -41,14 +41,29 @@ export function serviceOf({ services }: PolicyModel, peer: string): ServiceFacts
   });
 }
 
-/** A name of two labels may be one of the world, but hardly where a Service's name goes before nearly its namespace. */
-function mustNotBeMistyped(services: PolicyModel['services'], name: string, namespace: string): void {
+/**
+ * A name of one label or two may be one of the world, but hardly where it is a Service's without its namespace, or where
+ * its second label is a namespace, or nearly that of a Service of this name.
+ */
+function mustNotBeMistyped(services: PolicyModel['services'], name: string, namespace: string | undefined): void {
   const namespaces = services.filter((s) => s.name === name).map((s) => s.namespace);
-  const near = nearest(namespace, namespaces).map((n) => `dns:${name}.${n}`);
-  if (near.length === 0) return;
-  throw inputError(`There is no Service ${namespace}/${name}`, {
-    action: `Did you mean ${near.join(', ')}? For a name outside the cluster end it with a dot: dns:${name}.${namespace}.`,
-  });
+  const own = services.filter((s) => s.namespace === namespace).map((s) => s.name);
+  const near =
+    namespace === undefined
+      ? namespaces.map((n) => `dns:${name}.${n}`)
+      : [
+          ...nearest(namespace, namespaces).map((n) => `dns:${name}.${n}`),
+          ...nearest(name, own).map((n) => `dns:${n}.${namespace}`),
+        ];
+  if (near.length === 0 && own.length === 0) return;
+  const asked = namespace === undefined ? name : `${name}.${namespace}`;
+  const hint = near.length > 0 ? `Did you mean ${near.slice(0, 3).join(', ')}? ` : '';
+  throw inputError(
+    namespace === undefined ? `${name} is a Service without its namespace` : `There is no Service ${namespace}/${name}`,
+    {
+      action: `${hint}For a name outside the cluster end it with a dot: dns:${asked}.`,
+    },
+  );
 }
 
 /**

@@ -2,6 +2,7 @@ import { inputError } from '../host/errors.ts';
 import type { KubeObject } from '../target/rest.ts';
 import { demandTakeable } from './api-rules.ts';
 import { agentsOf, engineOf } from './engine-rules.ts';
+import { mustNotBeMistyped } from './mistyped.ts';
 import { type LabelSelector, type PolicyObject, SNAPSHOT_SCHEMA, type Snapshot, type Workload } from './model.ts';
 import { namesKey } from './named.ts';
 import { selectorsOf } from './network-policy.ts';
@@ -37,6 +38,7 @@ import {
  * objects of one name.
  */
 export function snapshotOfObjects(placed: readonly PlacedObject[], name: string): Snapshot {
+  mustNotBeMistyped(placed);
   const objects = withoutRepeats(placed);
   const of = (type: string): Field[] => objects.filter((o) => `${o.group}/${o.kind}` === type).map((o) => o.object);
   const policies = objects

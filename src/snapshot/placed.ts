@@ -1,3 +1,4 @@
+import { isPolicyName } from './mistyped.ts';
 import { at, type Field, field, isAbsent, items, type Path, textOf } from './shape.ts';
 import { failAt, type YamlDocument } from './yaml.ts';
 
@@ -32,7 +33,11 @@ function unpack(
   const apiVersion = at(object, 'apiVersion');
   const kind = at(object, 'kind');
   const isObject = !isAbsent(apiVersion) && !isAbsent(kind);
-  if (!isObject && !inherited) return [];
+  if (!isObject && !inherited) {
+    if (isPolicyName(textOf(kind) ?? ''))
+      throw object.fail(['apiVersion'], 'is missing: what this is can only be guessed');
+    return [];
+  }
   // The items of a typed list such as a PodList need not name their kind.
   const type = {
     apiVersion: textOf(apiVersion) ?? inherited?.apiVersion ?? '',

@@ -152,6 +152,9 @@ test('where a Service leads nowhere, or nobody knows where, that is said', () =>
   says('dns:wbe.shop.svc.cluster.local', 80, /There is no Service shop\/wbe/, /Did you mean dns:web.shop/);
   says('dns:web.shpo', 80, /There is no Service shpo\/web/, /Did you mean dns:web.shop\? .* dns:web.shpo\.$/);
   assert.deepEqual(reached('dns:web.shpo.', 80), ['dns:web.shpo 80']);
+  says('dns:wbe.shop', 80, /There is no Service shop\/wbe/, /Did you mean dns:web.shop/);
+  says('dns:web', 80, /web is a Service without its namespace/, /Did you mean dns:web.shop\?/);
+  assert.deepEqual(reached('dns:intranet', 80), ['dns:intranet 80']);
   says('ip:10.96.0.11', 80, /shop\/legacy has no selector/, /ip:ADDRESS/);
   says('ip:10.96.0.12', 80, /shop\/gone leads to no pod: none has the labels app=gone/, /selector/);
   assert.throws(
