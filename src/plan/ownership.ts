@@ -47,19 +47,19 @@ export function signatureOf(prefix: string): Signature {
 
 /** Whether a key of labels or annotations says that verify made something, for whatever mirror. */
 export function isVerifyMark(key: string): boolean {
-  return key === `${DOMAIN}/verify` || key.endsWith(`.${DOMAIN}/verify`);
+  return isMark(key, 'verify');
+}
+
+function isMark(key: string, of: 'mirror' | 'verify'): boolean {
+  return key === `${DOMAIN}/${of}` || key.endsWith(`.${DOMAIN}/${of}`);
 }
 
 /** The prefixes of the other mirrors than the one that signs so that have their mark on an object; empty for the one without. */
 export function otherPrefixes({ metadata }: Pick<KubeObject, 'metadata'>, { mirror }: Signature): string[] {
   const keys = [metadata.labels, metadata.annotations].flatMap((record) => Object.keys(record ?? {}));
   return keys
-    .filter((key) => key !== mirror && key.endsWith('/mirror'))
-    .flatMap((key) => {
-      const domain = key.slice(0, -'/mirror'.length);
-      if (domain === DOMAIN) return [''];
-      return domain.endsWith(`.${DOMAIN}`) ? [`${domain.slice(0, -DOMAIN.length - 1)}-`] : [];
-    });
+    .filter((key) => key !== mirror && isMark(key, 'mirror'))
+    .map((key) => (key === `${DOMAIN}/mirror` ? '' : `${key.slice(0, -`.${DOMAIN}/mirror`.length)}-`));
 }
 
 /** Whether another mirror than the one that signs so has its mark on an object. */
@@ -135,7 +135,7 @@ export function isMarkAlone({ before, after }: Pick<ObjectChange, 'before' | 'af
 }
 
 function unmarked({ metadata, ...object }: KubeObject): unknown {
-  const without = (keys: Labels = {}) => Object.entries(keys).filter(([key]) => !key.endsWith('/mirror'));
+  const without = (keys: Labels = {}) => Object.entries(keys).filter(([key]) => !isMark(key, 'mirror'));
   const { labels, annotations, ...rest } = metadata;
   return { ...object, metadata: { ...rest, labels: without(labels), annotations: without(annotations) } };
 }

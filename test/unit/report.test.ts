@@ -225,6 +225,10 @@ test('what only another name of the target would change is as at the target', ()
     ).map(({ state, title }) => `${state} ${title}`);
   assert.deepEqual(findings(marked('prod-1')), ['equal 4 namespaces and policies are as at the target']);
   assert.match(findings(marked('prod-1', { ingress: [] })).join(), /^differs 1 namespace or policy is not/);
+  // A key of others that ends alike is no mark.
+  const after = marked('prod-1');
+  const labels = { ...after.metadata.labels, 'example.com/mirror': 'x' };
+  assert.match(findings({ ...after, metadata: { ...after.metadata, labels } }).join(), /^differs 1 /);
 });
 
 test('node architectures that this cluster lacks are named', () => {
