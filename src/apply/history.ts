@@ -1,10 +1,10 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inputError, isParityError, messageOf, ParityError } from '../host/errors.ts';
 import { removeFile, replaceFile } from '../host/replace-file.ts';
 import type { ObjectChange, Plan } from '../plan/model.ts';
 import { whatIsAt } from '../plan/place.ts';
-import { FOLDER, projectFolder, readKept } from '../report/store.ts';
+import { entriesIn, FOLDER, projectFolder, readKept } from '../report/store.ts';
 
 const SCHEMA = 'clparity/applied/v1';
 const RECORDS = 'applied';
@@ -99,14 +99,8 @@ export async function newestApply(folder: string, prefix: string): Promise<Appli
 
 /** The places that have a record. */
 async function recordsIn(folder: string): Promise<string[]> {
-  const dir = join(folder, FOLDER, RECORDS);
-  try {
-    const names = await readdir(dir);
-    return names.flatMap((name) => (name.endsWith(ENDING) ? [decodeURIComponent(name.slice(0, -ENDING.length))] : []));
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw inputError(`${dir} can't be read: ${messageOf(cause)}`, { cause, action: 'Check its permissions.' });
-  }
+  const names = (await entriesIn(folder, RECORDS)).map(({ name }) => name);
+  return names.flatMap((name) => (name.endsWith(ENDING) ? [decodeURIComponent(name.slice(0, -ENDING.length))] : []));
 }
 
 /** Nothing is left to undo. */

@@ -3,7 +3,7 @@ import type * as Core from '../core.ts';
 import { counted } from '../host/counted.ts';
 import { inputError, withAction } from '../host/errors.ts';
 import { LOCAL, refuseGiven } from './options.ts';
-import { outputFile } from './output-file.ts';
+import { NO_FILE, outputFile } from './output-file.ts';
 import type { Register } from './verbs.ts';
 
 const MARK: Readonly<Record<Core.Standing, string>> = { equal: '=', unproven: '?', differs: '!' };
@@ -58,7 +58,7 @@ export function registerKeptVerbs(verb: Register): void {
       if (markdown && v.flags.format === 'json') throw inputError('--markdown and --format json contradict each other');
       const { folder } = v.project;
       const value = await v.core.lastReport(folder, { ...(target && { target }), ...(cluster && { cluster }) });
-      if (html === undefined) refuseGiven(v, ['force'], 'no file is written that could replace one');
+      if (html === undefined) refuseGiven(v, ['force'], NO_FILE);
       const document = await outputFile(v, 'html', html);
       if (document) {
         await document.write(await v.core.reportPage(value, await v.core.lastTarget(folder, value), v.run.signal));

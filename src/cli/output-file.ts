@@ -15,6 +15,9 @@ const KINDS = {
 /** Enough to hold every mark. */
 const BEGINNING = 4096;
 
+/** Why --force would have no effect where no file was named. */
+export const NO_FILE = 'no file is written that could replace one';
+
 /** A file that the user named for a result. */
 export interface OutputFile {
   readonly path: string;

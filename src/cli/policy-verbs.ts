@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { Option } from 'commander';
 import { inputError } from '../host/errors.ts';
 import { LOCAL, type OptionName, refuseGiven, SCOPE, TARGET } from './options.ts';
-import { outputFile } from './output-file.ts';
+import { NO_FILE, outputFile } from './output-file.ts';
 import type { Register, Verb } from './verbs.ts';
 
 const PEER = 'namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:NAME (of a Service too)';
@@ -11,8 +11,6 @@ const PEER = 'namespace/pod, namespace/Kind/name, ip:ADDRESS or dns:NAME (of a S
 const IN_CLUSTER: readonly OptionName[] = [...LOCAL.filter((name) => name !== 'host'), ...SCOPE];
 /** What only packets make use of. */
 const WHEN_LIVE: readonly OptionName[] = [...IN_CLUSTER, 'probeTimeout'];
-
-const NO_FILE = 'no file is written that could replace one';
 
 /** The verbs that ask about policies and change nothing. */
 export function registerPolicyVerbs(verb: Register): void {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Dirent } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Drift } from '../drift/model.ts';
@@ -93,18 +94,21 @@ export async function readKept<T>(readings: readonly Promise<T>[]): Promise<Kept
   return { values, damaged };
 }
 
+/** What is kept of a project folder under a name; nothing where that isn't there. Throws an input error where it can't be read. */
+export async function entriesIn(folder: string, name: string): Promise<Dirent[]> {
+  const dir = join(folder, FOLDER, name);
+  try {
+    return await readdir(dir, { withFileTypes: true });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw inputError(`${dir} can't be read: ${messageOf(cause)}`, { cause, action: 'Check its permissions.' });
+  }
+}
+
 /** The last report of each target and cluster that this folder compared, the newest first. */
 export async function keptReports(folder: string): Promise<Kept<Report>> {
-  const dir = join(folder, FOLDER, PAIRS);
-  let pairs: string[] = [];
-  try {
-    const entries = await readdir(dir, { withFileTypes: true });
-    // Files there are none of ours: an earlier version's, or a file manager's.
-    pairs = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')
-      throw inputError(`${dir} can't be read: ${messageOf(cause)}`, { cause, action: 'Check its permissions.' });
-  }
+  // Files there are none of ours: an earlier version's, or a file manager's.
+  const pairs = (await entriesIn(folder, PAIRS)).filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const { values, damaged } = await readKept(pairs.map((name) => readReport(folder, join(PAIRS, name, REPORT))));
   const reports = values.filter((report) => report !== undefined);
   return { values: reports.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)), damaged };
