@@ -74,13 +74,13 @@ function writePass<R>(table: Table<R>, entry: TableEntry<R>): void {
   const rank = rankOf(entry);
   const made: Slot<R> = { key, verdict: undefined, holds: false, passes: [entry] };
   if (isSaidForAnyone(table, made)) return;
-  const isSettled = [...table.values()].some(
-    (slot) =>
-      isWithin(key, slot.key) &&
-      (slot.passes.some((p) => p.tier === tier && p.place <= entry.place) ||
-        // What a tier before has passed to stands in that tier.
-        holding(slot).some((v) => isOfTier(v, tier) && byRank(v, rank) < 0)),
-  );
+  const isSettled = [...table.values()].some((slot) => {
+    if (!isWithin(key, slot.key)) return false;
+    const held = heldIn(slot);
+    // What a tier before has passed to stands in that tier.
+    const isBefore = held !== undefined && isOfTier(held, tier) && byRank(held, rank) < 0;
+    return isBefore || slot.passes.some((p) => p.tier === tier && p.place <= entry.place);
+  });
   if (isSettled) return;
   dropBelow(table, made, rank);
   put(table, made);
@@ -102,8 +102,9 @@ function writeVerdict<R>(table: Table<R>, entry: TableEntry<R>): void {
   };
   const around = (at: TableKey) => {
     const found = survey(table, verdict, tier, at);
-    for (const settled of found.settled) seen.add(nameOf(settled));
-    enqueue(found.further);
+    const ofPeer = { bits: at.bits, forAnyone: false };
+    if (found.isSettledForPeer) seen.add(nameOf(ofPeer));
+    if (found.isPassedForPeer) enqueue([ofPeer]);
     return found;
   };
 
@@ -132,26 +133,25 @@ interface Survey<R> {
   readonly stronger: Rank | undefined;
   /** Who passes on to it, the first of each tier. */
   readonly passes: readonly TableEntry<R>[];
-  /** The same keys for the peer alone: those where a tier before passes on, and those that its own tier has settled. */
-  readonly further: readonly TableKey[];
-  readonly settled: readonly TableKey[];
+  /** Whether, for the peer alone, a tier before passes on to it, and whether its own tier has settled it. */
+  readonly isPassedForPeer: boolean;
+  readonly isSettledForPeer: boolean;
 }
 
 /** What is in the table for a verdict that is to be written at a key: the rule's, or a narrower one. */
 function survey<R>(table: Table<R>, verdict: Verdict<R>, tier: number, key: TableKey): Survey<R> {
-  const keyOfPeer: TableKey = { bits: key.bits, forAnyone: false };
   const passes: TableEntry<R>[] = [];
-  let [isSettled, isPassed, isSettledForPeer] = [false, false, false];
+  let [isSettled, isPassedForPeer, isSettledForPeer] = [false, false, false];
   let stronger: Rank | undefined;
   for (const slot of table.values()) {
     if (slot.key.bits > key.bits) continue;
     const covers = isWithin(key, slot.key);
     for (const pass of slot.passes) {
       if (pass.tier < tier && covers) passes.push(pass);
-      else if (pass.tier < tier) isPassed = true;
+      else if (pass.tier < tier) isPassedForPeer = true;
       else if (covers && pass.tier === tier && byRank(rankOf(pass), verdict) < 0) isSettled = true;
     }
-    const held = slot.holds ? slot.verdict : undefined;
+    const held = heldIn(slot);
     const order = held ? byRank(held, verdict) : 1;
     if (!held || order > 0 || (order === 0 && (held.action !== 'deny' || isSame(slot.key, key)))) continue;
     if (isOfTier(held, tier)) {
@@ -159,13 +159,7 @@ function survey<R>(table: Table<R>, verdict: Verdict<R>, tier: number, key: Tabl
       else isSettledForPeer = true;
     } else if (covers && (stronger === undefined || byRank(held, stronger) < 0)) stronger = held;
   }
-  return {
-    isSettled,
-    stronger,
-    passes: firstOfEach(passes),
-    further: isPassed ? [keyOfPeer] : [],
-    settled: isSettledForPeer ? [keyOfPeer] : [],
-  };
+  return { isSettled, stronger, passes: firstOfEach(passes), isPassedForPeer, isSettledForPeer };
 }
 
 /** Writes a verdict at a key behind those who pass on to it there, unless something stronger is there. */
@@ -183,11 +177,10 @@ function dropBelow<R>(table: Table<R>, made: Slot<R>, rank: Rank): void {
     if (!isWithin(slot.key, made.key)) continue;
     const passes = slot.passes.filter((p) => !isOfTierAlone(rank, p.tier) || byRank(rankOf(p), rank) < 0);
     const isRepeated = made.key.forAnyone && isSameWidth(slot.key, made.key) && !isSame(slot.key, made.key);
-    const holds =
-      holding(slot).some((v) => {
-        const order = byRank(v, rank);
-        return order < 0 || (order === 0 && (v.action !== 'deny' || isSame(slot.key, made.key)));
-      }) && !(isRepeated && saysSame(slot, made));
+    const held = heldIn(slot);
+    const order = held ? byRank(held, rank) : 1;
+    const isKept = order < 0 || (order === 0 && (held?.action !== 'deny' || isSame(slot.key, made.key)));
+    const holds = isKept && !(isRepeated && saysSame(slot, made));
     if (passes.length === 0 && !holds) table.delete(name);
     else table.set(name, { ...slot, passes, holds });
   }
@@ -221,8 +214,8 @@ function saysSame<R>(a: Slot<R>, b: Slot<R>): boolean {
   return isSameVerdict && a.holds === b.holds && stepsOf(a) === stepsOf(b);
 }
 
-function holding<R>({ verdict, holds }: Slot<R>): readonly Verdict<R>[] {
-  return verdict && holds ? [verdict] : [];
+function heldIn<R>({ verdict, holds }: Slot<R>): Verdict<R> | undefined {
+  return holds ? verdict : undefined;
 }
 
 /** The first that passes on in each tier, tier by tier. */

@@ -164,9 +164,14 @@ function turnsIn(
   return denialsLast ? endingInDenial(turns) : turns;
 }
 
+/** Whether a turn denies what none of its rules decides. */
+export function denies({ tier, isolating }: Turn): boolean {
+  return tier.otherwise === 'deny' && isolating.length > 0;
+}
+
 /** The turns with every tier's denial of what it leaves undecided put off until all have had their say. */
 function endingInDenial(turns: readonly Turn[]): Turn[] {
-  const early = turns.slice(0, -1).filter(({ tier, isolating }) => tier.otherwise === 'deny' && isolating.length > 0);
+  const early = turns.slice(0, -1).filter(denies);
   if (early.length === 0) return [...turns];
   return [
     ...turns.map((turn) => (early.includes(turn) ? { ...turn, isolating: [] } : turn)),

@@ -1,4 +1,4 @@
-import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
+import { type CompiledModel, type CompiledRule, denies, type Turn } from './compile.ts';
 import type { Connection, Direction, Endpoint, PodEndpoint } from './model.ts';
 import { ALL_PORTS, difference, includes, intersection, NO_PORTS, type PortRange, rulePorts, union } from './ports.ts';
 import { isSame } from './select.ts';
@@ -55,6 +55,11 @@ export function isAbout(rule: CompiledRule, pod: PodEndpoint, peer: Endpoint): b
   return isFor(rule, pod) && rule.matchesPeer(peer, pod) === true;
 }
 
+/** The rules that are surely about the two, turn by turn. */
+export function rulesAbout(turns: readonly Turn[], pod: PodEndpoint, peer: Endpoint): CompiledRule[][] {
+  return turns.map((turn) => turn.rules.filter((rule) => isAbout(rule, pod, peer)));
+}
+
 /**
  * Whether a rule is surely for a pod, whatever the peer. What a deny or a pass asks besides (HTTP paths and such) isn't
  * known of a connection, so they are taken not to match.
@@ -80,25 +85,36 @@ export interface Decision {
 
 /** Lets the tiers decide about one connection in their turn. */
 export function decide(turns: readonly Turn[], pod: PodEndpoint, peer: Endpoint, connection: Connection): Decision {
-  const { to, protocol, port } = connection;
-  const matching = turns.map((turn) => turn.rules.filter((r) => isAbout(r, pod, peer)));
-  const meant = meantDecision(turns, matching, connection);
-  const stray = strayPass({ turns, matching, pod, peer, protocol, destination: to }, port, meant.allowed);
+  const meant = meantDecision(turns, pod, peer, connection);
+  const side = strayableSide(turns, pod, peer, connection);
+  const stray = side && strayPass(side, connection.port, meant.allowed);
   if (!stray) return meant;
   const turn = turns.find(({ rules }) => rules.includes(stray));
   return { allowed: !meant.allowed, turn, rules: [stray], passed: [] };
 }
 
+/** The side of a connection as it has to be looked at once more: undefined where no engine's passes stray. */
+export function strayableSide(
+  turns: readonly Turn[],
+  pod: PodEndpoint,
+  peer: Endpoint,
+  { to, protocol }: Connection,
+): Sided | undefined {
+  if (!turns.some(({ strays }) => strays)) return undefined;
+  return { turns, matching: rulesAbout(turns, pod, peer), pod, peer, protocol, destination: to };
+}
+
 /** What the tiers say by themselves. */
 function meantDecision(
   turns: readonly Turn[],
-  matching: readonly (readonly CompiledRule[])[],
+  pod: PodEndpoint,
+  peer: Endpoint,
   { to, protocol, port }: Connection,
 ): Decision {
   const passed: CompiledRule[] = [];
-  for (const [i, turn] of turns.entries()) {
-    const here = (matching[i] ?? []).filter((r) => includes(rulePorts(r.rule, protocol, to), port));
-    const rules = turn.tier.rules === 'ordered' ? here.slice(0, 1) : winners(here);
+  for (const turn of turns) {
+    const matching = turn.rules.filter((r) => isAbout(r, pod, peer) && includes(rulePorts(r.rule, protocol, to), port));
+    const rules = turn.tier.rules === 'ordered' ? matching.slice(0, 1) : winners(matching);
     const action = rules[0]?.rule.action;
     if (action === 'pass') passed.push(...rules);
     else if (action !== undefined) return { allowed: action === 'allow', turn, rules, passed };
@@ -111,11 +127,6 @@ function meantDecision(
 function winners(matching: readonly CompiledRule[]): readonly CompiledRule[] {
   const denying = matching.filter((r) => r.rule.action === 'deny');
   return denying.length > 0 ? denying : matching.filter((r) => r.rule.action === 'allow');
-}
-
-/** Whether a turn denies what none of its rules decides. */
-export function denies({ tier, isolating }: Turn): boolean {
-  return tier.otherwise === 'deny' && isolating.length > 0;
 }
 
 /** The ports of a side's protocol that stay allowed, exactly: the same as `decide` for all ports at once. */

@@ -1,6 +1,6 @@
 import type { Protocol } from '../snapshot/model.ts';
-import type { CompiledModel } from './compile.ts';
-import { denies, isAbout, sideOf } from './decide.ts';
+import { type CompiledModel, denies } from './compile.ts';
+import { isAbout, sideOf } from './decide.ts';
 import type { Action, Direction, Endpoint, Policy } from './model.ts';
 import { difference, intersection, type PortRange, rulePorts, union } from './ports.ts';
 

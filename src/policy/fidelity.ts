@@ -2,7 +2,7 @@ import type { PolicyObject, Protocol } from '../snapshot/model.ts';
 import { maybe } from '../snapshot/shape.ts';
 import { type CompiledModel, compile } from './compile.ts';
 import { conditionsOf, isGivenUp } from './conditions.ts';
-import { allowedPorts, isAbout, sideOf } from './decide.ts';
+import { allowedPorts, rulesAbout, sideOf } from './decide.ts';
 import { decidersOf } from './deciders.ts';
 import { calicoTiers } from './dialect/calico-tiers.ts';
 import { parsePolicies } from './dialect/index.ts';
@@ -226,7 +226,7 @@ function sidePorts(
   const side = sideOf(compiled, from, to, direction);
   const name = PROTOCOLS[protocol];
   if (side.exempt !== undefined || name === undefined) return ALL_PORTS;
-  const matching = side.turns.map((turn) => turn.rules.filter((rule) => isAbout(rule, side.pod, side.peer)));
+  const matching = rulesAbout(side.turns, side.pod, side.peer);
   return allowedPorts({ ...side, matching, protocol: name, destination: to });
 }
 

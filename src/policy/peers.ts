@@ -82,24 +82,23 @@ export function peerKeys(peer: Peer, policy: Policy, context: PeerContext) {
   const selector = JSON.stringify(peer);
   const isAll = peer.type === 'entity' && peer.entity === 'all';
   const selects = peer.type === 'pods' ? selectedMatcher(peer, context) : peerMatcher(peer, policy, context);
-  const isEveryone = peer.type === 'pods' && besidesPods(peer, semantics) === 'everyone';
-  const entity = peer.type === 'entity' && !peer.byLabel ? peer.entity : undefined;
-  const isOfKind = (kind: AddressKind) =>
-    (isEveryone && kind !== 'node') ||
-    (entity === 'cluster' && kind === 'pod') ||
-    (entity === 'world' && kind === 'outside');
+  const together = kindsTogether(peer, semantics);
   return (endpoint: Endpoint, relation: Relation): PeerKey[] => [
-    ...(isAll || isOfKind(addresses.kindOf(endpoint)) ? [{ selector, forAnyone: true }] : []),
+    ...(isAll || together.includes(addresses.kindOf(endpoint)) ? [{ selector, forAnyone: true }] : []),
     ...(!isAll && selects(endpoint, relation) === true ? [{ selector, forAnyone: false }] : []),
   ];
 }
 
 /** Whether a rule's peers are kept by the same selectors whoever of those that they mean is asked about. */
 export function haveFixedKeys(peers: readonly Peer[], semantics: EngineSemantics): boolean {
-  const [peer] = peers;
-  if (peers.length !== 1 || !peer) return false;
-  if (peer.type === 'pods') return besidesPods(peer, semantics) !== 'everyone';
-  return peer.type !== 'entity' || (peer.entity !== 'cluster' && peer.entity !== 'world');
+  return peers.length === 1 && peers.every((peer) => kindsTogether(peer, semantics).length === 0);
+}
+
+/** The kinds of endpoints that a peer means by the identity that they have together. */
+function kindsTogether(peer: Peer, semantics: EngineSemantics): readonly AddressKind[] {
+  if (peer.type === 'pods') return besidesPods(peer, semantics) === 'everyone' ? ['pod', 'outside'] : [];
+  if (peer.type !== 'entity' || peer.byLabel) return [];
+  return peer.entity === 'cluster' ? ['pod'] : peer.entity === 'world' ? ['outside'] : [];
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { CompiledModel, CompiledRule, Turn } from './compile.ts';
-import { allowedPorts, isAbout, isFor, sideOf } from './decide.ts';
+import { allowedPorts, isFor, rulesAbout, sideOf } from './decide.ts';
 import type { Direction, Endpoint, PodEndpoint } from './model.ts';
 import { ALL_PORTS, intersection, type PortRange, PROTOCOLS } from './ports.ts';
 import { mayStray } from './stray-passes.ts';
@@ -15,7 +15,7 @@ export function reachOf(compiled: CompiledModel, from: PodEndpoint, to: PodEndpo
     const decided = sideOf(compiled, from, to, direction);
     if (decided.exempt !== undefined) return EVERYTHING;
     const { turns, pod, peer } = decided;
-    const matching = turns.map((turn) => turn.rules.filter((rule) => isAbout(rule, pod, peer)));
+    const matching = rulesAbout(turns, pod, peer);
     return PROTOCOLS.map((protocol) => allowedPorts({ turns, matching, pod, peer, protocol, destination: to }));
   };
   return both(side('egress'), side('ingress'));
@@ -78,10 +78,9 @@ function sideAmong(
   if (turns.length === 0) return [];
   const { paths, leaves } = matchedRules(turns, pod, ends.length, peersOf);
   const byNames = direction === 'egress' && turns.some((t) => t.rules.some(hasNames));
-  const strays = turns.some((turn) => turn.strays !== undefined);
   const ways = new Map<number, Way>();
   const wayTo = (end: number) => {
-    const way = ways.get(end) ?? wayOf(turns, paths(end), strays);
+    const way = ways.get(end) ?? wayOf(turns, paths(end));
     ways.set(end, way);
     return way;
   };
@@ -111,8 +110,8 @@ interface Way {
   readonly byKeys: readonly CompiledRule[];
 }
 
-function wayOf(turns: readonly Turn[], matching: Way['matching'], strays: boolean): Way {
-  const byKeys = strays && mayStray({ turns, matching }) ? matching.flat().filter((r) => !r.hasFixedKeys) : [];
+function wayOf(turns: readonly Turn[], matching: Way['matching']): Way {
+  const byKeys = mayStray({ turns, matching }) ? matching.flat().filter((r) => !r.hasFixedKeys) : [];
   return { matching, byKeys };
 }
 

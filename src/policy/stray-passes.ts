@@ -1,6 +1,6 @@
 import type { Protocol } from '../snapshot/model.ts';
 import { type TableEntry, tableAnswer } from './cilium-table.ts';
-import type { CompiledRule, Turn } from './compile.ts';
+import { type CompiledRule, denies, type Turn } from './compile.ts';
 import type { Endpoint, PodEndpoint } from './model.ts';
 import { includes, NO_PORTS, type PortRange, rangesOf, union } from './ports.ts';
 import { RANK } from './tiers.ts';
@@ -27,11 +27,9 @@ export function strayPass(side: Sided, port: number, meant: boolean): CompiledRu
   return isSurelyStray(side, here, meant) ? culprit(side, here, meant) : undefined;
 }
 
-/** The same where it may meet either: the agent fills each pod's table in an order of its own. */
-export function strayChance(side: Sided, port: number, meant: boolean): CompiledRule | undefined {
-  if (!mayStray(side)) return undefined;
-  const here = entriesAt(entriesOf(side), port);
-  return isSurelyStray(side, here, meant) ? undefined : culprit(side, here, meant);
+/** The rule by which a port may meet the opposite of what was decided: each pod's table is filled in an order of its own. */
+export function strayChance(side: Sided, port: number, decided: boolean): CompiledRule | undefined {
+  return mayStray(side) ? culprit(side, entriesAt(entriesOf(side), port), decided) : undefined;
 }
 
 /** The ports, among those that the tiers allow and those that they deny, of which surely the opposite holds. */
@@ -75,7 +73,7 @@ function passesOf({ turns }: Sided, entries: readonly Written[]): readonly Compi
 function isSurelyStray(side: Sided, entries: readonly Written[], meant: boolean): boolean {
   if (passesOf(side, entries).length === 0) return false;
   const known = side.turns.find(({ strays }) => strays)?.strays;
-  const name = [meant, isDenied(side), ...entries.map(nameOf)].join();
+  const name = [meant, side.turns.some(denies), ...entries.map(nameOf)].join();
   const found = known?.get(name) ?? answersOtherThan(side, entries, !meant).next().done === true;
   known?.set(name, found);
   return found;
@@ -112,7 +110,7 @@ interface Written extends TableEntry<CompiledRule> {
 function* ordersOf(side: Sided, entries: readonly Written[]): Generator<readonly Entry[]> {
   // What no tier decides is said by a rule for anyone, in a tier of its own.
   const end: Entry = {
-    ...{ rule: undefined, tier: side.turns.length, place: 0, action: isDenied(side) ? 'deny' : 'allow' },
+    ...{ rule: undefined, tier: side.turns.length, place: 0, action: side.turns.some(denies) ? 'deny' : 'allow' },
     key: { bits: ANY_PROTOCOL.bits, forAnyone: true },
   };
   const group = (e: Written) => e.tier * 2 + (e.isNamed ? 0 : 1);
@@ -129,11 +127,6 @@ function* ordersOf(side: Sided, entries: readonly Written[]): Generator<readonly
   }
 }
 type Entry = TableEntry<CompiledRule | undefined>;
-
-/** Whether what no tier decides is denied. */
-function isDenied({ turns }: Sided): boolean {
-  return turns.some(({ tier, isolating }) => tier.otherwise === 'deny' && isolating.length > 0);
-}
 
 function entriesOf({ turns, matching, pod, peer, protocol, destination }: Sided): readonly Written[] {
   return turns.flatMap(({ places }, tier) => {

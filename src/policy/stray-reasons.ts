@@ -1,5 +1,5 @@
 import type { CompiledModel, Turn } from './compile.ts';
-import { isAbout } from './decide.ts';
+import { strayableSide } from './decide.ts';
 import type { Connection, Endpoint, PodEndpoint, Reason } from './model.ts';
 import { doubtful, placeOf } from './reason.ts';
 import { strayChance } from './stray-passes.ts';
@@ -22,9 +22,8 @@ export function putOff({ semantics }: CompiledModel, after: readonly Turn[], { p
 
 /** Where an agent of Cilium may come to the opposite. */
 export function strayDoubt(turns: readonly Turn[], allowed: boolean, { pod, peer, connection }: Asked): Reason[] {
-  const { protocol, port, to } = connection;
-  const matching = turns.map((turn) => turn.rules.filter((r) => isAbout(r, pod, peer)));
-  const rule = strayChance({ turns, matching, pod, peer, protocol, destination: to }, port, allowed);
+  const side = strayableSide(turns, pod, peer, connection);
+  const rule = side && strayChance(side, connection.port, allowed);
   if (!rule) return [];
   const verb = allowed ? 'denied' : 'allowed';
   const why = "which of its entries Cilium's agent writes first is left to chance, and decides it for each pod";

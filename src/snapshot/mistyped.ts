@@ -2,7 +2,6 @@ import { DIALECTS } from '../policy/dialect/index.ts';
 import { isNear } from '../policy/near.ts';
 import { isOtherPolicy } from './other-policies.ts';
 import type { PlacedObject } from './placed.ts';
-import { isPolicyKind } from './policy-object.ts';
 
 interface KindOfGroup {
   readonly group: string;
@@ -22,8 +21,7 @@ const WORKLOADS: readonly KindOfGroup[] = [
 export function mustNotBeMistyped(objects: readonly PlacedObject[]): void {
   const known = [...DIALECTS.flatMap(({ kinds }) => kinds), ...WORKLOADS];
   for (const { group, kind, object } of objects) {
-    if (isPolicyKind(group, kind) || isOtherPolicy(group, kind)) continue;
-    if (known.some((k) => k.group === group && k.kind === kind)) continue;
+    if (isOtherPolicy(group, kind) || known.some((k) => k.group === group && k.kind === kind)) continue;
     const meant = known.find((k) => isMeant(k, group, kind));
     if (!meant) continue;
     const path = meant.kind === kind ? 'apiVersion' : 'kind';
